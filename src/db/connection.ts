@@ -1,0 +1,36 @@
+import { CamelCasePlugin, Kysely, PostgresDialect } from 'kysely'
+import type { Transaction } from 'kysely'
+import pg from 'pg'
+import type { DB } from './types.gen.ts'
+
+/** A pool or a transaction: every query is a function of one of these, so that it joins any transaction. */
+export type Db = Kysely<DB> | Transaction<DB>
+/** Where a function begins transactions itself. */
+export type Database = Kysely<DB>
+
+export interface DatabaseOptions {
+  readonly connectionString: string
+  /** Connections kept at most; an activity slot or a request in flight needs one. */
+  readonly maxConnections: number
+  readonly applicationName?: string
+}
+
+const TIMESTAMPTZ_OID = 1184
+const types = new pg.TypeOverrides()
+// bigint and numeric stay strings (pg's default): a float must not reach an amount. Instants become Dates.
+types.setTypeParser(TIMESTAMPTZ_OID, (text) => new Date(text))
+
+/** Opens a pool; nothing connects before the first query. Close it with `db.destroy()`. */
+export function openDatabase(options: DatabaseOptions): Database {
+  const pool = new pg.Pool({
+    connectionString: options.connectionString,
+    max: options.maxConnections,
+    application_name: options.applicationName ?? 'perennial',
+    types,
+    // A session in another zone would render timestamptz text in it.
+    options: '-c TimeZone=UTC',
+  })
+  // An idle connection that the server closes is replaced on next use; without a listener it would end the process.
+  pool.on('error', () => {})
+  return new Kysely<DB>({ dialect: new PostgresDialect({ pool }), plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })] })
+}

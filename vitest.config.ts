@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config'
+
+// Forks, not threads: two Temporal test files in worker threads crash the native bridge.
+export default defineConfig({
+  test: {
+    pool: 'forks',
+    globalSetup: ['test/support/global-setup.ts'],
+    include: ['test/**/*.test.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    maxWorkers: 2,
+  },
+})
