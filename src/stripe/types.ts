@@ -1,0 +1,324 @@
+/** What a Stripe account is to us: the row of an installed app. Secrets stay encrypted until a call needs them. */
+export interface StoredApp {
+  readonly id: string
+  readonly livemode: boolean
+  readonly apiKeyEncrypted: string | null
+  readonly webhookSecretEncrypted: string | null
+  readonly webhookEndpointId: string | null
+  readonly stripeAccountId: string | null
+}
+
+export interface LimiterOptions {
+  /** Requests a second of one live account (Stripe: 100). */
+  readonly livePerSecond: number
+  /** Requests a second of one test account (Stripe: 25). */
+  readonly testPerSecond: number
+  /** Requests a second to one endpoint of an account (Stripe: 25). */
+  readonly endpointPerSecond: number
+}
+
+export interface StripeGatewayOptions {
+  /** At least 32 bytes, or a text of at least 32 characters. Every stored secret is sealed under it. */
+  readonly masterKey: Buffer | string
+  /** Another address than api.stripe.com, e.g. the sandbox's http://127.0.0.1:12111. */
+  readonly baseUrl?: string
+  /** Live keys are refused unless this is true, and always refused with a `baseUrl`. */
+  readonly allowLiveKeys?: boolean
+  /** false switches the limiter off (the sandbox has no limits). */
+  readonly limits?: LimiterOptions | false
+  /** One HTTP request; under the activity's own timeout. Default 15 000. */
+  readonly timeoutMs?: number
+}
+
+export interface InspectedKey {
+  readonly accountId: string
+  readonly livemode: boolean
+  /** Prefix and last four characters: all of a key that may ever be shown. */
+  readonly keyMask: string
+  readonly kind: 'secret' | 'restricted'
+}
+
+export type SecretField = 'api_key' | 'webhook_secret'
+export interface SecretOwner {
+  readonly appId: string
+  readonly field: SecretField
+}
+
+export interface WebhookEndpointRequest {
+  readonly url: string
+  readonly appId: string
+  /** Default: `webhookEvents`. */
+  readonly events?: readonly string[]
+}
+export interface CreatedWebhookEndpoint {
+  readonly endpointId: string
+  /** In the clear, only here: encrypt it before it is stored. */
+  readonly secret: string
+}
+export interface WebhookEndpointState {
+  readonly exists: boolean
+  readonly enabled: boolean
+  readonly url: string | null
+  /** Events that we need and the endpoint does not send. */
+  readonly missingEvents: readonly string[]
+}
+
+export interface WebhookToVerify {
+  readonly rawBody: Buffer
+  readonly header: string | undefined
+  /** In the clear; while a secret is being rolled there are two. */
+  readonly secrets: readonly string[]
+  /** Signatures are always on real time; default now. */
+  readonly nowMs?: number
+}
+/** Ids and types only: what an event says is never acted on, the object is fetched (billing rule 30). */
+export interface VerifiedEvent {
+  readonly id: string
+  readonly type: string
+  readonly objectId: string
+  /** Our invoice, from the object's (or its parent's) metadata, where Stripe sends it. */
+  readonly invoiceId: string | null
+  readonly stripeInvoiceId: string | null
+  readonly createdMs: number
+  readonly livemode: boolean
+  readonly apiVersion: string | null
+}
+
+export interface StripeCustomerView {
+  readonly id: string
+  readonly deleted: boolean
+  readonly email: string | null
+  readonly name: string | null
+  readonly defaultPaymentMethodId: string | null
+  readonly testClockId: string | null
+  /** Upper case, as everywhere with us; null until the customer was first invoiced. */
+  readonly currency: string | null
+}
+export interface CustomerToCreate {
+  /** Our id: part of the idempotency key and of the metadata. */
+  readonly customerId: string
+  readonly name?: string
+  readonly email?: string
+  readonly testClockId?: string
+}
+export interface PaymentMethodView {
+  readonly id: string
+  readonly type: string
+  readonly customerId: string | null
+  readonly cardBrand: string | null
+  readonly cardLast4: string | null
+}
+export interface CustomerPaymentMethod {
+  readonly stripeCustomerId: string
+  readonly paymentMethodId: string
+}
+
+export interface LineToSync {
+  /** Our line id, kept in the Stripe line's metadata: what makes adding lines repeatable. */
+  readonly lineId: string
+  /** Net of discounts, in OUR minor units; negative for credits. */
+  readonly amountMinor: bigint
+  readonly description: string
+  readonly fromMs: number
+  readonly toMs: number
+}
+export interface InvoiceToSync {
+  readonly invoiceId: string
+  readonly subscriptionId: string
+  readonly stripeCustomerId: string
+  /** Known from an earlier run; null makes the saga create or adopt. */
+  readonly stripeInvoiceId: string | null
+  /** invoices.sync_generation: part of every idempotency key (billing rule 31). */
+  readonly generation: number
+  /**
+   * Lower bound for finding a lost invoice by metadata, real time; an hour of clock skew is allowed for. null (a customer
+   * on a test clock, whose Stripe time is another) searches all of the customer's invoices.
+   */
+  readonly createdMs: number | null
+  /** false only when no earlier try can have reached Stripe: it saves the search. Default true. */
+  readonly mayExist?: boolean
+  /** ISO 4217, upper case. */
+  readonly currency: string
+  readonly collectionMethod: 'charge_automatically' | 'send_invoice'
+  /** send_invoice needs one of the two. */
+  readonly daysUntilDue?: number
+  readonly dueMs?: number
+  readonly number?: string
+  /** Shown on the invoice, at most 1500 characters. */
+  readonly description?: string
+  readonly defaultPaymentMethodId?: string
+  /** Stripe Tax computes the tax; default false, and always sent. */
+  readonly automaticTax?: boolean
+  readonly lines: readonly LineToSync[]
+}
+export interface SyncedInvoice {
+  readonly stripeInvoiceId: string
+  /** True when the invoice was found and not created by this call. */
+  readonly adopted: boolean
+}
+
+export interface InvoiceRef {
+  readonly invoiceId: string
+  readonly stripeInvoiceId: string
+  readonly generation: number
+}
+export interface InvoiceToFinalize extends InvoiceRef {
+  readonly number?: string
+}
+export interface InvoiceToPay extends InvoiceRef {
+  /** 1 for the first; a new attempt has a new idempotency key. */
+  readonly attempt: number
+  readonly paymentMethodId?: string
+}
+
+export type StripeInvoiceStatus = 'draft' | 'open' | 'paid' | 'uncollectible' | 'void'
+export type PaymentKind = 'none' | 'succeeded' | 'processing' | 'requires_action' | 'failed'
+/** The latest payment of an invoice. */
+export interface PaymentOutcome {
+  readonly kind: PaymentKind
+  /** The charge, else the payment intent: what attempts are counted by (billing rule 30). */
+  readonly paymentId: string | null
+  readonly code: string | null
+  readonly declineCode: string | null
+  /** Trying the same payment method again is of no use: ask for a new one (billing rule 32). */
+  readonly hard: boolean
+  readonly message: string | null
+}
+/** A Stripe invoice as we need it; amounts in OUR minor units. */
+export interface StripeInvoiceView {
+  readonly stripeInvoiceId: string
+  /** Our id, from the metadata; null for an invoice that is not ours. */
+  readonly invoiceId: string | null
+  readonly status: StripeInvoiceStatus
+  readonly number: string | null
+  /** Upper case. */
+  readonly currency: string
+  readonly subtotalMinor: bigint
+  readonly taxMinor: bigint
+  readonly totalMinor: bigint
+  readonly amountPaidMinor: bigint
+  readonly amountRemainingMinor: bigint
+  /** A balance that the Stripe customer already had and that paid a part (billing rule 21). */
+  readonly balanceAppliedMinor: bigint
+  readonly lineTax: Readonly<Record<string, bigint>>
+  readonly hostedUrl: string | null
+  readonly pdfUrl: string | null
+  readonly dueMs: number | null
+  readonly finalizedMs: number | null
+  readonly paidMs: number | null
+  readonly payment: PaymentOutcome
+}
+
+export interface TestClockView {
+  readonly id: string
+  readonly status: 'ready' | 'advancing' | 'internal_failure'
+  readonly frozenTimeMs: number
+}
+export interface TestClockTarget {
+  readonly testClockId: string
+  readonly toMs: number
+}
+
+export interface EventsQuery {
+  /** The last event seen; null starts from now on (an empty page with the newest event as its cursor). */
+  readonly afterEventId: string | null
+  /** Default: `webhookEvents`. */
+  readonly types?: readonly string[]
+}
+export interface EventsPage {
+  /** Oldest first. */
+  readonly events: readonly VerifiedEvent[]
+  /** Pass as the next `afterEventId`. */
+  readonly cursor: string | null
+}
+
+/**
+ * What to do about a failed call: try again later, give up and say why, take it as the payment's outcome, ask the
+ * operator for a working key, or (`pinned`) reconcile by metadata and go on under the next generation.
+ */
+export type StripeFailureKind = 'retryable' | 'final' | 'outcome' | 'auth' | 'pinned'
+export interface ClassifiedFailure {
+  readonly kind: StripeFailureKind
+  /** Stripe's own code where there is one, else ours. */
+  readonly code: string
+  readonly declineCode?: string
+  /** The parameter that Stripe complains about. */
+  readonly param?: string
+  readonly message: string
+  readonly retryAfterMs?: number
+  /** The request may have taken effect: reconcile before writing again (billing rule 31). */
+  readonly afterSend: boolean
+  readonly requestId?: string
+}
+
+/**
+ * Everything the product asks of Stripe. Every write is repeatable. Failures of the call are `StripeFailure` (see
+ * `classifyStripeError`); our own refusals are `DomainError`.
+ */
+export interface StripeGateway {
+  /**
+   * Errors: stripe_key_invalid, stripe_key_publishable, stripe_key_unauthorized, stripe_key_live_refused,
+   * stripe_permission_missing; StripeFailure when Stripe is not reachable.
+   */
+  readonly inspectKey: (key: string) => Promise<InspectedKey>
+  readonly encryptSecret: (plain: string, owner: SecretOwner) => string
+  /** Errors: stripe_secret_unreadable (another master key, another app or field, or damaged). */
+  readonly decryptSecret: (sealed: string, owner: SecretOwner) => string
+
+  /** At install, before the app's row exists: hence the key in the clear. */
+  readonly createWebhookEndpoint: (
+    key: string,
+    request: WebhookEndpointRequest,
+  ) => Promise<CreatedWebhookEndpoint>
+  /** Deleting one that is gone is no error. */
+  readonly deleteWebhookEndpoint: (app: StoredApp) => Promise<void>
+  readonly checkWebhookEndpoint: (app: StoredApp) => Promise<WebhookEndpointState>
+  /** Errors: webhook_signature_invalid. */
+  readonly verifyWebhook: (request: WebhookToVerify) => VerifiedEvent
+  readonly listEvents: (app: StoredApp, query: EventsQuery) => Promise<EventsPage>
+
+  /** Errors: stripe_customer_not_found; a deleted one is returned as such. */
+  readonly getCustomer: (app: StoredApp, stripeCustomerId: string) => Promise<StripeCustomerView>
+  readonly createCustomer: (app: StoredApp, customer: CustomerToCreate) => Promise<StripeCustomerView>
+  /** Attaches (already attached is fine); a refused card is a StripeFailure of kind 'outcome'. */
+  readonly attachPaymentMethod: (app: StoredApp, request: CustomerPaymentMethod) => Promise<PaymentMethodView>
+  readonly setDefaultPaymentMethod: (
+    app: StoredApp,
+    request: CustomerPaymentMethod,
+  ) => Promise<StripeCustomerView>
+  /** Errors: stripe_payment_method_not_found. */
+  readonly getPaymentMethod: (app: StoredApp, paymentMethodId: string) => Promise<PaymentMethodView>
+
+  /**
+   * Creates or adopts the Stripe invoice, adds the lines that are missing and compares. Errors: stripe_totals_differ
+   * (details: ours, theirs). Returns at once when it is past draft.
+   */
+  readonly syncInvoice: (app: StoredApp, invoice: InvoiceToSync) => Promise<SyncedInvoice>
+  /** The Stripe invoice with our id in its metadata, over all pages; null when there is none. */
+  readonly findInvoice: (app: StoredApp, query: InvoiceQuery) => Promise<string | null>
+  /** Already finalized: the view. */
+  readonly finalizeInvoice: (app: StoredApp, invoice: InvoiceToFinalize) => Promise<StripeInvoiceView>
+  /** A decline, a missing payment method and 3-D Secure are outcomes in the view, not exceptions. */
+  readonly payInvoice: (app: StoredApp, invoice: InvoiceToPay) => Promise<StripeInvoiceView>
+  readonly sendInvoice: (app: StoredApp, invoice: InvoiceRef) => Promise<StripeInvoiceView>
+  readonly voidInvoice: (app: StoredApp, invoice: InvoiceRef) => Promise<StripeInvoiceView>
+  readonly markUncollectible: (app: StoredApp, invoice: InvoiceRef) => Promise<StripeInvoiceView>
+  /** One that is gone already is no error; one that is finalized is (void it instead). */
+  readonly deleteDraft: (app: StoredApp, stripeInvoiceId: string) => Promise<void>
+  /** Errors: stripe_invoice_not_found. */
+  readonly getInvoice: (app: StoredApp, stripeInvoiceId: string) => Promise<StripeInvoiceView>
+
+  readonly createTestClock: (
+    app: StoredApp,
+    clock: { readonly name: string; readonly frozenTimeMs: number },
+  ) => Promise<TestClockView>
+  readonly getTestClock: (app: StoredApp, testClockId: string) => Promise<TestClockView>
+  /** Advances and waits until ready; nothing to do when it stands there or later. */
+  readonly advanceTestClock: (app: StoredApp, target: TestClockTarget) => Promise<TestClockView>
+}
+
+export interface InvoiceQuery {
+  readonly invoiceId: string
+  readonly stripeCustomerId: string
+  readonly createdMs: number | null
+}
