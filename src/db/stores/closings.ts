@@ -1,0 +1,97 @@
+import { sql } from 'kysely'
+import type { Insertable, Selectable } from 'kysely'
+import type { Db } from '../connection.ts'
+import type { Closings, RatedUsage } from '../types.gen.ts'
+
+export type ClosingRow = Selectable<Closings>
+export type RatedUsageRow = Selectable<RatedUsage>
+
+/** Inserts the closing; false when this period was closed before: the primary key is what makes it exactly once (rule 29). */
+export async function insertClosing(db: Db, closing: Insertable<Closings>): Promise<boolean> {
+  const result = await db
+    .insertInto('closings')
+    .values(closing)
+    .onConflict((oc) => oc.doNothing())
+    .executeTakeFirst()
+  return result.numInsertedOrUpdatedRows === 1n
+}
+
+export async function setClosingInvoice(
+  db: Db,
+  closing: Pick<ClosingRow, 'subscriptionId' | 'periodAt' | 'reason'>,
+  invoiceId: string,
+): Promise<void> {
+  await db
+    .updateTable('closings')
+    .set({ invoiceId })
+    .where('subscriptionId', '=', closing.subscriptionId)
+    .where('periodAt', '=', closing.periodAt)
+    .where('reason', '=', closing.reason)
+    .execute()
+}
+
+/** How many closings of the subscription fall into the interval: the safety bound of rule 33. */
+export async function countClosings(
+  db: Db,
+  subscriptionId: string,
+  interval: { readonly from: Date; readonly to: Date },
+): Promise<number> {
+  const row = await db
+    .selectFrom('closings')
+    .select((eb) => eb.fn.countAll<string>().as('count'))
+    .where('subscriptionId', '=', subscriptionId)
+    .where('periodAt', '>', interval.from)
+    .where('periodAt', '<=', interval.to)
+    .executeTakeFirstOrThrow()
+  return Number(row.count)
+}
+
+/** The invoice that a closing raised, if it raised one. */
+export async function closingInvoiceId(
+  db: Db,
+  subscriptionId: string,
+  periodAt: Date,
+): Promise<string | null> {
+  const row = await db
+    .selectFrom('closings')
+    .select('invoiceId')
+    .where('subscriptionId', '=', subscriptionId)
+    .where('periodAt', '=', periodAt)
+    .orderBy('closedAt', 'desc')
+    .executeTakeFirst()
+  return row?.invoiceId ?? null
+}
+
+/** Usage slices that were billed and may still gain late usage: their service period ends in the window. */
+export async function ratedUsageSince(
+  db: Db,
+  subscriptionId: string,
+  window: { readonly from: Date; readonly to: Date },
+): Promise<readonly RatedUsageRow[]> {
+  return await db
+    .selectFrom('ratedUsage')
+    .selectAll()
+    .where('subscriptionId', '=', subscriptionId)
+    .where('serviceTo', '>', window.from)
+    .where('serviceTo', '<=', window.to)
+    .orderBy('serviceFrom')
+    .orderBy('lineKey')
+    .execute()
+}
+
+/** Stores what a slice has been billed by now: the base of the next difference (rule 9). */
+export async function upsertRatedUsage(db: Db, rows: readonly Insertable<RatedUsage>[]): Promise<void> {
+  if (rows.length === 0) return
+  await db
+    .insertInto('ratedUsage')
+    .values([...rows])
+    .onConflict((oc) =>
+      oc.columns(['subscriptionId', 'lineKey']).doUpdateSet((eb) => ({
+        quantity: eb.ref('excluded.quantity'),
+        billedMinor: eb.ref('excluded.billedMinor'),
+        usageCutoff: eb.ref('excluded.usageCutoff'),
+        updatedAt: sql`now()`,
+      })),
+    )
+    .execute()
+}

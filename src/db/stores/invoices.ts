@@ -1,0 +1,97 @@
+import type { Insertable, Selectable, Updateable } from 'kysely'
+import type { Db } from '../connection.ts'
+import type { InvoiceLines, Invoices } from '../types.gen.ts'
+
+export type InvoiceRow = Selectable<Invoices>
+export type InvoiceLineRow = Selectable<InvoiceLines>
+export type InvoicePatch = Omit<Updateable<Invoices>, 'id' | 'version' | 'updatedAt'>
+
+/** An invoice and its lines, inserted together. */
+export async function insertInvoice(
+  db: Db,
+  invoice: Insertable<Invoices>,
+  lines: readonly Insertable<InvoiceLines>[],
+): Promise<void> {
+  await db.insertInto('invoices').values(invoice).execute()
+  if (lines.length > 0)
+    await db
+      .insertInto('invoiceLines')
+      .values([...lines])
+      .execute()
+}
+
+export async function getInvoiceRow(db: Db, id: string): Promise<InvoiceRow | undefined> {
+  return await db.selectFrom('invoices').selectAll().where('id', '=', id).executeTakeFirst()
+}
+
+export async function getInvoiceLines(db: Db, invoiceId: string): Promise<readonly InvoiceLineRow[]> {
+  return await db
+    .selectFrom('invoiceLines')
+    .selectAll()
+    .where('invoiceId', '=', invoiceId)
+    .orderBy('position')
+    .execute()
+}
+
+/** Writes the patch if the row is still at `version` and returns it as it is now; undefined when it lost a race. */
+export async function updateInvoice(
+  db: Db,
+  row: { readonly id: string; readonly version: number },
+  patch: InvoicePatch,
+): Promise<InvoiceRow | undefined> {
+  return await db
+    .updateTable('invoices')
+    .set({ ...patch, version: row.version + 1, updatedAt: new Date() })
+    .where('id', '=', row.id)
+    .where('version', '=', row.version)
+    .returningAll()
+    .executeTakeFirst()
+}
+
+/** Stripe's tax of each line, adopted after finalizing. */
+export async function setLineTaxes(
+  db: Db,
+  taxes: readonly { readonly lineId: string; readonly taxMinor: bigint }[],
+): Promise<void> {
+  for (const { lineId, taxMinor } of taxes) {
+    await db
+      .updateTable('invoiceLines')
+      .set((eb) => ({
+        taxMinor: taxMinor.toString(),
+        totalMinor: eb(eb('amountMinor', '-', eb.ref('discountMinor')), '+', taxMinor.toString()),
+      }))
+      .where('id', '=', lineId)
+      .execute()
+  }
+}
+
+/**
+ * Binds the next number of the supplier's sequence to the invoice, in a short transaction just before finalizing
+ * (rule 22). Called again it returns the number that is bound: a retry spends none.
+ */
+export async function bindInvoiceNumber(
+  db: Db,
+  invoiceId: string,
+  supplier: { readonly key: string; readonly prefix: string },
+): Promise<string> {
+  const bound = await db
+    .selectFrom('invoices')
+    .select('number')
+    .where('id', '=', invoiceId)
+    .forUpdate()
+    .executeTakeFirstOrThrow()
+  if (bound.number !== null) return bound.number
+  const sequence = await db
+    .insertInto('invoiceNumberSequences')
+    .values({ supplierKey: supplier.key, prefix: supplier.prefix, nextNumber: '2' })
+    .onConflict((oc) =>
+      oc
+        .column('supplierKey')
+        .doUpdateSet((eb) => ({ nextNumber: eb('invoiceNumberSequences.nextNumber', '+', '1') })),
+    )
+    .returning(['prefix', 'nextNumber'])
+    .executeTakeFirstOrThrow()
+  const number = `${sequence.prefix}-${(BigInt(sequence.nextNumber) - 1n).toString().padStart(6, '0')}`
+  await db.updateTable('invoices').set({ number }).where('id', '=', invoiceId).execute()
+  return number
+}

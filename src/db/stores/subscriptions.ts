@@ -1,0 +1,48 @@
+import type { Selectable, Updateable } from 'kysely'
+import type { Db } from '../connection.ts'
+import type { Subscriptions } from '../types.gen.ts'
+
+export type SubscriptionRow = Selectable<Subscriptions>
+export type SubscriptionPatch = Omit<Updateable<Subscriptions>, 'id' | 'version' | 'updatedAt'>
+
+/** The row, locked until the transaction ends: two runs of one step do not interleave. */
+export async function lockSubscription(db: Db, id: string): Promise<SubscriptionRow | undefined> {
+  return await db.selectFrom('subscriptions').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
+}
+
+export async function getSubscription(db: Db, id: string): Promise<SubscriptionRow | undefined> {
+  return await db.selectFrom('subscriptions').selectAll().where('id', '=', id).executeTakeFirst()
+}
+
+/** Writes the patch if the row is still at `version`; false when a later step has written it. */
+export async function updateSubscription(
+  db: Db,
+  row: { readonly id: string; readonly version: number },
+  patch: SubscriptionPatch,
+): Promise<boolean> {
+  const result = await db
+    .updateTable('subscriptions')
+    .set({ ...patch, version: row.version + 1, updatedAt: new Date() })
+    .where('id', '=', row.id)
+    .where('version', '=', row.version)
+    .executeTakeFirst()
+  return result.numUpdatedRows === 1n
+}
+
+/** Records an accepted command; false when this request id was accepted before. */
+export async function recordCommand(
+  db: Db,
+  command: {
+    readonly subscriptionId: string
+    readonly requestId: string
+    readonly kind: string
+    readonly effectiveAt: Date | null
+  },
+): Promise<boolean> {
+  const result = await db
+    .insertInto('subscriptionCommands')
+    .values(command)
+    .onConflict((oc) => oc.columns(['subscriptionId', 'requestId']).doNothing())
+    .executeTakeFirst()
+  return result.numInsertedOrUpdatedRows === 1n
+}

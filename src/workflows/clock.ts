@@ -1,0 +1,35 @@
+import { condition, setHandler } from '@temporalio/workflow'
+import { tick } from './messages.ts'
+
+/** Where a workflow's time comes from: real timers, or the ticks of a test clock that stands at `nowMs`. */
+export type ClockSource = { readonly kind: 'real' } | { readonly kind: 'test'; readonly nowMs: number }
+
+export interface WorkflowClock {
+  nowMs(): number
+  /** What to carry into the next run. */
+  source(): ClockSource
+  /** Waits until the instant (null: forever) or until the predicate holds, whichever is first. */
+  waitUntil(dueMs: number | null, interrupted: () => boolean, summary: string): Promise<void>
+}
+
+/** Longest single timer: the server caps at 100 years, and a far instant is simply waited for again. */
+const MAX_TIMER_MS = 365 * 24 * 60 * 60 * 1000
+
+/** One helper for both clocks, so that a test clock exercises the code that production runs. */
+export function createClock(source: ClockSource): WorkflowClock {
+  let testNowMs = source.kind === 'test' ? source.nowMs : null
+  setHandler(tick, ({ nowMs }) => {
+    // Ticks may arrive twice or late; time never goes back.
+    if (testNowMs !== null) testNowMs = Math.max(testNowMs, nowMs)
+  })
+  const nowMs = (): number => testNowMs ?? Date.now()
+  return {
+    nowMs,
+    source: () => (testNowMs === null ? { kind: 'real' } : { kind: 'test', nowMs: testNowMs }),
+    async waitUntil(dueMs, interrupted, summary) {
+      const reached = (): boolean => interrupted() || (dueMs !== null && nowMs() >= dueMs)
+      if (testNowMs !== null || dueMs === null) return await condition(reached)
+      while (!reached()) await condition(reached, Math.min(dueMs - nowMs(), MAX_TIMER_MS), { summary })
+    },
+  }
+}

@@ -1,0 +1,112 @@
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common'
+import {
+  allHandlersFinished,
+  condition,
+  continueAsNew,
+  ParentClosePolicy,
+  setCurrentDetails,
+  setHandler,
+  startChild,
+  upsertSearchAttributes,
+  workflowInfo,
+} from '@temporalio/workflow'
+import type { InvoiceStart, SubscriptionCommand, SubscriptionStep } from '../activities/contracts.ts'
+import { createClock } from './clock.ts'
+import type { ClockSource } from './clock.ts'
+import { createCommandQueue } from './commands.ts'
+import type { invoice } from './invoice.ts'
+import { poke, subscriptionCommand } from './messages.ts'
+import { advanceSubscription } from './proxies.ts'
+import {
+  billingStatusAttribute,
+  customerKeyAttribute,
+  invoiceStatusAttribute,
+  nextBillingTimeAttribute,
+} from './search-attributes.ts'
+
+export interface SubscriptionInput {
+  readonly subscriptionId: string
+  readonly clock: ClockSource
+  /** Known when continuing as new; a fresh subscription looks at once. */
+  readonly nextDueMs: number | null
+  readonly waitingFor: string
+}
+
+/** Continue as new after this many steps: bounds history and lets a deployment's code reach every sleeper. */
+const STEPS_PER_RUN = 24
+
+/**
+ * The whole life of one subscription: sleep until something is due, bill it in one step, go on. It owns no money and no
+ * dates: the step reads and writes the rows, and answers when to wake next.
+ */
+export async function subscription(input: SubscriptionInput): Promise<void> {
+  const commands = createCommandQueue<SubscriptionCommand>()
+  let poked = false
+  setHandler(subscriptionCommand, (command) => commands.submit(command))
+  setHandler(poke, () => {
+    poked = true
+  })
+  const clock = createClock(input.clock)
+  const interrupted = (): boolean => poked || !commands.isEmpty()
+
+  let nextDueMs = input.nextDueMs
+  let waitingFor = input.waitingFor
+  let shown = { lifecycle: '', nextDueMs: -1 as number | null }
+
+  for (let steps = 0; ; steps++) {
+    await clock.waitUntil(nextDueMs, interrupted, waitingFor)
+    if (steps >= STEPS_PER_RUN || workflowInfo().continueAsNewSuggested) {
+      if (commands.isEmpty()) {
+        await condition(allHandlersFinished)
+        await continueAsNew<typeof subscription>({ ...input, clock: clock.source(), nextDueMs, waitingFor })
+      }
+    }
+    poked = false
+    const command = commands.next()
+    const step = await advanceSubscription({
+      subscriptionId: input.subscriptionId,
+      asOfMs: clock.nowMs(),
+      ...(command && { command }),
+    })
+    if (step.follow) await followInvoice(step.follow, clock.source())
+    if (command) commands.complete(command, step.refused)
+    shown = show(step, shown)
+    if (step.ended) break
+    nextDueMs = step.nextDueMs
+    waitingFor = step.waitingFor
+  }
+  await condition(allHandlersFinished)
+}
+
+/** The invoice lives on by itself: the next period does not wait for a payment. */
+async function followInvoice(start: InvoiceStart, clock: ClockSource): Promise<void> {
+  try {
+    await startChild<typeof invoice>('invoice', {
+      workflowId: `invoice/${start.invoiceId}`,
+      args: [{ invoiceId: start.invoiceId, clock, nextDueMs: start.nextDueMs, waitingFor: start.waitingFor }],
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+      staticSummary: `Invoice of ${start.customerKey}: ${start.waitingFor}`,
+      typedSearchAttributes: [
+        { key: customerKeyAttribute, value: start.customerKey },
+        { key: invoiceStatusAttribute, value: start.status },
+      ],
+    })
+  } catch (error) {
+    // A webhook was faster and started it: that one does the work.
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error
+  }
+}
+
+type Shown = { lifecycle: string; nextDueMs: number | null }
+
+/** Each upsert is an event and a visibility write: only what changed. */
+function show(step: SubscriptionStep, before: Shown): Shown {
+  setCurrentDetails(step.summary)
+  const now = { lifecycle: step.lifecycle, nextDueMs: step.nextDueMs }
+  if (now.lifecycle === before.lifecycle && now.nextDueMs === before.nextDueMs) return now
+  upsertSearchAttributes([
+    { key: billingStatusAttribute, value: step.lifecycle },
+    { key: nextBillingTimeAttribute, value: step.nextDueMs === null ? null : new Date(step.nextDueMs) },
+  ])
+  return now
+}
