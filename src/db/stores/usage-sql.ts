@@ -1,0 +1,115 @@
+import { sql } from 'kysely'
+import type { RawBuilder } from 'kysely'
+import { parseJsonPath } from '../../domain/json-path.ts'
+import { aggregationReads, usageNumber } from '../../domain/meters.ts'
+import type { UsageMeter } from '../../domain/meters.ts'
+
+/** What is counted: a meter's events of some subjects in a half-open interval (billing rule 2). */
+export interface UsageScope {
+  readonly meter: UsageMeter
+  /** null: every subject. */
+  readonly subjects: readonly string[] | null
+  readonly from: Date | null
+  readonly to: Date | null
+  /** Values allowed for a group-by key of the meter. */
+  readonly groupByFilters?: Readonly<Record<string, readonly string[]>>
+  /** A pg_snapshot as text: only events that it can see (billing rule 8). */
+  readonly cutoff?: string
+  /** A pg_snapshot as text: only events that it cannot see, late usage. */
+  readonly hiddenFrom?: string
+}
+
+/** The text at a JSONPath of the event's data; null where there is none. */
+export function textAt(path: string): RawBuilder<string | null> {
+  return sql`(${jsonAt(path)}) #>> '{}'`
+}
+
+/** Strict, as `valueAt` is in JavaScript: positions find nothing in objects, and names nothing in arrays. */
+function jsonAt(path: string): RawBuilder<unknown> {
+  const steps = parseJsonPath(path).map((segment) =>
+    typeof segment === 'number' ? sql`-> ${segment}::int` : sql`-> ${segment}::text`,
+  )
+  return sql.join([sql`events.data`, ...steps], sql` `)
+}
+
+/**
+ * The meter's events with their value: columns seq, time, subject, value (not for COUNT) and what `columns` adds. An event that
+ * this meter cannot use (no number where one is needed) is not among them, whatever was wrong with it at ingestion.
+ */
+export function meterEvents(
+  scope: UsageScope,
+  columns: readonly RawBuilder<unknown>[] = [],
+): RawBuilder<unknown> {
+  const { meter } = scope
+  const json = jsonAt(meter.valueProperty ?? '$')
+  const extra = columns.length === 0 ? sql`` : sql`, ${sql.join(columns)}`
+  const reads = aggregationReads(meter.aggregation)
+  const where = sql.join(conditions(scope), sql` AND `)
+  if (reads === 'nothing')
+    return sql`SELECT events.seq, events.time, events.subject${extra} FROM events WHERE ${where}`
+  return sql`SELECT * FROM (
+    SELECT e.*, ${reads === 'number' ? numberFrom(sql`e.raw`) : sql`e.raw`} AS value FROM (
+      SELECT events.seq, events.time, events.subject${extra},
+        CASE WHEN jsonb_typeof(${json}) IN ('string', 'number', 'boolean') THEN (${json}) #>> '{}' END AS raw
+      FROM events WHERE ${where}
+    ) e
+  ) v WHERE ${usableWhen(reads)}`
+}
+
+/** The aggregate over `meterEvents`, exact, as text; AVG has at least 16 significant digits. */
+export function aggregateOf(meter: UsageMeter): RawBuilder<string | null> {
+  switch (meter.aggregation) {
+    case 'SUM':
+      return plain(sql`coalesce(sum(value), 0)`)
+    case 'COUNT':
+      return sql`count(*)::text`
+    case 'UNIQUE_COUNT':
+      return sql`count(DISTINCT value)::text`
+    case 'AVG':
+      return plain(sql`avg(value)`)
+    case 'MIN':
+      return plain(sql`min(value)`)
+    case 'MAX':
+      return plain(sql`max(value)`)
+    case 'LATEST':
+      // Two events of one instant are ordered by when they were stored, so that the answer never changes.
+      return plain(sql`(array_agg(value ORDER BY time DESC, seq DESC))[1]`)
+  }
+}
+
+function conditions(scope: UsageScope): readonly RawBuilder<unknown>[] {
+  const { meter } = scope
+  const list: RawBuilder<unknown>[] = [sql`events.type = ${meter.eventType}`]
+  if (scope.subjects !== null) list.push(sql`events.subject = ANY(${[...scope.subjects]}::text[])`)
+  if (scope.from !== null) list.push(sql`events.time >= ${scope.from}`)
+  if (scope.to !== null) list.push(sql`events.time < ${scope.to}`)
+  if (meter.eventFrom !== null) list.push(sql`events.time >= ${meter.eventFrom}`)
+  if (scope.cutoff !== undefined) {
+    list.push(sql`pg_visible_in_snapshot(events.txid, ${scope.cutoff}::pg_snapshot)`)
+  }
+  if (scope.hiddenFrom !== undefined) {
+    list.push(sql`NOT pg_visible_in_snapshot(events.txid, ${scope.hiddenFrom}::pg_snapshot)`)
+  }
+  for (const [key, values] of Object.entries(scope.groupByFilters ?? {})) {
+    const path = Object.hasOwn(meter.groupBy, key) ? meter.groupBy[key] : undefined
+    // A key the meter does not have matches nothing, never everything.
+    list.push(path === undefined ? sql`false` : sql`(${textAt(path)}) = ANY(${[...values]}::text[])`)
+  }
+  return list
+}
+
+function usableWhen(reads: 'number' | 'text'): RawBuilder<unknown> {
+  if (reads === 'text') return sql`v.value IS NOT NULL AND v.value <> ''`
+  const { magnitudeMax, scaleMax } = usageNumber
+  return sql`abs(v.value) < ${magnitudeMax}::numeric AND scale(trim_scale(v.value)) <= ${scaleMax}::int`
+}
+
+/** CASE keeps the cast away from text that is no number; the length keeps the cast cheap. */
+function numberFrom(text: RawBuilder<unknown>): RawBuilder<unknown> {
+  const { pattern, lengthMax } = usageNumber
+  return sql`CASE WHEN length(${text}) <= ${lengthMax}::int AND ${text} ~ ${pattern} THEN (${text})::numeric END`
+}
+
+function plain(value: RawBuilder<unknown>): RawBuilder<string | null> {
+  return sql`trim_scale(${value})::text`
+}
