@@ -1,0 +1,94 @@
+import { Temporal } from 'temporal-polyfill'
+import { DomainError } from './errors.ts'
+
+/** An ISO 8601 duration with its parts, for calendar arithmetic. */
+export type Duration = Temporal.Duration
+
+/** A billing cadence in the one unit that it counts in: months (a year is 12) or days (a week is 7). */
+export interface Cadence {
+  readonly unit: 'month' | 'day'
+  readonly count: number
+}
+
+const maxCadenceMonths = 120
+const maxCadenceDays = 3660
+
+/**
+ * Parses an ISO 8601 duration that is zero or positive.
+ * @throws DomainError invalid_duration
+ */
+export function parseDuration(iso: string, field?: string): Duration {
+  const duration = tryDuration(iso)
+  if (duration === null || duration.sign < 0) {
+    throw new DomainError(
+      'invalid_duration',
+      `"${iso.slice(0, 40)}" is not an ISO 8601 duration`,
+      withField(field),
+    )
+  }
+  return duration
+}
+
+function tryDuration(iso: string): Duration | null {
+  try {
+    return iso.startsWith('P') ? Temporal.Duration.from(iso) : null
+  } catch {
+    return null
+  }
+}
+
+const withField = (field: string | undefined) => (field === undefined ? {} : { field })
+
+/**
+ * The instant of an epoch millisecond as calendar time in a zone.
+ * @throws DomainError invalid_time_zone
+ */
+export function zoned(ms: number, timeZone: string): Temporal.ZonedDateTime {
+  try {
+    return Temporal.Instant.fromEpochMilliseconds(ms).toZonedDateTimeISO(timeZone)
+  } catch (error) {
+    if (isTimeZone(timeZone)) throw error
+    throw new DomainError('invalid_time_zone', `"${timeZone.slice(0, 40)}" is not a time zone`)
+  }
+}
+
+/** Calendar arithmetic in a zone, clamped to the month's end: never multiples of 24 hours (rule 3). */
+export function addDuration(ms: number, iso: string, timeZone: string): number {
+  return zoned(ms, timeZone).add(parseDuration(iso), { overflow: 'constrain' }).epochMilliseconds
+}
+
+/** Whether a name is an IANA time zone. Offsets such as +01:00 are refused: they have no daylight saving. */
+export function isTimeZone(name: string): boolean {
+  if (!/^[A-Za-z]/.test(name)) return false
+  try {
+    Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(name)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/**
+ * Parses a cadence: whole months (P1M, P3M, P1Y) or whole days (P1D, P1W), never both and never hours.
+ * @throws DomainError invalid_duration
+ */
+export function parseCadence(iso: string, field?: string): Cadence {
+  const d = parseDuration(iso, field)
+  const months = d.years * 12 + d.months
+  const days = d.weeks * 7 + d.days
+  const hasTime = d.hours + d.minutes + d.seconds + d.milliseconds + d.microseconds + d.nanoseconds > 0
+  const oneUnit = months > 0 !== days > 0
+  if (hasTime || !oneUnit || months > maxCadenceMonths || days > maxCadenceDays) {
+    const why = `"${iso.slice(0, 40)}" is not a cadence: whole months or whole days, of at most ten years`
+    throw new DomainError('invalid_duration', why, withField(field))
+  }
+  return months > 0 ? { unit: 'month', count: months } : { unit: 'day', count: days }
+}
+
+/** Whether every boundary of the large cadence is one of the small, in every calendar from the same anchor (rule 4). */
+export function cadenceDivides(small: string, large: string): boolean {
+  const a = parseCadence(small)
+  const b = parseCadence(large)
+  if (a.unit === 'day' && a.count === 1) return true
+  return a.unit === b.unit && b.count % a.count === 0
+}

@@ -1,0 +1,201 @@
+export interface ErrorCodeEntry {
+  /** HTTP status that the API answers with. */
+  readonly status: number
+  /** What happened, in one short sentence. */
+  readonly title: string
+  /** What the caller does next. */
+  readonly todo: string
+}
+
+const entry = (status: number, title: string, todo: string): ErrorCodeEntry => ({ status, title, todo })
+
+/** The one table of error codes; docs/errors.md is generated from it (scripts/generate-error-docs.ts). */
+export const errorCodes = {
+  // The request itself
+  validation_failed: entry(400, 'The request is not valid', 'Correct the named fields and send it again.'),
+  body_too_large: entry(413, 'The request body is too large', 'Send fewer items in one request.'),
+  not_found: entry(404, 'There is no such resource', 'Check the id or key, and that it was not deleted.'),
+  conflict: entry(
+    409,
+    'The resource changed meanwhile',
+    'Read it again and repeat the request if it still applies.',
+  ),
+  duplicate_key: entry(409, 'The key is taken', 'Choose another key, or use the resource that has it.'),
+  unauthorized: entry(
+    401,
+    'The API key is missing or unknown',
+    'Send `Authorization: Bearer <key>` with a key that was not revoked.',
+  ),
+  forbidden: entry(403, 'The API key may not do this', 'Use a key that has the scope this route needs.'),
+  idempotency_key_reused: entry(
+    422,
+    'The idempotency key was used for another request',
+    'Send a new key with a new request.',
+  ),
+  idempotency_key_in_use: entry(
+    409,
+    'A request with this idempotency key is still running',
+    'Wait a moment and repeat the request with the same key.',
+  ),
+  not_implemented: entry(
+    501,
+    'This route is not there yet',
+    'See the table of supported methods in the documentation.',
+  ),
+  service_unavailable: entry(
+    503,
+    'A service that this needs is not reachable',
+    'Repeat the request later; nothing was lost.',
+  ),
+  internal_error: entry(
+    500,
+    'Something unexpected went wrong',
+    'Repeat the request; if it persists, look for the request id in the log.',
+  ),
+
+  // Values
+  unknown_currency: entry(400, 'The currency is unknown', 'Use an active ISO 4217 code such as USD.'),
+  currency_mismatch: entry(400, 'The currencies differ', 'Bill one currency per subscription.'),
+  invalid_decimal: entry(
+    400,
+    'The number is not a decimal',
+    'Send a decimal as a string, e.g. "0.000003", of at most 64 digits.',
+  ),
+  invalid_duration: entry(400, 'The duration is not valid', 'Use an ISO 8601 duration such as P1M or P14D.'),
+  invalid_time_zone: entry(400, 'The time zone is unknown', 'Use an IANA name such as Europe/Berlin.'),
+  invalid_json_path: entry(400, 'The JSONPath is not valid', 'Use a path such as $.tokens.'),
+  invalid_cloud_event: entry(
+    400,
+    'The event is not a valid CloudEvent',
+    'Send id, source, type and subject; see the CloudEvents specification 1.0.',
+  ),
+
+  // Catalog
+  invalid_meter: entry(
+    400,
+    'The meter is not valid',
+    'Correct the named field; see the aggregations of meters.',
+  ),
+  meter_in_use: entry(409, 'The meter is used by a feature', 'Archive the features that use it first.'),
+  feature_in_use: entry(409, 'The feature is used by a plan', 'Remove it from the plans that use it first.'),
+  cadence_not_divisible: entry(
+    400,
+    'The cadences do not divide each other',
+    'Use cadences of which the longer is a multiple of the shorter in every calendar, e.g. P1M and P3M.',
+  ),
+  tier_open_end_missing: entry(
+    400,
+    'The last tier is not open',
+    'Leave out upToAmount of the last tier, and of no other.',
+  ),
+  tier_bounds_not_increasing: entry(
+    400,
+    'The bounds of the tiers do not increase',
+    'Give each tier a larger upToAmount than the one before.',
+  ),
+  plan_not_draft: entry(409, 'The plan is not a draft', 'Create a new version of the plan and change that.'),
+  plan_not_published: entry(
+    409,
+    'The plan is not published',
+    'Publish the plan, or name a published version.',
+  ),
+  plan_already_published: entry(409, 'The plan is published already', 'Create a new version to change it.'),
+
+  // Customers, profiles, apps
+  customer_in_use: entry(
+    409,
+    'The customer still has subscriptions or open invoices',
+    'Cancel its subscriptions and settle its invoices first.',
+  ),
+  customer_email_missing: entry(
+    409,
+    'The customer has no e-mail address',
+    'Set primaryEmail, then retry the invoice.',
+  ),
+  payment_method_missing: entry(
+    409,
+    'The customer has no payment method',
+    'Have the customer add one through Checkout or the portal, then retry the invoice.',
+  ),
+  profile_in_use: entry(
+    409,
+    'The billing profile is in use',
+    'Make another profile the default and move its customers first.',
+  ),
+  app_in_use: entry(
+    409,
+    'The app is used by a billing profile',
+    'Point the profiles that use it to another app first.',
+  ),
+
+  // Subscriptions and test clocks
+  subscription_already_canceled: entry(
+    409,
+    'The subscription is canceled already',
+    'Nothing to do; to go on, unschedule the cancelation or subscribe again.',
+  ),
+  subscription_not_cancelable: entry(
+    409,
+    'The subscription cannot be canceled now',
+    'Read its status; an ended subscription stays ended.',
+  ),
+  subscription_overlap: entry(
+    409,
+    'The customer has an overlapping subscription',
+    'Cancel or change the other subscription of the same feature first.',
+  ),
+  clock_backwards: entry(400, 'A test clock only moves forward', 'Choose an instant after its frozen time.'),
+  clock_busy: entry(409, 'The test clock is advancing', 'Wait until its status is ready.'),
+
+  // Invoices
+  invoice_not_editable: entry(
+    409,
+    'The invoice cannot be changed any more',
+    'Void it and re-issue, or correct it on the next invoice.',
+  ),
+  action_not_available: entry(
+    409,
+    'The action is not available in this state',
+    'See availableActions of the invoice.',
+  ),
+
+  // Stripe
+  stripe_key_invalid: entry(
+    400,
+    'Stripe rejected the API key',
+    'Copy the secret or restricted key from the Stripe dashboard again.',
+  ),
+  stripe_key_publishable: entry(
+    400,
+    'This is a publishable key',
+    'Use a secret (sk_) or restricted (rk_) key.',
+  ),
+  stripe_key_unauthorized: entry(
+    409,
+    'Stripe does not accept the stored key any more',
+    'Replace the key of the app, then retry its invoices.',
+  ),
+  stripe_key_live_refused: entry(
+    400,
+    'Live keys are not accepted here',
+    'Use a test key, or allow live mode in the configuration.',
+  ),
+  stripe_permission_missing: entry(
+    409,
+    'The restricted key lacks a permission',
+    'Grant the named permission in the Stripe dashboard, then retry.',
+  ),
+  stripe_totals_differ: entry(
+    409,
+    'The invoice at Stripe differs from ours',
+    'Compare both, correct or void the one at Stripe, then retry.',
+  ),
+  stripe_unavailable: entry(503, 'Stripe is not reachable', 'Nothing to do: it is repeated by itself.'),
+  webhook_signature_invalid: entry(
+    400,
+    'The signature of the webhook is not valid',
+    'Check that the endpoint and the signing secret belong together.',
+  ),
+} as const satisfies Readonly<Record<string, ErrorCodeEntry>>
+
+export type ErrorCode = keyof typeof errorCodes

@@ -1,0 +1,59 @@
+import { parseCadence, zoned } from './calendar.ts'
+
+/** A half-open interval of epoch milliseconds, [from, to) (rule 2). */
+export interface Period {
+  readonly from: number
+  readonly to: number
+}
+
+/** Instants at `anchor + k × cadence`, as calendar arithmetic in the time zone (rules 1 and 3). */
+export interface Grid {
+  readonly anchorMs: number
+  readonly timeZone: string
+  /** ISO 8601: whole months or whole days, see parseCadence. */
+  readonly cadence: string
+}
+
+const dayMs = 86_400_000
+const averageMonthMs = 2_629_746_000
+
+/**
+ * Boundary k of a grid, k may be negative. Always counted from the anchor: stepping from the boundary before would
+ * drift from 31 Jan over 28 Feb to 28 Mar (rule 1).
+ */
+export function boundaryAt(grid: Grid, k: number): number {
+  const { unit, count } = parseCadence(grid.cadence)
+  const step = unit === 'month' ? { months: k * count } : { days: k * count }
+  return zoned(grid.anchorMs, grid.timeZone).add(step, { overflow: 'constrain' }).epochMilliseconds
+}
+
+/** The first boundary after an instant; at a boundary, the next one. */
+export function boundaryAfter(grid: Grid, ms: number): number {
+  return periodContaining(grid, ms).to
+}
+
+/** The period that an instant belongs to; an instant at a boundary belongs to the period that starts there (rule 2). */
+export function periodContaining(grid: Grid, ms: number): Period & { readonly index: number } {
+  let index = indexNear(grid, ms)
+  while (boundaryAt(grid, index) > ms) index -= 1
+  while (boundaryAt(grid, index + 1) <= ms) index += 1
+  return { index, from: boundaryAt(grid, index), to: boundaryAt(grid, index + 1) }
+}
+
+/** A guess from average lengths, off by at most a few: the caller corrects it. */
+function indexNear(grid: Grid, ms: number): number {
+  const { unit, count } = parseCadence(grid.cadence)
+  return Math.floor((ms - grid.anchorMs) / (count * (unit === 'month' ? averageMonthMs : dayMs)))
+}
+
+/** The overlap of two half-open intervals; null when they share no instant. */
+export function intersect(a: Period, b: Period): Period | null {
+  const from = Math.max(a.from, b.from)
+  const to = Math.min(a.to, b.to)
+  return from < to ? { from, to } : null
+}
+
+/** Whether an instant is in a period: `to` is not (rule 2). */
+export function contains(period: Period, ms: number): boolean {
+  return period.from <= ms && ms < period.to
+}
