@@ -1,0 +1,40 @@
+import { randomUUID } from 'node:crypto'
+import { Client } from 'pg'
+import { openDatabase } from '../../src/db/connection.ts'
+import type { Database } from '../../src/db/connection.ts'
+import { testService } from './services.ts'
+
+export interface TestDatabase {
+  readonly db: Database
+  readonly url: string
+  /** Closes the pool and drops the database, sessions of child processes included. */
+  readonly drop: () => Promise<void>
+}
+
+/** A migrated database of its own on the run's PostgreSQL; about 50 ms. */
+export async function createTestDatabase(): Promise<TestDatabase> {
+  const template = new URL(await testService('postgres'))
+  const templateName = template.pathname.slice(1)
+  const name = `test_${randomUUID().replaceAll('-', '')}`
+  const admin = new URL(template)
+  admin.pathname = '/postgres'
+  await execute(admin.href, `CREATE DATABASE ${name} TEMPLATE ${templateName} STRATEGY FILE_COPY`)
+  const url = new URL(template)
+  url.pathname = `/${name}`
+  const db = openDatabase({ connectionString: url.href, maxConnections: 8 })
+  const drop = async (): Promise<void> => {
+    await db.destroy()
+    await execute(admin.href, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
+  }
+  return { db, url: url.href, drop }
+}
+
+async function execute(url: string, statement: string): Promise<void> {
+  const client = new Client({ connectionString: url })
+  await client.connect()
+  try {
+    await client.query(statement)
+  } finally {
+    await client.end()
+  }
+}
