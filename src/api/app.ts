@@ -1,0 +1,52 @@
+import { fastify } from 'fastify'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type { FastifyInstance } from 'fastify'
+import type { ApiDeps } from './deps.ts'
+import { authentication } from './plugins/authentication.ts'
+import { idempotency } from './plugins/idempotency.ts'
+import { jsonBodies } from './plugins/json-bodies.ts'
+import { openapi } from './plugins/openapi.ts'
+import { problems } from './plugins/problems.ts'
+import { schemaCompilers } from './plugins/schema-compilers.ts'
+import { healthRoutes } from './routes/health.ts'
+import { notServedRoutes } from './routes/not-served.ts'
+import { schemas } from './schemas/registry.ts'
+
+const BODY_LIMIT_BYTES = 4 * 1024 * 1024
+const MAX_PARAM_LENGTH = 256
+
+export interface AppOptions {
+  /** Hold every response against its schema and answer 500 where it differs: for tests and development. */
+  readonly checkResponses?: boolean
+}
+
+/** The HTTP API: a table of contents. It does not listen; `close()` it when done. */
+export async function buildApp(deps: ApiDeps, options: AppOptions = {}): Promise<FastifyInstance> {
+  const app = fastify({
+    loggerInstance: deps.log,
+    genReqId: deps.newId,
+    requestIdHeader: false,
+    bodyLimit: BODY_LIMIT_BYTES,
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    disableRequestLogging: true,
+    schemaController: schemaCompilers({ checkResponses: options.checkResponses ?? false }),
+  }).withTypeProvider<TypeBoxTypeProvider>()
+
+  for (const schema of schemas) app.addSchema(schema)
+
+  // Plugins, in the order in which a request meets them.
+  await app.register(problems)
+  await app.register(openapi)
+  await app.register(jsonBodies)
+  await app.register(authentication(deps))
+  await app.register(idempotency(deps))
+
+  // Routes, a file per resource.
+  await app.register(healthRoutes(deps))
+
+  // Last: what the OpenMeter clients know and nobody above serves answers 501.
+  await app.register(notServedRoutes)
+
+  await app.ready()
+  return app
+}

@@ -1,0 +1,90 @@
+import fp from 'fastify-plugin'
+import type { FastifyRequest } from 'fastify'
+import { DomainError } from '../../domain/errors.ts'
+import { anyApiKeyExists, findApiKey, hashApiKey, touchApiKey } from '../../db/stores/api-keys.ts'
+import type { ApiKeyScope } from '../../db/stores/api-keys.ts'
+import type { ApiDeps } from '../deps.ts'
+
+/** What a route asks of its caller; `public` asks nothing. */
+export type RouteScope = ApiKeyScope | 'public'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    scope?: RouteScope
+  }
+  interface FastifyRequest {
+    /** The id of the API key that called, or `anonymous`: idempotency keys are kept per caller. */
+    caller: string
+  }
+}
+
+const ANONYMOUS = 'anonymous'
+const TOUCH_AFTER_MS = 60_000
+const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost'])
+
+/** Without any key everyone may do everything, so only this machine may reach us then. */
+export function assertBindAllowed(host: string, keyCount: number): void {
+  if (keyCount > 0 || LOOPBACK.has(host)) return
+  throw new DomainError(
+    'bind_refused',
+    `Without an API key the server listens on loopback only, not on ${host}; create one with \`perennial keys create\`.`,
+  )
+}
+
+function presentedKey(request: FastifyRequest): string | null {
+  const header = request.headers.authorization
+  if (header === undefined) return null
+  return /^Bearer +([\x21-\x7e]+)$/i.exec(header)?.[1] ?? ''
+}
+
+function allows(scopes: readonly string[], needed: ApiKeyScope): boolean {
+  return scopes.includes('admin') || scopes.includes(needed)
+}
+
+/** Swagger's own routes carry no config of ours. */
+function scopeOf(url: string, config: { readonly scope?: RouteScope } | undefined): RouteScope {
+  if (config?.scope !== undefined) return config.scope
+  if (url === '/docs' || url.startsWith('/docs/')) return 'public'
+  throw new Error(`the route ${url} names no scope: set config.scope to ingest, read, admin or public`)
+}
+
+/**
+ * API keys: `Authorization: Bearer <key>`. A database that never had a key is open (see `assertBindAllowed`); revoking the last
+ * one does not open it again.
+ */
+export function authentication(deps: ApiDeps) {
+  let closed = false
+  const isOpen = async (): Promise<boolean> => {
+    if (!closed) closed = await anyApiKeyExists(deps.db)
+    return !closed
+  }
+  const authenticate = async (presented: string, needed: ApiKeyScope): Promise<string> => {
+    const key = await findApiKey(deps.db, hashApiKey(presented))
+    if (key === null || key.revokedAt !== null)
+      throw new DomainError('unauthorized', 'This API key is not known here, or was revoked.')
+    if (!allows(key.scopes, needed)) {
+      throw new DomainError(
+        'forbidden',
+        `This API key may ${key.scopes.join(', ')}; this call needs ${needed}.`,
+      )
+    }
+    const now = deps.now()
+    if (key.lastUsedAt === null || now.getTime() - key.lastUsedAt.getTime() > TOUCH_AFTER_MS)
+      await touchApiKey(deps.db, key.id, now)
+    return key.id
+  }
+  return fp(async (app) => {
+    app.decorateRequest('caller', ANONYMOUS)
+    app.addHook('onRoute', (route) => {
+      route.config = { ...route.config, scope: scopeOf(route.url, route.config) }
+    })
+    app.addHook('onRequest', async (request) => {
+      const scope = request.routeOptions.config.scope
+      if (scope === undefined || scope === 'public' || (await isOpen())) return
+      const presented = presentedKey(request)
+      if (presented === null)
+        throw new DomainError('unauthorized', 'Send an API key: `Authorization: Bearer <key>`.')
+      request.caller = await authenticate(presented, scope)
+    })
+  })
+}

@@ -1,0 +1,115 @@
+import { createHash } from 'node:crypto'
+import type { Hash } from 'node:crypto'
+import { Transform } from 'node:stream'
+import fp from 'fastify-plugin'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { DomainError } from '../../domain/errors.ts'
+import {
+  claimIdempotencyKey,
+  completeIdempotencyKey,
+  releaseIdempotencyKey,
+} from '../../db/stores/idempotency-keys.ts'
+import type { StoredAnswer } from '../../db/stores/idempotency-keys.ts'
+import type { ApiDeps } from '../deps.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Digest of method, address and raw body; only while an Idempotency-Key is given. */
+    fingerprint: Hash | null
+    /** The key that this request holds and has to complete or release. */
+    heldKey: string | null
+  }
+}
+
+const WRITES = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
+const KEPT_HEADERS = ['content-type', 'location'] as const
+const KEY_PATTERN = /^[\x21-\x7e]{1,255}$/
+
+function givenKey(request: FastifyRequest): string | null {
+  const key = request.headers['idempotency-key']
+  if (key === undefined || !WRITES.has(request.method)) return null
+  if (typeof key === 'string' && KEY_PATTERN.test(key)) return key
+  throw new DomainError('validation_failed', 'Idempotency-Key must be 1 to 255 visible ASCII characters.', {
+    field: 'Idempotency-Key',
+  })
+}
+
+function replay(reply: FastifyReply, answer: StoredAnswer): FastifyReply {
+  return reply
+    .status(answer.status)
+    .headers(answer.headers)
+    .header('idempotent-replayed', 'true')
+    .serializer(String)
+    .send(answer.body ?? undefined)
+}
+
+/**
+ * `Idempotency-Key` on every write: the first answer is kept per caller and key, and given again to the same request. An answer of
+ * 5xx is not kept, so that the caller may try again. A claim whose holder crashed expires.
+ */
+export function idempotency(deps: ApiDeps) {
+  const claim = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> => {
+    const key = givenKey(request)
+    if (key === null || request.fingerprint === null) return undefined
+    const path = request.url.split('?')[0] ?? request.url
+    const bodyHash = request.fingerprint.digest()
+    const claim = await claimIdempotencyKey(deps.db, {
+      caller: request.caller,
+      key,
+      method: request.method,
+      path,
+      bodyHash,
+      now: deps.now(),
+    })
+    switch (claim.kind) {
+      case 'claimed':
+        request.heldKey = key
+        return undefined
+      case 'answered':
+        return replay(reply, claim.answer)
+      case 'in_flight':
+        throw new DomainError(
+          'idempotency_key_in_use',
+          `A request with the Idempotency-Key ${key} is still being worked on; try again shortly.`,
+        )
+      case 'reused':
+        throw new DomainError(
+          'idempotency_key_reused',
+          `The Idempotency-Key ${key} was sent before with another request; use a new key.`,
+        )
+    }
+  }
+  const settle = async (request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<void> => {
+    const key = request.heldKey
+    if (key === null) return
+    request.heldKey = null
+    const holder = { caller: request.caller, key }
+    if (reply.statusCode >= 500) return releaseIdempotencyKey(deps.db, holder)
+    const headers: Record<string, string> = {}
+    for (const name of KEPT_HEADERS) {
+      const value = reply.getHeader(name)
+      if (typeof value === 'string') headers[name] = value
+    }
+    const body = typeof payload === 'string' ? payload : null
+    await completeIdempotencyKey(deps.db, holder, { status: reply.statusCode, headers, body }, deps.now())
+  }
+  return fp(async (app) => {
+    app.decorateRequest('fingerprint', null)
+    app.decorateRequest('heldKey', null)
+    app.addHook('preParsing', async (request, _reply, payload) => {
+      if (givenKey(request) === null) return payload
+      const hash = createHash('sha256').update(`${request.method} ${request.url}\n`)
+      request.fingerprint = hash
+      const tee = new Transform({
+        transform(chunk: Buffer, _encoding, done) {
+          hash.update(chunk)
+          done(null, chunk)
+        },
+      })
+      payload.on('error', (error: Error) => tee.destroy(error))
+      return payload.pipe(tee)
+    })
+    app.addHook('preHandler', claim)
+    app.addHook('onSend', settle)
+  })
+}

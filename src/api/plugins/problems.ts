@@ -1,0 +1,88 @@
+import fp from 'fastify-plugin'
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { DomainError, errorCodes } from '../../domain/errors.ts'
+import type { ErrorCode } from '../../domain/errors.ts'
+import { describeValidation } from './validation-problem.ts'
+
+export interface ProblemBody {
+  readonly type: string
+  readonly title: string
+  readonly status: number
+  readonly detail: string
+  readonly instance: string
+  readonly code: string
+  readonly field?: string
+  readonly extensions?: Readonly<Record<string, unknown>>
+}
+
+/** What Fastify itself refuses, as codes of ours. */
+const frameworkCodes: Readonly<Record<string, ErrorCode>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'malformed_body',
+  FST_ERR_CTP_INVALID_JSON_BODY: 'malformed_body',
+  FST_ERR_BAD_URL: 'not_found',
+  FST_ERR_MAX_PARAM_LENGTH: 'not_found',
+}
+
+/** Every failure as a DomainError: from here on there is one shape. */
+function toDomainError(error: FastifyError | DomainError): DomainError {
+  if (error instanceof DomainError) return error
+  if (error.validation !== undefined) {
+    const { field, detail } = describeValidation(error.validation, error.validationContext ?? 'body')
+    return new DomainError('validation_failed', detail, { field })
+  }
+  const code = frameworkCodes[error.code]
+  if (code !== undefined) return new DomainError(code, error.message)
+  if (error instanceof SyntaxError || error.statusCode === 400) {
+    return new DomainError('malformed_body', `The body is not valid JSON: ${error.message}.`, {
+      field: 'body',
+    })
+  }
+  return new DomainError(
+    'internal_error',
+    'Something went wrong on our side; the log has it under this request id.',
+  )
+}
+
+/** Problem details (RFC 9457) with OpenMeter's members, and our `code` and `field`. */
+export function problemOf(error: DomainError, requestId: string): ProblemBody {
+  const { status, title } = errorCodes[error.code]
+  return {
+    type: `urn:perennial:problem:${error.code}`,
+    title,
+    status,
+    detail: error.message,
+    instance: `urn:request:${requestId}`,
+    code: error.code,
+    ...(error.field === undefined ? {} : { field: error.field }),
+    ...(error.details === undefined ? {} : { extensions: error.details }),
+  }
+}
+
+/** The OpenMeter client reads a problem only under exactly this type, so it is sent as text: an object gets a charset. */
+function sendProblem(request: FastifyRequest, reply: FastifyReply, error: DomainError): FastifyReply {
+  const problem = problemOf(error, request.id)
+  return reply
+    .status(problem.status)
+    .header('content-type', 'application/problem+json')
+    .serializer(String)
+    .send(JSON.stringify(problem))
+}
+
+/** One error handler, and one for what is not here. */
+export const problems = fp(async (app) => {
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id)
+  })
+  app.setErrorHandler<FastifyError | DomainError>((error, request, reply) => {
+    const problem = toDomainError(error)
+    if (errorCodes[problem.code].status >= 500)
+      request.log.error({ err: error, requestId: request.id }, problem.message)
+    return sendProblem(request, reply, problem)
+  })
+  app.setNotFoundHandler((request, reply) => {
+    const detail = `There is nothing at ${request.method} ${request.url.split('?')[0] ?? ''}; /docs lists what there is.`
+    return sendProblem(request, reply, new DomainError('not_found', detail))
+  })
+})

@@ -1,0 +1,73 @@
+import type { FastifySchemaValidationError } from 'fastify'
+
+export interface FieldProblem {
+  /** e.g. `phases[0].rateCards[1].price`; empty for the whole body. */
+  readonly field: string
+  /** A sentence that says what would be right. */
+  readonly detail: string
+}
+
+/** `/phases/0/key` → `phases[0].key`. */
+export function fieldPath(pointer: string): string {
+  return pointer
+    .split('/')
+    .slice(1)
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
+    .reduce(
+      (path, part) => (/^\d+$/.test(part) ? `${path}[${part}]` : path === '' ? part : `${path}.${part}`),
+      '',
+    )
+}
+
+const quoted = (values: unknown): string =>
+  (Array.isArray(values) ? values : [values]).map((value) => JSON.stringify(value)).join(', ')
+
+/** What would be right, continuing the sentence "<field> must …". */
+function expectation({ keyword, params, message }: FastifySchemaValidationError): string {
+  switch (keyword) {
+    case 'required':
+      return 'be given'
+    case 'type':
+      return `be of type ${Array.isArray(params['type']) ? params['type'].join(' or ') : String(params['type'])}`
+    case 'enum':
+      return `be one of ${quoted(params['allowedValues'])}`
+    case 'const':
+      return `be ${quoted(params['allowedValue'])}`
+    case 'format':
+      return params['format'] === 'date-time'
+        ? 'be an instant like 2025-01-31T05:00:00Z (RFC 3339)'
+        : `be of the format ${String(params['format'])}`
+    case 'discriminator':
+      return `be a kind that is known here (its "${String(params['tag'])}" is ${quoted(params['tagValue'])})`
+    case 'additionalProperties':
+      return `not have the field "${String(params['additionalProperty'])}"`
+    default:
+      return (message ?? 'be valid').replace(/^must /, '')
+  }
+}
+
+/** The most telling of Ajv's errors: of a failed union, the deepest one. */
+function mostTelling(
+  errors: readonly FastifySchemaValidationError[],
+): FastifySchemaValidationError | undefined {
+  const telling = errors.filter((error) => !['anyOf', 'oneOf', 'if'].includes(error.keyword))
+  const depth = (error: FastifySchemaValidationError): number => error.instancePath.split('/').length
+  return telling.reduce<FastifySchemaValidationError | undefined>(
+    (best, error) => (best === undefined || depth(error) > depth(best) ? error : best),
+    undefined,
+  )
+}
+
+/** Names the field and says what would be right. */
+export function describeValidation(
+  errors: readonly FastifySchemaValidationError[],
+  context: string,
+): FieldProblem {
+  const error = mostTelling(errors) ?? errors[0]
+  if (error === undefined) return { field: context, detail: `The ${context} is not valid.` }
+  const base = fieldPath(error.instancePath)
+  const missing = error.keyword === 'required' ? String(error.params['missingProperty']) : ''
+  const field = missing === '' ? base : base === '' ? missing : `${base}.${missing}`
+  const subject = field === '' ? `The ${context}` : field
+  return { field: field === '' ? context : field, detail: `${subject} must ${expectation(error)}.` }
+}

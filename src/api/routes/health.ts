@@ -1,0 +1,67 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import { checkDatabase } from '../../db/stores/api-keys.ts'
+import { pendingMigrations } from '../../db/migrate.ts'
+import type { ApiDeps } from '../deps.ts'
+
+const Check = Type.Object({ ok: Type.Boolean(), detail: Type.String() })
+const Readiness = Type.Object({ status: Type.String(), checks: Type.Record(Type.String(), Check) })
+
+interface CheckResult {
+  readonly ok: boolean
+  readonly detail: string
+}
+
+async function attempt(check: () => Promise<CheckResult>): Promise<CheckResult> {
+  try {
+    return await check()
+  } catch (error) {
+    return { ok: false, detail: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+async function checkMigrations({ db }: ApiDeps): Promise<CheckResult> {
+  const pending = await pendingMigrations(db)
+  return pending.length === 0
+    ? { ok: true, detail: 'up to date' }
+    : { ok: false, detail: `missing: ${pending.join(', ')}` }
+}
+
+/** /healthz: the process answers. /readyz: it can do its work, with each part's state. */
+export function healthRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
+  return async (app) => {
+    app.get(
+      '/healthz',
+      {
+        config: { scope: 'public' },
+        schema: {
+          operationId: 'getHealth',
+          tags: ['Health'],
+          response: { 200: Type.Object({ status: Type.Literal('ok') }) },
+        },
+      },
+      async () => ({ status: 'ok' as const }),
+    )
+
+    app.get(
+      '/readyz',
+      {
+        config: { scope: 'public' },
+        schema: {
+          operationId: 'getReadiness',
+          tags: ['Health'],
+          response: { 200: Readiness, 503: Readiness },
+        },
+      },
+      async (_request, reply) => {
+        const checks = {
+          database: await attempt(async () => ({ ok: true, detail: await checkDatabase(deps.db) })),
+          migrations: await attempt(() => checkMigrations(deps)),
+          temporal: await attempt(() => deps.temporal.checkHealth()),
+        }
+        const ready = Object.values(checks).every((check) => check.ok)
+        return reply.status(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not_ready', checks })
+      },
+    )
+  }
+}

@@ -1,0 +1,5 @@
+import type { TSchema } from 'typebox'
+import { commonSchemas } from './common.ts'
+
+/** Every named schema, so that it is a component of the OpenAPI document. A schema file adds its list here. */
+export const schemas: readonly TSchema[] = [...commonSchemas]

@@ -1,0 +1,119 @@
+import { sql } from 'kysely'
+import type { Db } from '../connection.ts'
+
+/** After this the holder of a claim is taken to have crashed. */
+const CLAIM_EXPIRES_MS = 60_000
+/** After this a key is forgotten and may be used for something else. */
+const ANSWER_KEPT_MS = 24 * 60 * 60_000
+
+export interface StoredAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string | null
+}
+
+export interface KeyHolder {
+  readonly caller: string
+  readonly key: string
+}
+
+export interface KeyClaim extends KeyHolder {
+  readonly method: string
+  readonly path: string
+  /** Digest of method, address and body: what makes two requests the same. */
+  readonly bodyHash: Buffer
+  readonly now: Date
+}
+
+export type ClaimResult =
+  | { readonly kind: 'claimed' }
+  | { readonly kind: 'answered'; readonly answer: StoredAnswer }
+  | { readonly kind: 'in_flight' }
+  | { readonly kind: 'reused' }
+
+const ago = (now: Date, ms: number): Date => new Date(now.getTime() - ms)
+
+/** Takes the key, or says what became of the request that took it. One statement decides, so two callers cannot both win. */
+export async function claimIdempotencyKey(db: Db, claim: KeyClaim): Promise<ClaimResult> {
+  const { caller, key, method, path, bodyHash, now } = claim
+  const fresh = {
+    method,
+    path,
+    bodyHash,
+    status: null,
+    headers: null,
+    body: null,
+    createdAt: now,
+    completedAt: null,
+  }
+  const taken = await db
+    .insertInto('idempotencyKeys')
+    .values({ caller, key, ...fresh })
+    .onConflict((oc) =>
+      oc
+        .columns(['caller', 'key'])
+        .doUpdateSet(fresh)
+        .where((eb) =>
+          eb.or([
+            eb('idempotencyKeys.createdAt', '<', ago(now, ANSWER_KEPT_MS)),
+            eb.and([
+              eb('idempotencyKeys.completedAt', 'is', null),
+              eb('idempotencyKeys.createdAt', '<', ago(now, CLAIM_EXPIRES_MS)),
+              eb('idempotencyKeys.bodyHash', '=', bodyHash),
+            ]),
+          ]),
+        ),
+    )
+    .returning('key')
+    .executeTakeFirst()
+  if (taken !== undefined) return { kind: 'claimed' }
+  const held = await db
+    .selectFrom('idempotencyKeys')
+    .selectAll()
+    .where('caller', '=', caller)
+    .where('key', '=', key)
+    .executeTakeFirst()
+  if (held === undefined) return { kind: 'in_flight' }
+  if (!held.bodyHash.equals(bodyHash)) return { kind: 'reused' }
+  if (held.completedAt === null || held.status === null) return { kind: 'in_flight' }
+  const headers = (held.headers ?? {}) as Record<string, string>
+  return { kind: 'answered', answer: { status: held.status, headers, body: held.body } }
+}
+
+export async function completeIdempotencyKey(
+  db: Db,
+  { caller, key }: KeyHolder,
+  answer: StoredAnswer,
+  now: Date,
+): Promise<void> {
+  await db
+    .updateTable('idempotencyKeys')
+    .set({
+      status: answer.status,
+      headers: JSON.stringify(answer.headers),
+      body: answer.body,
+      completedAt: now,
+    })
+    .where('caller', '=', caller)
+    .where('key', '=', key)
+    .execute()
+}
+
+/** Forgets a claim whose request failed on our side: the caller may try again at once. */
+export async function releaseIdempotencyKey(db: Db, { caller, key }: KeyHolder): Promise<void> {
+  await db
+    .deleteFrom('idempotencyKeys')
+    .where('caller', '=', caller)
+    .where('key', '=', key)
+    .where('completedAt', 'is', null)
+    .execute()
+}
+
+/** Removes what is older than a day; returns how many. */
+export async function pruneIdempotencyKeys(db: Db, now: Date): Promise<number> {
+  const result = await db
+    .deleteFrom('idempotencyKeys')
+    .where('createdAt', '<', sql<Date>`${ago(now, ANSWER_KEPT_MS)}::timestamptz`)
+    .executeTakeFirst()
+  return Number(result.numDeletedRows)
+}

@@ -1,0 +1,62 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { assertBindAllowed } from '../../src/api/plugins/authentication.ts'
+import { startTestApi } from './support.ts'
+import type { TestApi } from './support.ts'
+
+let api: TestApi
+beforeAll(async () => {
+  api = await startTestApi()
+})
+afterAll(() => api.close())
+
+test('the server is live without its dependencies', async () => {
+  const answer = await api.app.inject('/healthz')
+  expect(answer.json()).toEqual({ status: 'ok' })
+})
+
+test('it is not ready while Temporal is not reachable, and says which part fails', async () => {
+  const answer = await api.app.inject('/readyz')
+  expect(answer.statusCode).toBe(503)
+  expect(answer.json()).toMatchObject({
+    checks: { database: { ok: true }, migrations: { ok: true }, temporal: { ok: false } },
+  })
+})
+
+test('an unknown route is a 404 in the shape of a problem, under the exact media type the client reads', async () => {
+  const answer = await api.app.inject('/api/v1/nothing')
+  expect(answer.statusCode).toBe(404)
+  expect(answer.headers['content-type']).toBe('application/problem+json')
+  expect(answer.json()).toMatchObject({
+    code: 'not_found',
+    status: 404,
+    instance: `urn:request:${String(answer.headers['x-request-id'])}`,
+  })
+})
+
+test('a call of the OpenMeter client that is not served answers 501 with a code', async () => {
+  const answer = await api.app.inject('/api/v1/notification/channels')
+  expect(answer.statusCode).toBe(501)
+  expect(answer.json()).toMatchObject({ code: 'not_implemented' })
+})
+
+test('the OpenAPI document is 3.1, and every reference in it resolves', async () => {
+  const document = (await api.app.inject('/api/openapi.json')).json()
+  expect(document.openapi).toBe('3.1.0')
+  const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map(
+    ([, reference]) => reference ?? '',
+  )
+  for (const reference of references) {
+    expect(reference).toMatch(/^#\/components\/schemas\//)
+    expect(document.components.schemas).toHaveProperty([reference.slice('#/components/schemas/'.length)])
+  }
+})
+
+test('the reference page is served', async () => {
+  expect((await api.app.inject('/docs/')).statusCode).toBe(200)
+})
+
+test('without a key only loopback may be bound', () => {
+  expect(() => assertBindAllowed('127.0.0.1', 0)).not.toThrow()
+  expect(() => assertBindAllowed('0.0.0.0', 1)).not.toThrow()
+  expect(() => assertBindAllowed('0.0.0.0', 0)).toThrow(/loopback/)
+})
