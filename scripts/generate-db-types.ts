@@ -12,6 +12,19 @@ await db.destroy()
 const out = fileURLToPath(new URL('../src/db/types.gen.ts', import.meta.url))
 execFileSync(
   'npx',
-  ['kysely-codegen', '--url', url, '--out-file', out, '--camel-case', '--numeric-parser', 'string', '--dialect', 'postgres', '--exclude-pattern', '*(kysely_*|event_identities_*)'],
+  [
+    'kysely-codegen',
+    '--url',
+    url,
+    '--out-file',
+    out,
+    '--camel-case',
+    '--numeric-parser',
+    'string',
+    '--dialect',
+    'postgres',
+    '--exclude-pattern',
+    '*(kysely_*|event_identities_*)',
+  ],
   { stdio: 'inherit' },
 )
