@@ -13,8 +13,21 @@ const entry = (status: number, title: string, todo: string): ErrorCodeEntry => (
 export const errorCodes = {
   // The request itself
   validation_failed: entry(400, 'The request is not valid', 'Correct the named fields and send it again.'),
+  malformed_body: entry(400, 'The body cannot be read', 'Send well-formed JSON with the right Content-Type.'),
+  unsupported_media_type: entry(415, 'The content type is not supported', 'Send application/json.'),
+  nul_character: entry(400, 'The request holds a NUL character', 'Remove U+0000 from the named field.'),
   body_too_large: entry(413, 'The request body is too large', 'Send fewer items in one request.'),
   not_found: entry(404, 'There is no such resource', 'Check the id or key, and that it was not deleted.'),
+  profile_missing: entry(
+    409,
+    'No billing profile applies',
+    'Create a default billing profile, or link the customer to one.',
+  ),
+  customer_not_linked: entry(
+    409,
+    'The customer is not linked to the Stripe app',
+    'Link the customer to a Stripe customer, then retry.',
+  ),
   conflict: entry(
     409,
     'The resource changed meanwhile',
@@ -51,6 +64,11 @@ export const errorCodes = {
     500,
     'Something unexpected went wrong',
     'Repeat the request; if it persists, look for the request id in the log.',
+  ),
+  bind_refused: entry(
+    500,
+    'Without an API key the server listens on loopback only',
+    'Create a key with `perennial keys create`, or listen on 127.0.0.1.',
   ),
 
   // Values
@@ -127,6 +145,11 @@ export const errorCodes = {
     'The app is used by a billing profile',
     'Point the profiles that use it to another app first.',
   ),
+  oauth_not_offered: entry(
+    501,
+    'Installing by OAuth is not offered',
+    'Install with an API key: POST /api/v1/marketplace/listings/stripe/install/apikey.',
+  ),
 
   // Subscriptions and test clocks
   subscription_already_canceled: entry(
@@ -189,6 +212,27 @@ export const errorCodes = {
     409,
     'The invoice at Stripe differs from ours',
     'Compare both, correct or void the one at Stripe, then retry.',
+  ),
+  stripe_key_missing: entry(409, 'The app has no Stripe key', 'Give the app an API key, then retry.'),
+  stripe_secret_unreadable: entry(
+    500,
+    'A stored Stripe secret cannot be decrypted',
+    'Start with the master key it was stored under, or give the app its key again.',
+  ),
+  stripe_customer_not_found: entry(
+    400,
+    'Stripe has no such customer',
+    'Check the id (cus_…) and that it belongs to the account and mode of the app.',
+  ),
+  stripe_payment_method_not_found: entry(
+    400,
+    'Stripe has no such payment method',
+    'Check the id (pm_…) and that it belongs to the account and mode of the app.',
+  ),
+  stripe_invoice_not_found: entry(
+    409,
+    'The invoice is not at Stripe',
+    'Retry the invoice: it is looked for by our id, and made again only if it is not there.',
   ),
   stripe_unavailable: entry(503, 'Stripe is not reachable', 'Nothing to do: it is repeated by itself.'),
   webhook_signature_invalid: entry(

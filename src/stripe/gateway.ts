@@ -1,6 +1,78 @@
+import { inspectKey } from './accounts.ts'
+import { createConnections } from './client.ts'
+import {
+  attachPaymentMethod,
+  createCustomer,
+  getCustomer,
+  getPaymentMethod,
+  setDefaultPaymentMethod,
+} from './customers.ts'
+import { listEvents } from './events.ts'
+import {
+  deleteDraft,
+  finalizeInvoice,
+  markUncollectible,
+  payInvoice,
+  sendInvoice,
+  voidInvoice,
+} from './invoice-collect.ts'
+import { findInvoice, syncInvoice } from './invoice-sync.ts'
+import { getInvoice } from './invoice-view.ts'
+import { createLimiter, stripeLimits } from './limiter.ts'
+import { createSecretBox } from './secrets.ts'
+import { advanceTestClock, createTestClock, getTestClock } from './test-clocks.ts'
 import type { StripeGateway, StripeGatewayOptions } from './types.ts'
+import {
+  checkWebhookEndpoint,
+  createWebhookEndpoint,
+  deleteWebhookEndpoint,
+  verifyWebhook,
+} from './webhooks.ts'
+
+const defaultTimeoutMs = 15_000
 
 /** The one door to Stripe: every call that the product makes, each repeatable. */
 export function createStripeGateway(options: StripeGatewayOptions): StripeGateway {
-  throw new Error(`not composed yet: ${options.baseUrl ?? 'api.stripe.com'}`)
+  const secrets = createSecretBox(options.masterKey)
+  const connections = createConnections({
+    secrets,
+    limiter: createLimiter(options.limits ?? stripeLimits),
+    timeoutMs: options.timeoutMs ?? defaultTimeoutMs,
+    ...(options.baseUrl !== undefined && { baseUrl: options.baseUrl }),
+  })
+  const policy = { allowLiveKeys: options.allowLiveKeys ?? false, elsewhere: options.baseUrl !== undefined }
+  const { ofApp, ofKey } = connections
+  return {
+    inspectKey: (key) => inspectKey(connections, policy, key),
+    encryptSecret: secrets.seal,
+    decryptSecret: secrets.open,
+
+    createWebhookEndpoint: (key, request) => createWebhookEndpoint(ofKey(key), request),
+    async deleteWebhookEndpoint(app) {
+      if (app.webhookEndpointId !== null) await deleteWebhookEndpoint(ofApp(app), app.webhookEndpointId)
+    },
+    checkWebhookEndpoint: async (app) => checkWebhookEndpoint(ofApp(app), app.webhookEndpointId),
+    verifyWebhook,
+    listEvents: async (app, query) => listEvents(ofApp(app), query),
+
+    getCustomer: async (app, id) => getCustomer(ofApp(app), id),
+    createCustomer: async (app, customer) => createCustomer(ofApp(app), customer),
+    attachPaymentMethod: async (app, request) => attachPaymentMethod(ofApp(app), request),
+    setDefaultPaymentMethod: async (app, request) => setDefaultPaymentMethod(ofApp(app), request),
+    getPaymentMethod: async (app, id) => getPaymentMethod(ofApp(app), id),
+
+    syncInvoice: async (app, invoice) => syncInvoice(ofApp(app), invoice),
+    findInvoice: async (app, query) => findInvoice(ofApp(app), query),
+    finalizeInvoice: async (app, invoice) => finalizeInvoice(ofApp(app), invoice),
+    payInvoice: async (app, invoice) => payInvoice(ofApp(app), invoice),
+    sendInvoice: async (app, invoice) => sendInvoice(ofApp(app), invoice),
+    voidInvoice: async (app, invoice) => voidInvoice(ofApp(app), invoice),
+    markUncollectible: async (app, invoice) => markUncollectible(ofApp(app), invoice),
+    deleteDraft: async (app, id) => deleteDraft(ofApp(app), id),
+    getInvoice: async (app, id) => getInvoice(ofApp(app), id),
+
+    createTestClock: async (app, clock) => createTestClock(ofApp(app), clock),
+    getTestClock: async (app, id) => getTestClock(ofApp(app), id),
+    advanceTestClock: async (app, target) => advanceTestClock(ofApp(app), target),
+  }
 }

@@ -79,6 +79,7 @@ export interface VerifiedEvent {
   /** Our invoice, from the object's (or its parent's) metadata, where Stripe sends it. */
   readonly invoiceId: string | null
   readonly stripeInvoiceId: string | null
+  readonly stripeCustomerId: string | null
   readonly createdMs: number
   readonly livemode: boolean
   readonly apiVersion: string | null

@@ -1,0 +1,60 @@
+import { DomainError } from '../domain/errors.ts'
+import type { Connections } from './client.ts'
+import { classifyStripeError } from './failures.ts'
+import { maskKey } from './secrets.ts'
+import type { InspectedKey } from './types.ts'
+
+export interface KeyPolicy {
+  readonly allowLiveKeys: boolean
+  /** True when requests go to another address than Stripe's, e.g. the sandbox. */
+  readonly elsewhere: boolean
+}
+
+const secretKey = /^(sk|rk)_(test|live)_[A-Za-z0-9_]{1,250}$/
+
+/** Refuses what cannot be a usable key before it is sent anywhere, then asks Stripe whose it is. */
+export async function inspectKey(
+  connections: Connections,
+  policy: KeyPolicy,
+  key: string,
+): Promise<InspectedKey> {
+  const { kind, livemode } = parseKey(key, policy)
+  const accountId = await accountOf(connections, key)
+  return { accountId, livemode, keyMask: maskKey(key), kind }
+}
+
+/** Throws the DomainError that says what is wrong with the key's form; never echoes it. */
+export function parseKey(key: string, policy: KeyPolicy): Pick<InspectedKey, 'kind' | 'livemode'> {
+  if (key.startsWith('pk_')) {
+    throw new DomainError('stripe_key_publishable', 'this is a publishable key (pk_)')
+  }
+  const match = secretKey.exec(key)
+  if (match === null) {
+    throw new DomainError(
+      'stripe_key_invalid',
+      'a Stripe key starts with sk_test_, rk_test_, sk_live_ or rk_live_',
+    )
+  }
+  const livemode = match[2] === 'live'
+  if (livemode && (policy.elsewhere || !policy.allowLiveKeys)) {
+    throw new DomainError('stripe_key_live_refused', 'live keys are not accepted by this installation')
+  }
+  return { kind: match[1] === 'sk' ? 'secret' : 'restricted', livemode }
+}
+
+async function accountOf(connections: Connections, key: string): Promise<string> {
+  try {
+    const account = await connections
+      .ofKey(key)
+      .call('account.retrieve', (stripe) => stripe.accounts.retrieveCurrent())
+    return account.id
+  } catch (error) {
+    const failure = classifyStripeError(error)
+    if (failure.kind !== 'auth') throw error
+    const permission = /rak_\w+/.exec(failure.message)?.[0]
+    if (permission !== undefined || failure.code === 'permission_missing') {
+      throw new DomainError('stripe_permission_missing', `the key lacks ${permission ?? 'a permission'}`)
+    }
+    throw new DomainError('stripe_key_unauthorized', 'Stripe does not accept this key')
+  }
+}

@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto'
+import { Stripe } from 'stripe'
+import { DomainError } from '../domain/errors.ts'
+import { toStripeFailure } from './failures.ts'
+import type { Limiter } from './limiter.ts'
+import type { SecretBox } from './secrets.ts'
+import type { StoredApp } from './types.ts'
+
+/** A client of one account. Every request passes through `call`, which limits its rate and classifies its failure. */
+export interface Connection {
+  readonly call: <T>(endpoint: string, request: (stripe: Stripe) => Promise<T>) => Promise<T>
+}
+
+export interface Connections {
+  readonly ofApp: (app: StoredApp) => Connection
+  readonly ofKey: (key: string) => Connection
+}
+
+export interface ConnectionOptions {
+  readonly baseUrl?: string
+  readonly timeoutMs: number
+  readonly limiter: Limiter
+  readonly secrets: SecretBox
+}
+
+/** Connections kept open; the oldest makes room. */
+const maxConnections = 200
+
+export function createConnections(options: ConnectionOptions): Connections {
+  const byKey = new Map<string, Connection>()
+  const ofKey = (key: string): Connection => {
+    const account = createHash('sha256').update(key).digest('hex')
+    const existing = byKey.get(account)
+    if (existing !== undefined) return existing
+    const oldest = byKey.keys().next().value
+    if (byKey.size >= maxConnections && oldest !== undefined) byKey.delete(oldest)
+    const connection = connect(key, account, options)
+    byKey.set(account, connection)
+    return connection
+  }
+  return { ofKey, ofApp: (app) => ofKey(openKey(app, options.secrets)) }
+}
+
+function openKey(app: StoredApp, secrets: SecretBox): string {
+  if (app.apiKeyEncrypted === null) {
+    throw new DomainError('stripe_key_missing', `app ${app.id} has no Stripe key`)
+  }
+  return secrets.open(app.apiKeyEncrypted, { appId: app.id, field: 'api_key' })
+}
+
+function connect(key: string, account: string, options: ConnectionOptions): Connection {
+  const stripe = new Stripe(key, {
+    // Temporal retries, with our idempotency keys; the client's own retries would hide time and outcomes.
+    maxNetworkRetries: 0,
+    timeout: options.timeoutMs,
+    telemetry: false,
+    appInfo: { name: 'perennial' },
+    ...address(options.baseUrl),
+  })
+  const livemode = /^[a-z]+_live_/.test(key)
+  return {
+    async call(endpoint, request) {
+      await options.limiter.admit({ account, livemode, endpoint })
+      try {
+        return await request(stripe)
+      } catch (error) {
+        throw toStripeFailure(error)
+      }
+    },
+  }
+}
+
+function address(baseUrl: string | undefined): Stripe.StripeConfig {
+  if (baseUrl === undefined) return {}
+  const url = new URL(baseUrl)
+  const protocol = url.protocol === 'https:' ? 'https' : 'http'
+  return { protocol, host: url.hostname, port: url.port || (protocol === 'https' ? 443 : 80) }
+}

@@ -1,0 +1,8 @@
+/** How Stripe's objects are found again when our note of them is lost. */
+export const metadataKeys = {
+  invoice: 'perennial_invoice_id',
+  line: 'perennial_line_id',
+  subscription: 'perennial_subscription_id',
+  customer: 'perennial_customer_id',
+  app: 'perennial_app_id',
+} as const

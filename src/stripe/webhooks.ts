@@ -1,0 +1,116 @@
+import { Stripe } from 'stripe'
+import { DomainError } from '../domain/errors.ts'
+import type { Connection } from './client.ts'
+import { readEvent, webhookEvents } from './events.ts'
+import { classifyStripeError } from './failures.ts'
+import { metadataKeys } from './metadata.ts'
+import type {
+  CreatedWebhookEndpoint,
+  VerifiedEvent,
+  WebhookEndpointRequest,
+  WebhookEndpointState,
+  WebhookToVerify,
+} from './types.ts'
+
+/** Stripe's own tolerance, in seconds: an older signature is a replay. */
+const toleranceSeconds = 300
+
+/**
+ * Checks the signature over the raw bytes with each active secret. Every retry by Stripe is signed anew, so a late
+ * delivery passes and a replayed one does not. What was wrong is not told to the sender.
+ */
+export function verifyWebhook({ rawBody, header, secrets, nowMs }: WebhookToVerify): VerifiedEvent {
+  const signed = secrets.some((secret) => signatureHolds({ rawBody, header: header ?? '', secret, nowMs }))
+  if (!signed) throw invalid()
+  const event = parseEvent(rawBody)
+  if (event === null) throw invalid()
+  return readEvent(event)
+}
+
+interface SignatureCheck {
+  readonly rawBody: Buffer
+  readonly header: string
+  readonly secret: string
+  readonly nowMs: number | undefined
+}
+
+function signatureHolds({ rawBody, header, secret, nowMs }: SignatureCheck): boolean {
+  const { signature } = Stripe.webhooks
+  if (signature === null) throw new Error('the Stripe client has no signature helper')
+  try {
+    return signature.verifyHeader(rawBody, header, secret, toleranceSeconds, undefined, nowMs)
+  } catch {
+    return false
+  }
+}
+
+function parseEvent(rawBody: Buffer): Stripe.Event | null {
+  try {
+    const event = JSON.parse(rawBody.toString('utf8')) as Partial<Stripe.Event> | null
+    const complete =
+      typeof event?.id === 'string' && typeof event.type === 'string' && typeof event.created === 'number'
+    // A thin event ("v2.core.event") carries no object: such an endpoint is not ours.
+    return complete && event.object === 'event' ? (event as Stripe.Event) : null
+  } catch {
+    return null
+  }
+}
+
+function invalid(): DomainError {
+  return new DomainError('webhook_signature_invalid', 'the signature does not match')
+}
+
+/** The secret is only in this reply. Keyed by app and URL, so that a repeated install makes one endpoint. */
+export async function createWebhookEndpoint(
+  connection: Connection,
+  { url, appId, events = webhookEvents }: WebhookEndpointRequest,
+): Promise<CreatedWebhookEndpoint> {
+  const created = await connection.call('webhook_endpoints.create', (stripe) =>
+    stripe.webhookEndpoints.create(
+      {
+        url,
+        enabled_events: [...events] as Stripe.WebhookEndpointCreateParams.EnabledEvent[],
+        api_version: Stripe.API_VERSION,
+        description: 'Perennial: invoices and payments',
+        metadata: { [metadataKeys.app]: appId },
+      },
+      { idempotencyKey: `webhook:${appId}` },
+    ),
+  )
+  return { endpointId: created.id, secret: created.secret ?? '' }
+}
+
+/** Deletes the endpoint; one that is gone is no error. */
+export async function deleteWebhookEndpoint(connection: Connection, endpointId: string): Promise<void> {
+  try {
+    await connection.call('webhook_endpoints.delete', (stripe) => stripe.webhookEndpoints.del(endpointId))
+  } catch (error) {
+    if (classifyStripeError(error).code !== 'resource_missing') throw error
+  }
+}
+
+const absent: WebhookEndpointState = {
+  exists: false,
+  enabled: false,
+  url: null,
+  missingEvents: webhookEvents,
+}
+
+/** What stands at Stripe: an endpoint that was disabled or changed by hand loses events silently. */
+export async function checkWebhookEndpoint(
+  connection: Connection,
+  endpointId: string | null,
+): Promise<WebhookEndpointState> {
+  if (endpointId === null) return absent
+  try {
+    const endpoint = await connection.call('webhook_endpoints.retrieve', (stripe) =>
+      stripe.webhookEndpoints.retrieve(endpointId),
+    )
+    const sent = new Set<string>(endpoint.enabled_events)
+    const missingEvents = sent.has('*') ? [] : webhookEvents.filter((type) => !sent.has(type))
+    return { exists: true, enabled: endpoint.status === 'enabled', url: endpoint.url, missingEvents }
+  } catch (error) {
+    if (classifyStripeError(error).code === 'resource_missing') return absent
+    throw error
+  }
+}
