@@ -1,4 +1,4 @@
-import Big from 'big.js'
+import { Decimal } from './decimal.ts'
 import { DomainError } from './errors.ts'
 import { parseJsonPath, valueAt } from './json-path.ts'
 
@@ -56,7 +56,7 @@ export function aggregationReads(aggregation: Aggregation): 'nothing' | 'number'
 /** Whether text is a number that a meter counts. */
 export function isUsageNumber(text: string): boolean {
   if (text.length > usageNumber.lengthMax || !numberPattern.test(text)) return false
-  const number = new Big(text.replace(/^\+/, ''))
+  const number = new Decimal(text.replace(/^\+/, ''))
   const scale = number.c.length - 1 - number.e
   return number.abs().lt(usageNumber.magnitudeMax) && scale <= usageNumber.scaleMax
 }

@@ -1,0 +1,227 @@
+import { DomainError } from './errors.ts'
+import { isExactNumber } from './meters.ts'
+
+/** A CloudEvent 1.0 that carries usage. Extension attributes are accepted and not kept. */
+export interface CloudEvent {
+  readonly id: string
+  readonly source: string
+  readonly type: string
+  readonly subject: string
+  /** RFC 3339 in UTC with microseconds: what PostgreSQL keeps. */
+  readonly time: string
+  readonly datacontenttype: string | null
+  readonly dataschema: string | null
+  /** Any JSON value; null when the event has none. Numbers a double cannot hold are `ExactNumber`s. */
+  readonly data: unknown
+}
+
+export interface CloudEventOptions {
+  /** The time of events that bring none. */
+  readonly nowMs: number
+  /** Reads `data` that is JSON inside a string; throws where it is not JSON. */
+  readonly parseJson: (text: string) => unknown
+}
+
+/** Events in one batch at most. */
+export const BATCH_MAX = 10_000
+/** Identity and type are index keys in PostgreSQL, which have a size limit. */
+const ATTRIBUTE_BYTES_MAX = 1024
+const DEPTH_MAX = 64
+
+const uriReference = /^(?:[A-Za-z0-9\-._~:/?#[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})+$/
+const jsonContentType = /^application\/(?:[a-z0-9.+-]+\+)?json *(?:;.*)?$/i
+
+/**
+ * Reads one CloudEvent or a batch. One malformed event refuses them all, so that a sender can correct it and send the
+ * same batch again.
+ * @throws DomainError `invalid_cloud_event`, naming event and field: `[3].subject` in a batch, `subject` alone
+ */
+export function parseCloudEvents(body: unknown, options: CloudEventOptions): readonly CloudEvent[] {
+  if (!Array.isArray(body)) return [parseCloudEvent(body, '', options)]
+  if (body.length > BATCH_MAX) {
+    const message = `the batch has ${body.length} events; send at most ${BATCH_MAX} in one request`
+    throw new DomainError('invalid_cloud_event', message, { field: 'body' })
+  }
+  return body.map((event, index) => parseCloudEvent(event, `[${index}].`, options))
+}
+
+function parseCloudEvent(input: unknown, prefix: string, options: CloudEventOptions): CloudEvent {
+  if (typeof input !== 'object' || input === null || Array.isArray(input) || isExactNumber(input)) {
+    throw refusal(prefix.replace(/\.$/, '') || 'body', 'an event has to be a JSON object')
+  }
+  const event = input as Readonly<Record<string, unknown>>
+  const field = (name: string): string => `${prefix}${name}`
+  if (event['specversion'] !== '1.0') {
+    const found =
+      event['specversion'] === undefined ? 'it is missing' : `it is ${shown(event['specversion'])}`
+    throw refusal(field('specversion'), `specversion has to be "1.0"; ${found}`)
+  }
+  if (event['data_base64'] !== undefined) {
+    throw refusal(field('data_base64'), 'binary data cannot be metered; send JSON in data')
+  }
+  const source = requiredText(event, 'source', field)
+  if (!uriReference.test(source))
+    throw refusal(field('source'), `source has to be a URI reference; it is ${shown(source)}`)
+  return {
+    id: requiredText(event, 'id', field),
+    source,
+    type: requiredText(event, 'type', field),
+    subject: requiredText(event, 'subject', field),
+    time: timeOf(event['time'], field('time'), options.nowMs),
+    datacontenttype: contentTypeOf(event, field),
+    dataschema: optionalText(event, 'dataschema', field),
+    data: dataOf(event['data'], field('data'), options),
+  }
+}
+
+type FieldName = (name: string) => string
+
+function requiredText(event: Readonly<Record<string, unknown>>, name: string, field: FieldName): string {
+  const value = optionalText(event, name, field)
+  if (value === null) throw refusal(field(name), `${name} is missing`)
+  return value
+}
+
+function optionalText(
+  event: Readonly<Record<string, unknown>>,
+  name: string,
+  field: FieldName,
+): string | null {
+  const value = event[name]
+  if (value === undefined || value === null) return null
+  if (typeof value !== 'string') throw refusal(field(name), `${name} has to be text; it is ${shown(value)}`)
+  if (value === '') throw refusal(field(name), `${name} is empty`)
+  if (utf8Length(value) > ATTRIBUTE_BYTES_MAX) {
+    throw refusal(field(name), `${name} is longer than ${ATTRIBUTE_BYTES_MAX} bytes`)
+  }
+  checkText(value, field(name))
+  return value
+}
+
+function contentTypeOf(event: Readonly<Record<string, unknown>>, field: FieldName): string | null {
+  const value = optionalText(event, 'datacontenttype', field)
+  if (value === null || jsonContentType.test(value)) return value
+  throw refusal(field('datacontenttype'), `datacontenttype has to be application/json; it is ${shown(value)}`)
+}
+
+function timeOf(value: unknown, field: string, nowMs: number): string {
+  if (value === undefined || value === null) return microseconds(nowMs, '')
+  const time = typeof value === 'string' ? parseRfc3339(value) : null
+  if (time !== null) return time
+  throw refusal(
+    field,
+    `time has to be an RFC 3339 instant such as 2025-01-31T05:00:00Z; it is ${shown(value)}`,
+  )
+}
+
+/** JSON inside a string is read as the JSON it holds; any other text stays text. */
+function dataOf(value: unknown, field: string, { parseJson }: CloudEventOptions): unknown {
+  if (value === undefined || value === null) return null
+  checkData(value, field, 0)
+  if (typeof value !== 'string' || !/^\s*[{[]/.test(value)) return value
+  const inner = attempt(() => parseJson(value))
+  if (inner === undefined) return value
+  checkData(inner, field, 0)
+  return inner
+}
+
+function attempt(read: () => unknown): unknown {
+  try {
+    return read()
+  } catch {
+    return undefined
+  }
+}
+
+function checkData(value: unknown, field: string, depth: number): void {
+  if (typeof value === 'string') return checkText(value, field)
+  if (typeof value !== 'object' || value === null || isExactNumber(value)) return
+  if (depth === DEPTH_MAX) throw refusal(field, `it is nested deeper than ${DEPTH_MAX} levels`)
+  if (Array.isArray(value)) {
+    for (const [index, element] of value.entries()) checkData(element, `${field}[${index}]`, depth + 1)
+    return
+  }
+  for (const [key, member] of Object.entries(value)) {
+    const name = `${field}.${key}`
+    checkText(key, name)
+    checkData(member, name, depth + 1)
+  }
+}
+
+/** PostgreSQL's text holds neither a NUL character nor half of a surrogate pair. */
+function checkText(text: string, field: string): void {
+  if (text.includes('\0')) {
+    throw new DomainError(
+      'nul_character',
+      `${printable(field)} holds a NUL character, which cannot be stored; remove it`,
+      {
+        field: printable(field),
+      },
+    )
+  }
+  if (/\p{Surrogate}/u.test(text))
+    throw refusal(printable(field), 'it holds half of a surrogate pair, which is no character')
+}
+
+const timePattern =
+  /^(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,32}))?(?:[Zz]|([+-])(\d{2}):(\d{2}))$/
+
+/**
+ * An RFC 3339 instant in UTC with microseconds, or null. Finer digits are cut, never rounded: rounding up would move
+ * an event over the end of its period (billing rule 2).
+ */
+export function parseRfc3339(text: string): string | null {
+  const match = timePattern.exec(text)
+  if (match === null) return null
+  const [
+    ,
+    year = '',
+    month = '',
+    day = '',
+    hour = '',
+    minute = '',
+    second = '',
+    fraction = '',
+    sign,
+    oh = '0',
+    om = '0',
+  ] = match
+  if (hour > '23' || minute > '59' || second > '59' || Number(oh) > 23 || Number(om) > 59) return null
+  const date = Date.parse(`${year}-${month}-${day}T00:00:00Z`)
+  // The engine takes 30 February for 1 March.
+  if (year < '0001' || Number.isNaN(date) || new Date(date).getUTCDate() !== Number(day)) return null
+  const offsetMs = (sign === '-' ? -1 : 1) * (Number(oh) * 60 + Number(om)) * 60_000
+  const atMs = date + ((Number(hour) * 60 + Number(minute)) * 60 + Number(second)) * 1000 - offsetMs
+  return isStorable(atMs) ? microseconds(atMs, fraction) : null
+}
+
+const earliestMs = Date.parse('0001-01-01T00:00:00Z')
+const latestMs = Date.parse('9999-12-31T23:59:59.999Z')
+
+function isStorable(atMs: number): boolean {
+  return atMs >= earliestMs && atMs <= latestMs
+}
+
+function microseconds(atMs: number, fraction: string): string {
+  const text = new Date(atMs).toISOString()
+  return fraction === ''
+    ? text.replace('Z', '000Z')
+    : `${text.slice(0, 19)}.${fraction.slice(0, 6).padEnd(6, '0')}Z`
+}
+
+function utf8Length(text: string): number {
+  return text.length * 3 <= ATTRIBUTE_BYTES_MAX ? text.length : new TextEncoder().encode(text).length
+}
+
+function printable(field: string): string {
+  return field.replaceAll('\0', '\\u0000').slice(0, 200)
+}
+
+function shown(value: unknown): string {
+  const text = isExactNumber(value) ? value.value : (JSON.stringify(value) ?? 'nothing')
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text
+}
+
+function refusal(field: string, why: string): DomainError {
+  return new DomainError('invalid_cloud_event', `${field}: ${why}`, { field })
+}
