@@ -1,0 +1,46 @@
+import closeWithGrace from 'close-with-grace'
+import { pino } from 'pino'
+import { ulid } from 'ulid'
+import { buildApp } from './src/api/app.ts'
+import type { ApiDeps } from './src/api/deps.ts'
+import { assertBindAllowed } from './src/api/plugins/authentication.ts'
+import { readConfig } from './src/config.ts'
+import { openDatabase } from './src/db/connection.ts'
+import { countApiKeys } from './src/db/stores/api-keys.ts'
+import { createStripeGateway } from './src/stripe/gateway.ts'
+import { connectTemporal } from './src/temporal/gateway.ts'
+
+// The API process. Stateless: run as many as you like.
+const config = readConfig()
+const log = pino({ level: config.logLevel, base: { process: 'api' } })
+const db = openDatabase({
+  connectionString: config.databaseUrl,
+  maxConnections: config.databasePoolSize,
+  applicationName: 'perennial-api',
+})
+const temporal = await connectTemporal(config.temporal)
+const stripe = createStripeGateway({
+  masterKey: config.masterKey,
+  allowLiveKeys: config.stripe.allowLiveKeys,
+  ...(config.stripe.baseUrl === undefined ? {} : { baseUrl: config.stripe.baseUrl }),
+})
+const deps: ApiDeps = {
+  db,
+  temporal,
+  stripe,
+  config: { publicUrl: config.publicUrl },
+  newId: () => ulid(),
+  now: () => new Date(),
+  log,
+}
+assertBindAllowed(config.host, await countApiKeys(db))
+const app = await buildApp(deps)
+
+closeWithGrace({ delay: config.shutdownGraceMs }, async ({ err, signal }) => {
+  if (err !== undefined) log.fatal({ err }, 'the API ended by an error')
+  else log.info({ signal }, 'the API is stopping')
+  await app.close()
+  await temporal.close()
+  await db.destroy()
+})
+await app.listen({ host: config.host, port: config.port })
