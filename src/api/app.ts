@@ -1,6 +1,7 @@
-import { fastify } from 'fastify'
+import { fastify, LogController } from 'fastify'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyInstance } from 'fastify'
+import { parse as parseQuery } from 'qs'
 import type { ApiDeps } from './deps.ts'
 import { authentication } from './plugins/authentication.ts'
 import { idempotency } from './plugins/idempotency.ts'
@@ -8,12 +9,15 @@ import { jsonBodies } from './plugins/json-bodies.ts'
 import { openapi } from './plugins/openapi.ts'
 import { problems } from './plugins/problems.ts'
 import { schemaCompilers } from './plugins/schema-compilers.ts'
+import { featureRoutes } from './routes/features.ts'
 import { healthRoutes } from './routes/health.ts'
 import { notServedRoutes } from './routes/not-served.ts'
 import { schemas } from './schemas/registry.ts'
 
 const BODY_LIMIT_BYTES = 4 * 1024 * 1024
 const MAX_PARAM_LENGTH = 256
+/** The client writes filters as `filter[key]=value` and lists as repeated parameters. */
+const queryLimits = { depth: 3, arrayLimit: 1000, parameterLimit: 1000 } as const
 
 export interface AppOptions {
   /** Hold every response against its schema and answer 500 where it differs: for tests and development. */
@@ -27,8 +31,11 @@ export async function buildApp(deps: ApiDeps, options: AppOptions = {}): Promise
     genReqId: deps.newId,
     requestIdHeader: false,
     bodyLimit: BODY_LIMIT_BYTES,
-    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
-    disableRequestLogging: true,
+    routerOptions: {
+      maxParamLength: MAX_PARAM_LENGTH,
+      querystringParser: (text) => parseQuery(text, queryLimits),
+    },
+    logController: new LogController({ disableRequestLogging: true }),
     schemaController: schemaCompilers({ checkResponses: options.checkResponses ?? false }),
   }).withTypeProvider<TypeBoxTypeProvider>()
 
@@ -43,6 +50,7 @@ export async function buildApp(deps: ApiDeps, options: AppOptions = {}): Promise
 
   // Routes, a file per resource.
   await app.register(healthRoutes(deps))
+  await app.register(featureRoutes(deps))
 
   // Last: what the OpenMeter clients know and nobody above serves answers 501.
   await app.register(notServedRoutes)

@@ -19,7 +19,7 @@ export const jsonBodies = fp(async (app) => {
   app.removeContentTypeParser('application/json')
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, text: string, done) => {
     if (text.trim() === '') return done(null, undefined)
-    parse(request, text, (error, body) => {
+    void parse(request, text, (error, body) => {
       if (error !== null) return done(error, undefined)
       const field = text.includes('\\u0000') ? findNul(body) : null
       if (field === null) return done(null, body)

@@ -1,5 +1,6 @@
 import type { TSchema } from 'typebox'
 import { commonSchemas } from './common.ts'
+import { featureSchemas } from './features.ts'
 
 /** Every named schema, so that it is a component of the OpenAPI document. A schema file adds its list here. */
-export const schemas: readonly TSchema[] = [...commonSchemas]
+export const schemas: readonly TSchema[] = [...commonSchemas, ...featureSchemas]
