@@ -29,6 +29,11 @@ export function isDomainError(error: unknown): error is DomainError {
   return error instanceof Error && error.name === 'DomainError' && 'code' in error
 }
 
+/** Whether a text is a code of the table: codes cross Temporal as the type of a failure. */
+export function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(errorCodes, code)
+}
+
 /** Closes a switch over a union: a case that was forgotten does not compile. */
 export function assertNever(value: never): never {
   throw new DomainError('internal_error', `Unexpected value ${JSON.stringify(value)}`)

@@ -1,0 +1,164 @@
+import { DomainError } from './errors.ts'
+
+export const invoiceStatuses = [
+  'draft',
+  'issuing',
+  'issued',
+  'payment_processing',
+  'overdue',
+  'paid',
+  'uncollectible',
+  'voided',
+] as const
+export type InvoiceStatus = (typeof invoiceStatuses)[number]
+
+/**
+ * The finer state within a status:
+ * - draft: `waiting_approval`, `waiting_draft_period`
+ * - issuing: `failed` (its reason is on the row; `retry` goes on)
+ * - issued and overdue: `action_required` (3-D Secure), `payment_failed` (a retry is planned),
+ *   `payment_method_needed` (a hard decline, or none yet), `dunning_ended`
+ */
+export type InvoiceSubstatus =
+  | 'waiting_approval'
+  | 'waiting_draft_period'
+  | 'failed'
+  | 'action_required'
+  | 'payment_failed'
+  | 'payment_method_needed'
+  | 'dunning_ended'
+
+/** What can happen to an invoice: commands of people, and facts that the processor or the clock reports. */
+export const invoiceEvents = [
+  'approve',
+  'draft_period_ended',
+  'issue_failed',
+  'retry',
+  'issued',
+  'payment_processing',
+  'payment_failed',
+  'paid',
+  'due_passed',
+  'write_off',
+  'void',
+] as const
+export type InvoiceEvent = (typeof invoiceEvents)[number]
+
+/**
+ * The one table of transitions; what is not in it does not happen. `paid` leaves every state that is not final: Stripe
+ * may collect while we wait, and what is paid after it was written off is paid. A payment that is processing can be
+ * neither voided nor overdue (rule 32).
+ */
+export const invoiceTransitions: Readonly<
+  Record<InvoiceStatus, Readonly<Partial<Record<InvoiceEvent, InvoiceStatus>>>>
+> = {
+  draft: { approve: 'issuing', draft_period_ended: 'issuing', paid: 'paid', void: 'voided' },
+  issuing: { issue_failed: 'issuing', retry: 'issuing', issued: 'issued', paid: 'paid', void: 'voided' },
+  issued: {
+    payment_processing: 'payment_processing',
+    payment_failed: 'issued',
+    retry: 'issued',
+    paid: 'paid',
+    due_passed: 'overdue',
+    write_off: 'uncollectible',
+    void: 'voided',
+  },
+  payment_processing: { payment_processing: 'payment_processing', payment_failed: 'issued', paid: 'paid' },
+  overdue: {
+    payment_processing: 'payment_processing',
+    payment_failed: 'overdue',
+    retry: 'overdue',
+    paid: 'paid',
+    write_off: 'uncollectible',
+    void: 'voided',
+  },
+  uncollectible: { paid: 'paid', void: 'voided' },
+  paid: {},
+  voided: {},
+}
+
+/** Where an event leads; null when it does not apply, as for a webhook that comes late or twice (rule 30). */
+export function nextStatus(status: InvoiceStatus, event: InvoiceEvent): InvoiceStatus | null {
+  return invoiceTransitions[status][event] ?? null
+}
+
+/**
+ * Where an event leads.
+ * @throws DomainError action_not_available
+ */
+export function transition(status: InvoiceStatus, event: InvoiceEvent): InvoiceStatus {
+  const next = nextStatus(status, event)
+  if (next !== null) return next
+  throw new DomainError('action_not_available', `${event} is not possible while the invoice is ${status}`, {
+    details: { status, event },
+  })
+}
+
+export interface InvoiceState {
+  readonly status: InvoiceStatus
+  readonly substatus: string | null
+}
+
+/** What people can do with an invoice now. */
+export type InvoiceAction = 'approve' | 'retry' | 'void'
+
+const retriable: ReadonlySet<string | null> = new Set([
+  'failed',
+  'action_required',
+  'payment_failed',
+  'payment_method_needed',
+  'dunning_ended',
+])
+
+/** The actions that are available, each with the status it leads to when all goes well. */
+export function availableActions(
+  state: InvoiceState,
+): Readonly<Partial<Record<InvoiceAction, { readonly resultingState: InvoiceStatus }>>> {
+  const { status } = state
+  const approve = status === 'draft' ? { approve: { resultingState: 'issued' as const } } : {}
+  const retry = canRetry(state)
+    ? { retry: { resultingState: status === 'issuing' ? ('issued' as const) : ('paid' as const) } }
+    : {}
+  const canVoid =
+    nextStatus(status, 'void') !== null && !(status === 'issuing' && state.substatus !== 'failed')
+  return { ...approve, ...retry, ...(canVoid ? { void: { resultingState: 'voided' as const } } : {}) }
+}
+
+/** An issued invoice is retried only after a payment failed; while one may still succeed, another could pay twice. */
+function canRetry({ status, substatus }: InvoiceState): boolean {
+  return nextStatus(status, 'retry') !== null && (status === 'overdue' || retriable.has(substatus))
+}
+
+/**
+ * Refuses an action that is not available, with the same table that shows them.
+ * @throws DomainError action_not_available
+ */
+export function requireAction(state: InvoiceState, action: InvoiceAction): void {
+  if (availableActions(state)[action] !== undefined) return
+  throw new DomainError(
+    'action_not_available',
+    `${action} is not possible while the invoice is ${state.status}`,
+    {
+      details: {
+        status: state.status,
+        substatus: state.substatus,
+        available: Object.keys(availableActions(state)),
+      },
+    },
+  )
+}
+
+/** Whether the invoice waits for money. */
+export function isCollecting(status: InvoiceStatus): boolean {
+  return status === 'issued' || status === 'payment_processing' || status === 'overdue'
+}
+
+/** Whether nothing happens to the invoice any more. */
+export function isFinal(status: InvoiceStatus): boolean {
+  return Object.keys(invoiceTransitions[status]).length === 0
+}
+
+/** Whether its amounts are fixed: only a draft may still change. */
+export function isImmutable(status: InvoiceStatus): boolean {
+  return status !== 'draft'
+}
