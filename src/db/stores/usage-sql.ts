@@ -56,7 +56,10 @@ export function meterEvents(
   ) v WHERE ${usableWhen(reads)}`
 }
 
-/** The aggregate over `meterEvents`, exact, as text; AVG has at least 16 significant digits. */
+/** Zero with 30 decimals: a quotient has at least the decimals of its dividend. */
+const averageScale = `0.${'0'.repeat(30)}`
+
+/** The aggregate over `meterEvents`, exact, as text; AVG is rounded to 30 decimals. */
 export function aggregateOf(meter: UsageMeter): RawBuilder<string | null> {
   switch (meter.aggregation) {
     case 'SUM':
@@ -66,7 +69,7 @@ export function aggregateOf(meter: UsageMeter): RawBuilder<string | null> {
     case 'UNIQUE_COUNT':
       return sql`count(DISTINCT value)::text`
     case 'AVG':
-      return plain(sql`avg(value)`)
+      return plain(sql`(sum(value) + ${averageScale}::numeric) / nullif(count(*), 0)`)
     case 'MIN':
       return plain(sql`min(value)`)
     case 'MAX':

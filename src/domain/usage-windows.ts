@@ -1,0 +1,41 @@
+import { Temporal } from 'temporal-polyfill'
+import { zoned } from './calendar.ts'
+import { DomainError } from './errors.ts'
+import type { Period } from './periods.ts'
+
+export const windowSizes = ['MINUTE', 'HOUR', 'DAY', 'MONTH'] as const
+export type WindowSize = (typeof windowSizes)[number]
+
+/** The window of a local day or month, given by its first date: 23 or 25 hours long where the clocks change. */
+export function calendarWindow(size: 'DAY' | 'MONTH', date: string, timeZone: string): Period {
+  const first = Temporal.PlainDate.from(date)
+  const next = first.add(size === 'DAY' ? { days: 1 } : { months: 1 })
+  // Where midnight does not exist a day starts at its first instant; where it comes twice, at the first of them.
+  const startOf = (day: Temporal.PlainDate) => day.toZonedDateTime(timeZone).startOfDay().epochMilliseconds
+  return { from: startOf(first), to: startOf(next) }
+}
+
+/**
+ * A query's interval has to begin and end on edges of its windows: a window that was cut would look like one that was
+ * counted whole.
+ * @throws DomainError `validation_failed` with the field
+ */
+export function checkAligned(
+  ms: number,
+  size: WindowSize,
+  { timeZone, field }: { timeZone: string; field: string },
+): void {
+  const at = zoned(ms, timeZone)
+  const isAligned =
+    at.second + at.millisecond === 0 &&
+    (size === 'MINUTE' || at.minute === 0) &&
+    (size === 'MINUTE' || size === 'HOUR' || at.equals(at.startOfDay())) &&
+    (size !== 'MONTH' || at.day === 1)
+  if (isAligned) return
+  const local = at.toPlainDateTime().toString()
+  throw new DomainError(
+    'validation_failed',
+    `${field} has to be the start of a ${size.toLowerCase()} in ${timeZone} when windowSize is ${size}; it is ${local} there`,
+    { field },
+  )
+}

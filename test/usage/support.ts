@@ -1,0 +1,39 @@
+import { storeEvents } from '../../src/db/stores/events.ts'
+import type { NewEvent } from '../../src/db/stores/events.ts'
+import type { Db } from '../../src/db/connection.ts'
+import type { UsageMeter } from '../../src/domain/meters.ts'
+
+let count = 0
+
+/** An event of type `prompt` by `acme`, unlike any other unless told. */
+export function event(fields: Partial<NewEvent> & { readonly data?: unknown } = {}): NewEvent {
+  const data = fields.data ?? { tokens: 1 }
+  return {
+    id: `event-${++count}`,
+    source: 'test',
+    type: 'prompt',
+    subject: 'acme',
+    time: '2025-01-15T12:00:00Z',
+    datacontenttype: null,
+    dataschema: null,
+    dataText: JSON.stringify(data),
+    ...fields,
+    data,
+  }
+}
+
+export function meter(fields: Partial<UsageMeter> = {}): UsageMeter {
+  return {
+    eventType: 'prompt',
+    eventFrom: null,
+    aggregation: 'SUM',
+    valueProperty: '$.tokens',
+    groupBy: {},
+    ...fields,
+  }
+}
+
+/** Stores events now, real time. */
+export async function store(db: Db, ...events: readonly NewEvent[]) {
+  return await storeEvents(db, events, new Date())
+}
