@@ -1,0 +1,132 @@
+import { Stripe } from 'stripe'
+import { expect, test } from 'vitest'
+import { verifyWebhook } from '../../src/stripe/webhooks.ts'
+
+const secret = 'whsec_current'
+const nowMs = Date.parse('2026-05-01T00:00:00Z')
+
+const invoicePaid = {
+  id: 'evt_1',
+  object: 'event',
+  api_version: '2026-10-28.endive',
+  created: nowMs / 1000,
+  livemode: false,
+  type: 'invoice.paid',
+  data: {
+    object: {
+      id: 'in_1',
+      object: 'invoice',
+      customer: 'cus_1',
+      metadata: { perennial_invoice_id: '01HINVOICE' },
+    },
+  },
+}
+
+interface Delivery {
+  readonly event?: unknown
+  readonly secret?: string
+  readonly signedMs?: number
+}
+
+function delivery({ event = invoicePaid, secret: signedWith = secret, signedMs = nowMs }: Delivery = {}) {
+  const payload = JSON.stringify(event)
+  const timestamp = Math.floor(signedMs / 1000)
+  const header = Stripe.webhooks.generateTestHeaderString({ payload, secret: signedWith, timestamp })
+  return { rawBody: Buffer.from(payload), header, secrets: [secret], nowMs }
+}
+
+const refusal = expect.objectContaining({ code: 'webhook_signature_invalid' })
+
+test('rule 30: a signed event is read down to its ids', () => {
+  expect(verifyWebhook(delivery())).toEqual({
+    id: 'evt_1',
+    type: 'invoice.paid',
+    objectId: 'in_1',
+    invoiceId: '01HINVOICE',
+    stripeInvoiceId: 'in_1',
+    stripeCustomerId: 'cus_1',
+    createdMs: nowMs,
+    livemode: false,
+    apiVersion: '2026-10-28.endive',
+  })
+})
+
+test('rule 30: an event signed with another secret is refused', () => {
+  expect(() => verifyWebhook(delivery({ secret: 'whsec_forged' }))).toThrow(refusal)
+})
+
+test('rule 30: a body that was changed after signing is refused', () => {
+  const signed = delivery()
+  const rawBody = Buffer.from(signed.rawBody.toString().replace('in_1', 'in_2'))
+  expect(() => verifyWebhook({ ...signed, rawBody })).toThrow(refusal)
+})
+
+test.each([undefined, '', 'nonsense', 't=1,v0=abc', 't=abc,v1='])('the header %j is refused', (header) => {
+  expect(() => verifyWebhook({ ...delivery(), header })).toThrow(refusal)
+})
+
+test('rule 30: a signature is good for 300 seconds and not for 301', () => {
+  expect(verifyWebhook(delivery({ signedMs: nowMs - 300_000 })).id).toBe('evt_1')
+  expect(() => verifyWebhook(delivery({ signedMs: nowMs - 301_000 }))).toThrow(refusal)
+})
+
+test('while a secret is rolled, either of the two is good', () => {
+  const old = delivery({ secret: 'whsec_previous' })
+  expect(verifyWebhook({ ...old, secrets: [secret, 'whsec_previous'] }).id).toBe('evt_1')
+  expect(() => verifyWebhook({ ...old, secrets: [secret] })).toThrow(refusal)
+})
+
+test('a header with the signatures of two secrets passes with one of them', () => {
+  const signed = delivery()
+  const other = delivery({ secret: 'whsec_next' }).header.split(',')[1]
+  const header = signed.header.replace(',', `,${other},`)
+  expect(verifyWebhook({ ...signed, header }).id).toBe('evt_1')
+})
+
+test('no secret at all refuses everything', () => {
+  expect(() => verifyWebhook({ ...delivery(), secrets: [] })).toThrow(refusal)
+  expect(() => verifyWebhook({ ...delivery({ secret: 'whsec_x' }), secrets: [''] })).toThrow(refusal)
+})
+
+test('an event of an unknown type and version is read as far as it goes', () => {
+  const event = {
+    ...invoicePaid,
+    api_version: '2031-01-01.future',
+    type: 'invoice.teleported',
+    data: { object: {} },
+  }
+  expect(verifyWebhook(delivery({ event }))).toMatchObject({
+    type: 'invoice.teleported',
+    objectId: '',
+    invoiceId: null,
+    stripeInvoiceId: null,
+    apiVersion: '2031-01-01.future',
+  })
+})
+
+test('a payment of an invoice names the invoice, expanded or not', () => {
+  const payment = (invoice: unknown) => ({
+    ...invoicePaid,
+    type: 'invoice_payment.paid',
+    data: { object: { id: 'inpay_1', object: 'invoice_payment', invoice } },
+  })
+  for (const invoice of ['in_7', { id: 'in_7', object: 'invoice' }]) {
+    const event = payment(invoice)
+    expect(verifyWebhook(delivery({ event }))).toMatchObject({ objectId: 'inpay_1', stripeInvoiceId: 'in_7' })
+  }
+})
+
+test.each([
+  ['no JSON', 'not json'],
+  ['null', null],
+  [
+    'a thin event',
+    { id: 'evt_1', object: 'v2.core.event', type: 'v1.billing', created: '2026-05-01T00:00:00Z' },
+  ],
+])('a signed body that is %s is refused', (_what, event) => {
+  const body = typeof event === 'string' ? event : JSON.stringify(event)
+  const header = Stripe.webhooks.generateTestHeaderString({ payload: body, secret, timestamp: nowMs / 1000 })
+  expect(() => verifyWebhook({ rawBody: Buffer.from(body), header, secrets: [secret], nowMs })).toThrow(
+    refusal,
+  )
+})
