@@ -1,5 +1,6 @@
 import { Stripe } from 'stripe'
 import { DomainError } from '../domain/errors.ts'
+import { isReplayed } from './replay.ts'
 import type { ClassifiedFailure } from './types.ts'
 
 /** A call to Stripe that failed, classified once: activities decide by `failure.kind`. */
@@ -66,7 +67,7 @@ function classifyReply(error: StripeError): ClassifiedFailure {
   if (refused) return failure(error, { kind: 'final', code: 'invalid_request' })
   // 5xx, and answers that are not JSON (a proxy's 502), whose status the client does not keep.
   return failure(error, {
-    kind: replayed(error) ? 'pinned' : 'retryable',
+    kind: isReplayed(error.headers) ? 'pinned' : 'retryable',
     code: 'api_error',
     afterSend: true,
   })
@@ -77,7 +78,8 @@ function classifyReply(error: StripeError): ClassifiedFailure {
  * are stored under the key for a day, and only the replay of one shows it.
  */
 function classifyLimited(error: StripeError): ClassifiedFailure {
-  if (replayed(error)) return failure(error, { kind: 'pinned', code: 'rate_limit', afterSend: true })
+  if (isReplayed(error.headers))
+    return failure(error, { kind: 'pinned', code: 'rate_limit', afterSend: true })
   const afterSend =
     error.headers?.['stripe-rate-limited-reason'] === undefined && error.code === 'lock_timeout'
   return failure(error, { kind: 'retryable', code: 'rate_limit', afterSend })
@@ -101,11 +103,6 @@ function failure(error: StripeError, { kind, code, afterSend = false }: Verdict)
     ...(retryAfterMs !== undefined && { retryAfterMs }),
     ...(error.requestId && { requestId: error.requestId }),
   }
-}
-
-/** True when the answer is a stored one: it describes the past, not the object. */
-export function replayed(answer: { readonly headers?: Readonly<Record<string, string>> }): boolean {
-  return answer.headers?.['idempotent-replayed'] === 'true'
 }
 
 const beforeConnecting = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'])

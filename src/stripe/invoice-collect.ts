@@ -103,7 +103,8 @@ async function afterRefusal(
   error: unknown,
 ): Promise<StripeInvoiceView> {
   const failure = classifyStripeError(error)
-  if (failure.kind !== 'final' && failure.kind !== 'outcome') throw error
+  // A failure stored under the key (pinned) may hide a payment that was made.
+  if (!['final', 'outcome', 'pinned'].includes(failure.kind)) throw error
   if (failure.code === 'resource_missing') throw error
   const current = await retrieveInvoice(connection, stripeInvoiceId)
   if (current.status === 'paid' || current.status === 'void') return viewOf(connection, current)

@@ -4,8 +4,9 @@ import type { Connection } from './client.ts'
 import { classifyStripeError, stripeFailure } from './failures.ts'
 import { compareWithStripe, lineParams, missingChunks, processorLines } from './invoice-lines.ts'
 import type { ProcessorLine } from './invoice-lines.ts'
-import { allLines, currentInvoice, isReplay, retrieveInvoice } from './invoice-view.ts'
+import { allLines, currentInvoice, retrieveInvoice } from './invoice-view.ts'
 import { metadataKeys } from './metadata.ts'
+import { isReplay } from './replay.ts'
 import type { InvoiceQuery, InvoiceToSync, SyncedInvoice } from './types.ts'
 
 /** Stripe's clock and ours may differ by a little; a search that starts too late makes a second invoice. */

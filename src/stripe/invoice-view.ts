@@ -6,6 +6,7 @@ import type { Connection } from './client.ts'
 import { classifyStripeError } from './failures.ts'
 import { metadataKeys } from './metadata.ts'
 import { paymentOf } from './payment-outcome.ts'
+import { isReplay } from './replay.ts'
 import type { PaymentOutcome, StripeInvoiceStatus, StripeInvoiceView } from './types.ts'
 
 /** Members that Stripe sends only when asked: the payments, down to what became of each (four levels, its limit). */
@@ -51,10 +52,6 @@ export function currentInvoice(
   reply: Stripe.Response<Stripe.Invoice>,
 ): Promise<Stripe.Invoice> {
   return isReplay(reply) ? retrieveInvoice(connection, reply.id) : Promise.resolve(reply)
-}
-
-export function isReplay(reply: Stripe.Response<unknown>): boolean {
-  return reply.lastResponse.headers['idempotent-replayed'] === 'true'
 }
 
 /** `payment` replaces what the payments say: a refusal that left no payment behind. */

@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto'
 import { Stripe } from 'stripe'
 import { DomainError } from '../domain/errors.ts'
 import type { Connection } from './client.ts'
 import { readEvent, webhookEvents } from './events.ts'
-import { classifyStripeError } from './failures.ts'
+import { classifyStripeError, stripeFailure } from './failures.ts'
+import { isReplay } from './replay.ts'
 import { metadataKeys } from './metadata.ts'
 import type {
   CreatedWebhookEndpoint,
@@ -60,24 +62,46 @@ function invalid(): DomainError {
   return new DomainError('webhook_signature_invalid', 'the signature does not match')
 }
 
-/** The secret is only in this reply. Keyed by app and URL, so that a repeated install makes one endpoint. */
+/**
+ * The secret is only in this reply. A repeated install is answered from Stripe's store under the same key, so that it
+ * makes one endpoint; where that one was deleted since, a new one is made.
+ */
 export async function createWebhookEndpoint(
   connection: Connection,
-  { url, appId, events = webhookEvents }: WebhookEndpointRequest,
+  request: WebhookEndpointRequest,
 ): Promise<CreatedWebhookEndpoint> {
-  const created = await connection.call('webhook_endpoints.create', (stripe) =>
-    stripe.webhookEndpoints.create(
-      {
-        url,
-        enabled_events: [...events] as Stripe.WebhookEndpointCreateParams.EnabledEvent[],
-        api_version: Stripe.API_VERSION,
-        description: 'Perennial: invoices and payments',
-        metadata: { [metadataKeys.app]: appId },
-      },
-      { idempotencyKey: `webhook:${appId}` },
-    ),
-  )
-  return { endpointId: created.id, secret: created.secret ?? '' }
+  const { url, appId } = request
+  const events = request.events ?? webhookEvents
+  const fingerprint = createHash('sha256')
+    .update(JSON.stringify([url, events]))
+    .digest('hex')
+    .slice(0, 24)
+  const create = (idempotencyKey: string): Promise<Stripe.Response<Stripe.WebhookEndpoint>> =>
+    connection.call('webhook_endpoints.create', (stripe) =>
+      stripe.webhookEndpoints.create(
+        {
+          url,
+          enabled_events: [...events] as Stripe.WebhookEndpointCreateParams.EnabledEvent[],
+          api_version: Stripe.API_VERSION,
+          description: 'Perennial: invoices and payments',
+          metadata: { [metadataKeys.app]: appId },
+        },
+        { idempotencyKey },
+      ),
+    )
+  const key = `webhook:${appId}:${fingerprint}`
+  let created = await create(key)
+  if (isReplay(created) && !(await checkWebhookEndpoint(connection, created.id)).exists) {
+    created = await create(`${key}:after:${created.id}`)
+  }
+  if (created.secret === undefined) {
+    throw stripeFailure({
+      kind: 'final',
+      code: 'webhook_secret_missing',
+      message: 'Stripe sent no signing secret',
+    })
+  }
+  return { endpointId: created.id, secret: created.secret }
 }
 
 /** Deletes the endpoint; one that is gone is no error. */
