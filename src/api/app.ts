@@ -12,6 +12,7 @@ import { schemaCompilers } from './plugins/schema-compilers.ts'
 import { featureRoutes } from './routes/features.ts'
 import { healthRoutes } from './routes/health.ts'
 import { notServedRoutes } from './routes/not-served.ts'
+import { planRoutes } from './routes/plans.ts'
 import { schemas } from './schemas/registry.ts'
 
 const BODY_LIMIT_BYTES = 4 * 1024 * 1024
@@ -51,6 +52,7 @@ export async function buildApp(deps: ApiDeps, options: AppOptions = {}): Promise
   // Routes, a file per resource.
   await app.register(healthRoutes(deps))
   await app.register(featureRoutes(deps))
+  await app.register(planRoutes(deps))
 
   // Last: what the OpenMeter clients know and nobody above serves answers 501.
   await app.register(notServedRoutes)

@@ -1,6 +1,13 @@
 import type { TSchema } from 'typebox'
 import { commonSchemas } from './common.ts'
 import { featureSchemas } from './features.ts'
+import { planSchemas } from './plans.ts'
+import { priceSchemas } from './prices.ts'
 
 /** Every named schema, so that it is a component of the OpenAPI document. A schema file adds its list here. */
-export const schemas: readonly TSchema[] = [...commonSchemas, ...featureSchemas]
+export const schemas: readonly TSchema[] = [
+  ...commonSchemas,
+  ...featureSchemas,
+  ...priceSchemas,
+  ...planSchemas,
+]
