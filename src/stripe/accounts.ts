@@ -19,8 +19,8 @@ export async function inspectKey(
   key: string,
 ): Promise<InspectedKey> {
   const { kind, livemode } = parseKey(key, policy)
-  const accountId = await accountOf(connections, key)
-  return { accountId, livemode, keyMask: maskKey(key), kind }
+  const account = await accountOf(connections, key)
+  return { ...account, livemode, keyMask: maskKey(key), kind }
 }
 
 /** Throws the DomainError that says what is wrong with the key's form; never echoes it. */
@@ -42,12 +42,15 @@ export function parseKey(key: string, policy: KeyPolicy): Pick<InspectedKey, 'ki
   return { kind: match[1] === 'sk' ? 'secret' : 'restricted', livemode }
 }
 
-async function accountOf(connections: Connections, key: string): Promise<string> {
+type Account = Pick<InspectedKey, 'accountId' | 'businessName' | 'country'>
+
+async function accountOf(connections: Connections, key: string): Promise<Account> {
   try {
     const account = await connections
       .ofKey(key)
       .call('account.retrieve', (stripe) => stripe.accounts.retrieveCurrent())
-    return account.id
+    const businessName = account.business_profile?.name ?? null
+    return { accountId: account.id, businessName, country: account.country ?? null }
   } catch (error) {
     const failure = classifyStripeError(error)
     if (failure.kind !== 'auth') throw error

@@ -102,7 +102,13 @@ function intentOutcome(intent: Stripe.PaymentIntent): PaymentOutcome {
     case 'requires_action':
     case 'requires_confirmation':
       return {
-        ...refused({ paymentId, code: 'authentication_required', declineCode: null, message: null }),
+        // The latest charge, if any, is of an earlier attempt: this one waits without.
+        ...refused({
+          paymentId: intent.id,
+          code: 'authentication_required',
+          declineCode: null,
+          message: null,
+        }),
         message: intent.last_payment_error?.message ?? 'The customer has to confirm the payment.',
       }
     default:

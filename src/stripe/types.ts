@@ -36,6 +36,10 @@ export interface InspectedKey {
   /** Prefix and last four characters: all of a key that may ever be shown. */
   readonly keyMask: string
   readonly kind: 'secret' | 'restricted'
+  /** Of the account, where Stripe tells: the supplier of a billing profile made at install. */
+  readonly businessName: string | null
+  /** ISO 3166-1 alpha-2. */
+  readonly country: string | null
 }
 
 export type SecretField = 'api_key' | 'webhook_secret'
