@@ -32,18 +32,7 @@ export interface SubscriptionStep {
   readonly summary: string
   /** What the next wait is for, in words. */
   readonly waitingFor: string
-  /** An invoice that has to wait for something: it gets a workflow of its own. */
-  readonly follow: InvoiceStart | null
   readonly refused: Refusal | null
-}
-
-/** What an invoice workflow starts with, so that it begins by waiting instead of by asking. */
-export interface InvoiceStart {
-  readonly invoiceId: string
-  readonly nextDueMs: number | null
-  readonly status: string
-  readonly waitingFor: string
-  readonly customerKey: string
 }
 
 export interface InvoiceStep {

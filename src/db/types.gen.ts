@@ -175,6 +175,13 @@ export interface IdempotencyKeys {
   status: number | null;
 }
 
+export interface InvoiceCommands {
+  createdAt: Generated<Timestamp>;
+  invoiceId: string;
+  kind: string;
+  requestId: string;
+}
+
 export interface InvoiceLines {
   amountMinor: Int8;
   billingFrom: Timestamp;
@@ -426,6 +433,7 @@ export interface DB {
   events: Events;
   features: Features;
   idempotencyKeys: IdempotencyKeys;
+  invoiceCommands: InvoiceCommands;
   invoiceLines: InvoiceLines;
   invoiceNumberSequences: InvoiceNumberSequences;
   invoices: Invoices;

@@ -1,28 +1,19 @@
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common'
 import {
   allHandlersFinished,
   condition,
   continueAsNew,
-  ParentClosePolicy,
   setCurrentDetails,
   setHandler,
-  startChild,
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow'
-import type { InvoiceStart, SubscriptionCommand, SubscriptionStep } from '../activities/contracts.ts'
+import type { SubscriptionCommand, SubscriptionStep } from '../activities/contracts.ts'
 import { createClock } from './clock.ts'
 import type { ClockSource } from './clock.ts'
 import { createCommandQueue } from './commands.ts'
-import type { invoice } from './invoice.ts'
 import { poke, subscriptionCommand } from './messages.ts'
 import { advanceSubscription } from './proxies.ts'
-import {
-  billingStatusAttribute,
-  customerKeyAttribute,
-  invoiceStatusAttribute,
-  nextBillingTimeAttribute,
-} from './search-attributes.ts'
+import { billingStatusAttribute, nextBillingTimeAttribute } from './search-attributes.ts'
 
 export interface SubscriptionInput {
   readonly subscriptionId: string
@@ -68,7 +59,6 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
       asOfMs: clock.nowMs(),
       ...(command && { command }),
     })
-    if (step.follow) await followInvoice(step.follow, clock.source())
     if (command) commands.complete(command, step.refused)
     shown = show(step, shown)
     if (step.ended) break
@@ -76,25 +66,6 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
     waitingFor = step.waitingFor
   }
   await condition(allHandlersFinished)
-}
-
-/** The invoice lives on by itself: the next period does not wait for a payment. */
-async function followInvoice(start: InvoiceStart, clock: ClockSource): Promise<void> {
-  try {
-    await startChild<typeof invoice>('invoice', {
-      workflowId: `invoice/${start.invoiceId}`,
-      args: [{ invoiceId: start.invoiceId, clock, nextDueMs: start.nextDueMs, waitingFor: start.waitingFor }],
-      parentClosePolicy: ParentClosePolicy.ABANDON,
-      staticSummary: `Invoice of ${start.customerKey}: ${start.waitingFor}`,
-      typedSearchAttributes: [
-        { key: customerKeyAttribute, value: start.customerKey },
-        { key: invoiceStatusAttribute, value: start.status },
-      ],
-    })
-  } catch (error) {
-    // A webhook was faster and started it: that one does the work.
-    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error
-  }
 }
 
 type Shown = { lifecycle: string; nextDueMs: number | null }

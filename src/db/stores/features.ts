@@ -117,7 +117,7 @@ export async function findFeatureUse(db: Db, featureKey: string, now: Date): Pro
     .selectFrom('subscriptions')
     .select('id')
     .where('deletedAt', 'is', null)
-    .where('lifecycle', '!=', 'inactive')
+    .where('lifecycle', '!=', 'ended')
     .where(uses)
     .limit(1)
     .executeTakeFirst()

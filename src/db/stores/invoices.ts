@@ -95,3 +95,30 @@ export async function bindInvoiceNumber(
   await db.updateTable('invoices').set({ number }).where('id', '=', invoiceId).execute()
   return number
 }
+
+/** Records an accepted command; false when this request id was accepted before. */
+export async function recordInvoiceCommand(
+  db: Db,
+  command: { readonly invoiceId: string; readonly requestId: string; readonly kind: string },
+): Promise<boolean> {
+  const result = await db
+    .insertInto('invoiceCommands')
+    .values(command)
+    .onConflict((oc) => oc.doNothing())
+    .executeTakeFirst()
+  return result.numInsertedOrUpdatedRows === 1n
+}
+
+/** Whether a command with this request id was accepted before. */
+export async function wasInvoiceCommandAccepted(
+  db: Db,
+  command: { readonly invoiceId: string; readonly requestId: string },
+): Promise<boolean> {
+  const row = await db
+    .selectFrom('invoiceCommands')
+    .select('kind')
+    .where('invoiceId', '=', command.invoiceId)
+    .where('requestId', '=', command.requestId)
+    .executeTakeFirst()
+  return row !== undefined
+}

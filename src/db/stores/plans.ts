@@ -58,7 +58,7 @@ export async function insertPlanDraft(db: Db, { now, ...plan }: NewPlan): Promis
     .select((eb) => eb.fn.max('version').as('latest'))
     .where('key', '=', plan.key)
     .executeTakeFirstOrThrow()
-  const version = Number(latest ?? 0) + 1
+  const version = (latest ?? 0) + 1
   try {
     const row = {
       ...documents(plan),

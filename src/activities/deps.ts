@@ -1,0 +1,22 @@
+import type { Database } from '../db/connection.ts'
+import type { StripeGateway } from '../stripe/types.ts'
+import type { TemporalGateway } from '../temporal/gateway.ts'
+
+/** What activities are built from; made once a process, in worker.ts. */
+export interface ActivityDeps {
+  readonly db: Database
+  readonly stripe: StripeGateway
+  readonly temporal: TemporalGateway
+  /** A new ULID: the workflow sandbox has no crypto, so ids are made here. */
+  readonly newId: () => string
+  /** Spreads closings that are due at one instant over this long; 0 for none. */
+  readonly jitterWindowMs: number
+  /** Tells the relay that there is something to send. */
+  readonly kickRelay: () => void
+  readonly log: ActivityLog
+}
+
+export interface ActivityLog {
+  readonly info: (fields: object, message: string) => void
+  readonly warn: (fields: object, message: string) => void
+}

@@ -1,0 +1,18 @@
+import { Context } from '@temporalio/activity'
+
+const EVERY_MS = 2_000
+
+/**
+ * Runs a step while telling the server that this worker is alive: a dead one is noticed by its silence within seconds,
+ * and its step is run again elsewhere.
+ */
+export async function withHeartbeat<T>(step: () => Promise<T>): Promise<T> {
+  const context = Context.current()
+  context.heartbeat()
+  const timer = setInterval(() => context.heartbeat(), EVERY_MS)
+  try {
+    return await step()
+  } finally {
+    clearInterval(timer)
+  }
+}

@@ -1,0 +1,65 @@
+import type { InvoiceRow } from '../db/stores/invoices.ts'
+import { currency } from '../domain/currency.ts'
+import { isDomainError } from '../domain/errors.ts'
+import { displayMinor } from '../domain/money.ts'
+import type { InvoiceActivities, InvoiceStep } from './contracts.ts'
+import type { ActivityDeps } from './deps.ts'
+import { withHeartbeat } from './heartbeat.ts'
+import { advanceWithReason } from './invoice-advance.ts'
+
+/** Activities of `invoice/{id}`. */
+export function invoiceActivities(deps: ActivityDeps): InvoiceActivities {
+  return {
+    advanceInvoice: async ({ invoiceId, asOfMs, look, command }) =>
+      await withHeartbeat(async () => {
+        try {
+          const row = await advanceWithReason(deps, { invoiceId, asOfMs, look, ...(command && { command }) })
+          deps.kickRelay()
+          return toStep(row)
+        } catch (error) {
+          if (!command || !isDomainError(error) || error.code === 'conflict') throw error
+          const row = await advanceWithReason(deps, { invoiceId, asOfMs, look })
+          return { ...toStep(row), refused: { code: error.code, message: error.message } }
+        }
+      }),
+  }
+}
+
+/** `uncollectible` is final for the workflow: a payment that comes all the same starts a new run by its webhook. */
+const settledStatuses = new Set(['paid', 'voided', 'uncollectible'])
+
+function toStep(row: InvoiceRow): InvoiceStep {
+  const final = settledStatuses.has(row.status)
+  const state = row.substatus === null ? row.status : `${row.status} (${row.substatus})`
+  const total = displayMinor(BigInt(row.totalMinor), currency(row.currency))
+  const reason = row.statusReason === null ? '' : `: ${row.statusReason}`
+  return {
+    nextDueMs: row.nextDueAt?.getTime() ?? null,
+    final,
+    status: row.status,
+    summary: `${row.number ?? row.draftNumber}, ${total}: ${state}${reason}`,
+    waitingFor: waitingFor(row),
+    refused: null,
+  }
+}
+
+const until = (instant: Date | null): string => (instant === null ? '' : ` until ${instant.toISOString()}`)
+
+function waitingFor(row: InvoiceRow): string {
+  switch (row.substatus) {
+    case 'waiting_approval':
+      return 'approval'
+    case 'waiting_draft_period':
+      return `the draft period${until(row.draftUntil)}`
+    case 'failed':
+      return 'an operator: retry'
+    case 'action_required':
+      return `the customer to confirm the payment${until(row.nextDueAt)}`
+    case 'payment_failed':
+      return `the next retry of the payment${until(row.nextDueAt)}`
+    case 'payment_method_needed':
+      return `a new payment method${until(row.nextDueAt)}`
+    default:
+      return `payment; next look${until(row.nextDueAt)}`
+  }
+}

@@ -1,0 +1,68 @@
+import { stepSubscription } from '../billing/subscription-step.ts'
+import type { SubscriptionStepResult } from '../billing/subscription-step.ts'
+import { handOver, inlineInvoices } from '../db/stores/invoice-handover.ts'
+import type { InvoiceRow } from '../db/stores/invoices.ts'
+import type { SubscriptionActivities, SubscriptionStep } from './contracts.ts'
+import type { ActivityDeps } from './deps.ts'
+import { withHeartbeat } from './heartbeat.ts'
+import { advanceWithReason } from './invoice-advance.ts'
+
+/** Activities of `subscription/{id}`. */
+export function subscriptionActivities(deps: ActivityDeps): SubscriptionActivities {
+  return {
+    advanceSubscription: async ({ subscriptionId, asOfMs, command }) =>
+      await withHeartbeat(async () => {
+        const { newId, jitterWindowMs } = deps
+        const result = await stepSubscription(deps.db, {
+          subscriptionId,
+          asOfMs,
+          newId,
+          jitterWindowMs,
+          ...(command && { command }),
+        })
+        // Also what an earlier run of this step closed and did not get to collect.
+        for (const invoice of await inlineInvoices(deps.db, subscriptionId))
+          await collectInline(deps, invoice, asOfMs)
+        deps.kickRelay()
+        return toStep(result)
+      }),
+  }
+}
+
+/**
+ * The happy path: the step that closed the period also issues and collects, and Stripe's reply settles it. Whatever is
+ * not settled by that waits in a workflow of its own, so the next period never waits for a payment.
+ */
+async function collectInline(deps: ActivityDeps, invoice: InvoiceRow, asOfMs: number): Promise<void> {
+  let row = invoice
+  try {
+    row = await advanceWithReason(deps, { invoiceId: invoice.id, asOfMs, look: false })
+  } catch (error) {
+    deps.log.warn({ invoiceId: invoice.id, err: error }, 'collecting goes on in the invoice workflow')
+  }
+  if (row.status !== 'paid') await handOver(deps.db, invoice.id)
+}
+
+function toStep({ row, next, refused }: SubscriptionStepResult): SubscriptionStep {
+  const nextDueMs = next?.dueMs ?? null
+  const ended = next === null && row.lifecycle !== 'parked'
+  const waitingFor =
+    next === null
+      ? nothingToCome(row.lifecycle, row.lifecycleReason)
+      : `the closing at ${new Date(next.closing.atMs).toISOString()}`
+  const billed =
+    row.closedThrough === null ? 'Nothing billed yet' : `Billed through ${row.closedThrough.toISOString()}`
+  return {
+    nextDueMs,
+    ended,
+    lifecycle: row.lifecycle,
+    summary: `${row.lifecycle}. ${billed}; waits for ${waitingFor}`,
+    waitingFor,
+    refused: refused === null ? null : { code: refused.code, message: refused.message },
+  }
+}
+
+const nothingToCome = (lifecycle: string, reason: string | null): string =>
+  lifecycle === 'parked'
+    ? `an operator: parked because ${reason ?? 'of a safety bound'}`
+    : 'nothing: it has ended'

@@ -1,0 +1,121 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { loadStoredApp } from '../billing/stored-app.ts'
+import {
+  clockMessages,
+  clockSubjects,
+  getTestClock,
+  linkedStripeClocks,
+  setClockReason,
+  setClockTime,
+} from '../db/stores/clock-progress.ts'
+import type { ClockSubject, TestClockRow } from '../db/stores/clock-progress.ts'
+import { workflowIds } from '../temporal/ids.ts'
+import type { TestClockActivities, TestClockStep } from './contracts.ts'
+import type { ActivityDeps } from './deps.ts'
+import { withHeartbeat } from './heartbeat.ts'
+
+/** Due instants handled by one activity: long enough to be cheap, short enough to be seen moving. */
+const INSTANTS_A_STEP = 20
+const LOOK_AGAIN_MS = 25
+/** A tick is repeated when its effect is missing for this long: a dead worker may have taken it along. */
+const TICK_AGAIN_MS = 3_000
+/** What is in the way after this long is written on the clock's row. */
+const SLOW_MS = 10_000
+
+/** Activities of `test-clock/{id}`. */
+export function testClockActivities(deps: ActivityDeps): TestClockActivities {
+  return {
+    stepTestClock: async ({ testClockId }) => await withHeartbeat(async () => await step(deps, testClockId)),
+  }
+}
+
+async function step(deps: ActivityDeps, testClockId: string): Promise<TestClockStep> {
+  for (let instants = 0; instants < INSTANTS_A_STEP; instants++) {
+    const clock = await getTestClock(deps.db, testClockId)
+    if (!clock || clock.deletedAt !== null)
+      return { done: true, frozenMs: 0, summary: 'The test clock was deleted' }
+    await settle(deps, clock)
+    const target = clock.targetTime ?? clock.frozenTime
+    if (clock.frozenTime >= target) return await arrive(deps, clock)
+    await moveTo(deps, clock, await nextInstant(deps, clock, target))
+  }
+  const clock = await getTestClock(deps.db, testClockId)
+  const frozenMs = clock?.frozenTime.getTime() ?? 0
+  return { done: false, frozenMs, summary: `At ${new Date(frozenMs).toISOString()}, going on` }
+}
+
+/** The next instant at which something is due, or the target. */
+async function nextInstant(deps: ActivityDeps, clock: TestClockRow, target: Date): Promise<Date> {
+  const due = (await clockSubjects(deps.db, clock.id)).flatMap(({ nextDueAt }) =>
+    nextDueAt === null ? [] : [nextDueAt.getTime()],
+  )
+  return new Date(Math.min(target.getTime(), ...due))
+}
+
+async function moveTo(deps: ActivityDeps, clock: TestClockRow, to: Date): Promise<void> {
+  // Stripe's time first: what our workflows do at this instant happens there at this instant too.
+  for (const { appId, stripeTestClockId } of await linkedStripeClocks(deps.db, clock.id)) {
+    const app = await loadStoredApp(deps.db, appId)
+    await deps.stripe.advanceTestClock(app, { testClockId: stripeTestClockId, toMs: to.getTime() })
+  }
+  await setClockTime(deps.db, clock.id, { frozenTime: to, status: 'advancing' })
+}
+
+/** Ticks whatever is due and waits until every effect has finished: nothing due, nothing on its way. */
+async function settle(deps: ActivityDeps, clock: TestClockRow): Promise<void> {
+  const nowMs = clock.frozenTime.getTime()
+  const tickedAt = new Map<string, number>()
+  const began = Date.now()
+  let isNoted = false
+  for (;;) {
+    const due = (await clockSubjects(deps.db, clock.id)).filter(
+      ({ nextDueAt }) => nextDueAt !== null && nextDueAt.getTime() <= nowMs,
+    )
+    const messages = await clockMessages(deps.db, clock.id)
+    if (due.length === 0 && messages === 0) break
+    deps.kickRelay()
+    await tickDue(deps, due, { nowMs, tickedAt })
+    if (!isNoted && Date.now() - began > SLOW_MS) {
+      isNoted = true
+      await setClockReason(deps.db, clock.id, inTheWay(due, messages))
+    }
+    await delay(LOOK_AGAIN_MS)
+  }
+  if (isNoted) await setClockReason(deps.db, clock.id, null)
+}
+
+function inTheWay(due: readonly ClockSubject[], messages: number): string {
+  const ids = due.slice(0, 5).map(({ kind, id }) => `${kind}/${id}`)
+  return `waiting for ${[...ids, ...(messages > 0 ? [`${messages} messages`] : [])].join(', ')}`
+}
+
+interface Ticking {
+  readonly nowMs: number
+  /** By workflow, in real time. */
+  readonly tickedAt: Map<string, number>
+}
+
+async function tickDue(
+  deps: ActivityDeps,
+  due: readonly ClockSubject[],
+  { nowMs, tickedAt }: Ticking,
+): Promise<void> {
+  for (const subject of due) {
+    const id = workflowIdOf(subject)
+    if (Date.now() - (tickedAt.get(id) ?? 0) < TICK_AGAIN_MS) continue
+    tickedAt.set(id, Date.now())
+    await deps.temporal.tick(id, nowMs)
+  }
+}
+
+const workflowIdOf = ({ kind, id }: ClockSubject): string =>
+  kind === 'subscription' ? workflowIds.subscription(id) : workflowIds.invoice(id)
+
+/** Everyone learns the time the clock stopped at, so that a command that comes next is carried out as of it. */
+async function arrive(deps: ActivityDeps, clock: TestClockRow): Promise<TestClockStep> {
+  const frozenMs = clock.frozenTime.getTime()
+  for (const subject of await clockSubjects(deps.db, clock.id))
+    await deps.temporal.tick(workflowIdOf(subject), frozenMs)
+  await setClockTime(deps.db, clock.id, { frozenTime: clock.frozenTime, status: 'ready' })
+  return { done: true, frozenMs, summary: `Ready at ${clock.frozenTime.toISOString()}` }
+}

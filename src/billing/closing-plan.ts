@@ -1,0 +1,155 @@
+import type { Db } from '../db/connection.ts'
+import { ratedUsageSince } from '../db/stores/closings.ts'
+import type { RatedUsageRow } from '../db/stores/closings.ts'
+import { carriedBalance } from '../db/stores/ledger.ts'
+import type { SubscriptionRow } from '../db/stores/subscriptions.ts'
+import { currentCutoff } from '../db/stores/usage-query.ts'
+import { currency } from '../domain/currency.ts'
+import { Decimal } from '../domain/decimal.ts'
+import { planTotals } from '../domain/invoice-arithmetic.ts'
+import type { Totals } from '../domain/invoice-arithmetic.ts'
+import type { RateCard } from '../domain/rate-card.ts'
+import { lateDifference, rateItem } from '../domain/rating.ts'
+import type { RatedItem } from '../domain/rating.ts'
+import { closingAfter, itemsAt } from '../domain/schedule.ts'
+import type { BillableItem, Closing } from '../domain/schedule.ts'
+import { lateWindowStartMs } from './late-usage.ts'
+import { meterQuantity, usageMeters } from './metering.ts'
+import type { UsageMeters } from './metering.ts'
+import type { BillingSettings } from './settings.ts'
+import { termsOf } from './terms.ts'
+
+/** A line of a planned invoice: what is billed, how it was rated, and (usage) the slice's total after this invoice. */
+export interface PlannedLine {
+  readonly kind: 'flat' | 'usage' | 'late_usage'
+  readonly item: BillableItem
+  readonly rated: RatedItem
+  /** Usage only: the quantity and amount of the whole slice over all invoices, which later differences start from. */
+  readonly slice: { readonly quantity: string; readonly billedMinor: bigint } | null
+}
+
+/** Everything a closing will do, computed and not yet done: what the preview shows is what the close executes. */
+export interface ClosingPlan {
+  readonly subscription: SubscriptionRow
+  readonly settings: BillingSettings
+  readonly closing: Closing
+  readonly reason: 'period' | 'correction'
+  /** Nothing comes after it: what cannot be collected is reported instead of carried (rule 21). */
+  readonly isLast: boolean
+  readonly cutoff: string
+  readonly lines: readonly PlannedLine[]
+  readonly totals: Totals<RatedItem>
+}
+
+interface PlanRequest {
+  readonly subscription: SubscriptionRow
+  readonly settings: BillingSettings
+  readonly closing: Closing
+  readonly reason: 'period' | 'correction'
+}
+
+/**
+ * Rates what becomes billable at a closing: its items, late usage of earlier periods, the balance carried so far. Reads
+ * only; run it inside the closing's snapshot so that cutoff and quantities agree (rule 8).
+ */
+export async function planClosing(db: Db, request: PlanRequest): Promise<ClosingPlan> {
+  const { subscription, settings, closing, reason } = request
+  const terms = termsOf(subscription)
+  const cutoff = await currentCutoff(db)
+  const items = reason === 'period' ? itemsAt(terms, closing) : []
+  const late = await lateCandidates(db, request)
+  const keys = [...items, ...late.map(itemOfSlice)].flatMap((item) => item.featureKey ?? [])
+  const meters = await usageMeters(db, keys)
+  const context: RatingContext = { subscription, settings, meters, cutoff }
+
+  const lines: PlannedLine[] = []
+  for (const item of items) lines.push(await rateOne(db, context, item))
+  for (const slice of late) {
+    const line = await rateLate(db, context, slice)
+    if (line) lines.push(line)
+  }
+  const isLast = reason === 'correction' || closingAfter(terms, closing.atMs) === null
+  const totals = planTotals({
+    lines: lines.map((line) => line.rated),
+    currency: currency(subscription.currency),
+    carriedInMinor: await carriedBalance(db, subscription.id, subscription.currency),
+    isLast,
+  })
+  return { subscription, settings, closing, reason, isLast, cutoff, lines, totals }
+}
+
+interface RatingContext {
+  readonly subscription: SubscriptionRow
+  readonly settings: BillingSettings
+  readonly meters: UsageMeters
+  readonly cutoff: string
+}
+
+async function rateOne(db: Db, context: RatingContext, item: BillableItem): Promise<PlannedLine> {
+  const options = {
+    currency: currency(context.subscription.currency),
+    proRating: context.subscription.proRatingEnabled,
+  }
+  if (item.kind === 'flat') {
+    return { kind: 'flat', item, rated: rateItem(item, { ...options, meteredQuantity: null }), slice: null }
+  }
+  const meteredQuantity = await meterQuantity(db, context, item)
+  const rated = rateItem(item, { ...options, meteredQuantity })
+  return {
+    kind: 'usage',
+    item,
+    rated,
+    slice: { quantity: rated.meteredQuantity ?? '0', billedMinor: rated.totalMinor },
+  }
+}
+
+/** Slices that were closed before, within the policy's window (rule 9). */
+async function lateCandidates(db: Db, request: PlanRequest): Promise<readonly RatedUsageRow[]> {
+  const { settings, closing, subscription } = request
+  if (settings.lateUsage.policy !== 'bill_on_next') return []
+  const from = new Date(lateWindowStartMs(settings.lateUsage, closing.atMs, subscription.timezone))
+  return await ratedUsageSince(db, subscription.id, { from, to: new Date(closing.atMs) })
+}
+
+async function rateLate(db: Db, context: RatingContext, slice: RatedUsageRow): Promise<PlannedLine | null> {
+  const item = itemOfSlice(slice)
+  const options = {
+    currency: currency(context.subscription.currency),
+    proRating: context.subscription.proRatingEnabled,
+  }
+  const meteredQuantity = await meterQuantity(db, { ...context, unseenBy: slice.usageCutoff }, item)
+  if (meteredQuantity === 'nothing_new') return null
+  const now = rateItem(item, { ...options, meteredQuantity })
+  const billedMinor = BigInt(slice.billedMinor)
+  const rated = lateDifference({
+    item,
+    now,
+    billedMinor,
+    billedQuantity: new Decimal(slice.quantity),
+    currency: options.currency,
+  })
+  if (rated === null) return null
+  return {
+    kind: 'late_usage',
+    item,
+    rated,
+    slice: { quantity: now.meteredQuantity ?? '0', billedMinor: billedMinor + rated.totalMinor },
+  }
+}
+
+/** A stored slice as the item it was rated from. */
+function itemOfSlice(slice: RatedUsageRow): BillableItem {
+  const service = { from: slice.serviceFrom.getTime(), to: slice.serviceTo.getTime() }
+  return {
+    lineKey: slice.lineKey,
+    phaseKey: slice.phaseKey,
+    // Written by this module from a validated plan.
+    rateCard: slice.rateCard as unknown as RateCard,
+    featureKey: slice.featureKey,
+    kind: 'usage',
+    service,
+    fullService: { from: slice.fullServiceFrom.getTime(), to: slice.fullServiceTo.getTime() },
+    billing: service,
+    invoiceAtMs: service.to,
+  }
+}

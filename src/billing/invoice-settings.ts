@@ -1,0 +1,26 @@
+import type { InvoiceRow } from '../db/stores/invoices.ts'
+import type { DunningPolicy } from '../domain/dunning.ts'
+import type { WorkflowSettings } from './settings.ts'
+
+/** What an invoice snapshot when it was made: later edits of profile or customer never change it (rule 23). */
+export interface InvoiceSettings {
+  readonly workflow: WorkflowSettings
+  readonly dunning: DunningPolicy
+  readonly timeZone: string
+  /** Its Stripe time is not ours: due dates are sent as days. */
+  readonly onTestClock: boolean
+  readonly supplierKey: string
+}
+
+/** Reads the snapshots of an invoice row; they are written by closing-execute.ts. */
+export function invoiceSettings(row: InvoiceRow): InvoiceSettings {
+  const customer = row.customerSnapshot as { readonly timezone?: string; readonly onTestClock?: boolean }
+  const supplier = row.supplierSnapshot as { readonly id?: string }
+  return {
+    workflow: row.workflowSnapshot as unknown as WorkflowSettings,
+    dunning: row.dunningSnapshot as unknown as DunningPolicy,
+    timeZone: customer.timezone ?? 'UTC',
+    onTestClock: customer.onTestClock ?? false,
+    supplierKey: supplier.id ?? 'default',
+  }
+}

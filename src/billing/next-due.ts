@@ -1,0 +1,53 @@
+import type { SubscriptionRow } from '../db/stores/subscriptions.ts'
+import { addDuration } from '../domain/calendar.ts'
+import { closingAfter, itemsAt } from '../domain/schedule.ts'
+import type { Closing } from '../domain/schedule.ts'
+import { correctionAtMs } from './late-usage.ts'
+import type { BillingSettings } from './settings.ts'
+import { termsOf } from './terms.ts'
+
+/** The next thing a subscription will do, and when. */
+export interface NextStep {
+  readonly reason: 'period' | 'correction'
+  readonly closing: Closing
+  /** The closing's instant, plus the wait for late usage, plus jitter. What is billed is cut at the instant itself. */
+  readonly dueMs: number
+}
+
+type Schedule = Pick<SubscriptionRow, 'closedThrough'> & SubscriptionRow
+
+/** Computes what comes next after the last closing; null when nothing ever will. */
+export function nextStep(row: Schedule, settings: BillingSettings, jitterWindowMs: number): NextStep | null {
+  const terms = termsOf(row)
+  const closedMs = row.closedThrough?.getTime() ?? null
+  if (terms.activeToMs !== null && terms.activeToMs <= terms.activeFromMs) return null
+  const closing = closingAfter(terms, closedMs)
+  if (closing === null) return correction(row, settings)
+  const hasUsage = itemsAt(terms, closing).some((item) => item.kind === 'usage')
+  // An invoice without usage lines has nothing to wait for.
+  const collectedMs = hasUsage
+    ? addDuration(closing.atMs, settings.workflow.collection.interval, row.timezone)
+    : closing.atMs
+  const jitterMs = settings.customer.testClockId === null ? jitter(row.id, jitterWindowMs) : 0
+  return { reason: 'period', closing, dueMs: collectedMs + jitterMs }
+}
+
+/** One last look for usage that came late, when the policy bills it (rule 9). */
+function correction(row: SubscriptionRow, settings: BillingSettings): NextStep | null {
+  const endedMs = row.activeTo?.getTime()
+  if (endedMs === undefined || settings.lateUsage.policy !== 'bill_on_next') return null
+  const atMs = correctionAtMs(settings.lateUsage, endedMs, row.timezone)
+  if (row.closedThrough !== null && row.closedThrough.getTime() >= atMs) return null
+  return { reason: 'correction', closing: { atMs, kind: 'end', previousMs: endedMs }, dueMs: atMs }
+}
+
+/**
+ * Spreads what is due at one instant, by the subscription's id alone, so that a retry waits for the same instant. FNV-1a:
+ * any even hash would do.
+ */
+function jitter(id: string, windowMs: number): number {
+  if (windowMs <= 0) return 0
+  let hash = 0x811c9dc5
+  for (const char of id) hash = Math.imul(hash ^ (char.codePointAt(0) ?? 0), 0x01000193) >>> 0
+  return hash % windowMs
+}

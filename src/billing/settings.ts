@@ -1,0 +1,108 @@
+import type { Selectable } from 'kysely'
+import type { Db } from '../db/connection.ts'
+import type { Apps, CustomerApps, Customers } from '../db/types.gen.ts'
+import type { DunningPolicy } from '../domain/dunning.ts'
+import { DomainError } from '../domain/errors.ts'
+
+/** The contract's workflow document with every default filled in. */
+export interface WorkflowSettings {
+  readonly collection: { readonly alignment?: unknown; readonly interval: string }
+  readonly invoicing: {
+    readonly autoAdvance: boolean
+    readonly draftPeriod: string
+    readonly dueAfter: string
+    readonly progressiveBilling: boolean
+    readonly defaultTaxConfig?: unknown
+  }
+  readonly payment: { readonly collectionMethod: 'charge_automatically' | 'send_invoice' }
+  readonly tax: { readonly enabled: boolean; readonly enforced: boolean }
+}
+
+export interface LateUsagePolicy {
+  readonly policy: 'bill_on_next' | 'ignore'
+  /** How long after a period it is still looked at, ISO-8601. */
+  readonly window: string
+}
+
+/** How a customer is billed: their profile with their overrides, the app, and who they are there. */
+export interface BillingSettings {
+  readonly profileId: string
+  readonly supplier: unknown
+  readonly workflow: WorkflowSettings
+  readonly dunning: DunningPolicy
+  readonly lateUsage: LateUsagePolicy
+  readonly app: Selectable<Apps>
+  /** Null when the customer is not linked to the app yet. */
+  readonly link: Selectable<CustomerApps> | null
+  readonly customer: Selectable<Customers>
+  readonly subjectKeys: readonly string[]
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Sections are merged field by field: an override names only what differs. */
+function merge(base: unknown, override: unknown): unknown {
+  if (!isRecord(base) || !isRecord(override)) return override ?? base
+  const keys = new Set([...Object.keys(base), ...Object.keys(override)])
+  return Object.fromEntries([...keys].map((key) => [key, merge(base[key], override[key])]))
+}
+
+/** Loads how a customer is billed now. Errors: not_found (customer), profile_missing (no profile applies). */
+export async function loadSettings(db: Db, customerId: string): Promise<BillingSettings> {
+  const customer = await db
+    .selectFrom('customers')
+    .selectAll()
+    .where('id', '=', customerId)
+    .executeTakeFirst()
+  if (!customer) throw new DomainError('not_found', `customer ${customerId} does not exist`)
+  const override = await db
+    .selectFrom('billingOverrides')
+    .selectAll()
+    .where('customerId', '=', customerId)
+    .executeTakeFirst()
+  const profile = await db
+    .selectFrom('billingProfiles')
+    .selectAll()
+    .where('deletedAt', 'is', null)
+    .where((eb) =>
+      override?.billingProfileId ? eb('id', '=', override.billingProfileId) : eb('isDefault', '=', true),
+    )
+    .executeTakeFirst()
+  if (!profile) {
+    throw new DomainError(
+      'profile_missing',
+      'no billing profile applies: create a default one, or link the customer to one',
+    )
+  }
+  const app = await db
+    .selectFrom('apps')
+    .selectAll()
+    .where('id', '=', profile.appId)
+    .executeTakeFirstOrThrow()
+  const link = await db
+    .selectFrom('customerApps')
+    .selectAll()
+    .where('customerId', '=', customerId)
+    .where('appId', '=', app.id)
+    .executeTakeFirst()
+  const subjects = await db
+    .selectFrom('customerSubjects')
+    .select('subjectKey')
+    .where('customerId', '=', customerId)
+    .where('deletedAt', 'is', null)
+    .orderBy('subjectKey')
+    .execute()
+  return {
+    profileId: profile.id,
+    supplier: profile.supplier,
+    // Documents are validated where they are written (src/api/schemas), with defaults filled in.
+    workflow: merge(profile.workflow, override?.workflow) as WorkflowSettings,
+    dunning: profile.dunning as unknown as DunningPolicy,
+    lateUsage: profile.lateUsage as unknown as LateUsagePolicy,
+    app,
+    link: link ?? null,
+    customer,
+    subjectKeys: subjects.map((subject) => subject.subjectKey),
+  }
+}

@@ -1,0 +1,61 @@
+import type { Db } from '../db/connection.ts'
+import { recordCommand } from '../db/stores/subscriptions.ts'
+import type { SubscriptionPatch, SubscriptionRow } from '../db/stores/subscriptions.ts'
+import { DomainError } from '../domain/errors.ts'
+
+/** What can be asked of a subscription; the effective time was resolved when the API accepted it (rule 6). */
+export type SubscriptionRequest =
+  | { readonly kind: 'cancel'; readonly requestId: string; readonly effectiveAtMs: number }
+  | { readonly kind: 'unschedule_cancelation'; readonly requestId: string }
+
+/**
+ * Decides what a command changes. Accepted once under its request id: a repeat changes nothing and is no error. Errors:
+ * subscription_already_canceled, subscription_not_cancelable, conflict.
+ */
+export async function acceptCommand(
+  db: Db,
+  row: SubscriptionRow,
+  command: SubscriptionRequest,
+): Promise<SubscriptionPatch> {
+  const effectiveAt = command.kind === 'cancel' ? new Date(command.effectiveAtMs) : null
+  const isNew = await recordCommand(db, {
+    subscriptionId: row.id,
+    requestId: command.requestId,
+    kind: command.kind,
+    effectiveAt,
+  })
+  if (!isNew) return {}
+  switch (command.kind) {
+    case 'cancel':
+      return cancel(row, command.effectiveAtMs)
+    case 'unschedule_cancelation':
+      return unschedule(row)
+  }
+}
+
+function cancel(row: SubscriptionRow, effectiveAtMs: number): SubscriptionPatch {
+  if (row.activeTo !== null) {
+    throw new DomainError('subscription_already_canceled', `it ends at ${row.activeTo.toISOString()} already`)
+  }
+  const closedMs = row.closedThrough?.getTime() ?? -Infinity
+  if (effectiveAtMs < closedMs) {
+    throw new DomainError(
+      'subscription_not_cancelable',
+      `it is billed through ${new Date(closedMs).toISOString()}; cancel at that instant or later`,
+      { field: 'timing' },
+    )
+  }
+  // One that has not begun never begins.
+  return { activeTo: new Date(Math.max(effectiveAtMs, row.activeFrom.getTime())) }
+}
+
+function unschedule(row: SubscriptionRow): SubscriptionPatch {
+  if (row.activeTo === null) throw new DomainError('conflict', 'no cancelation is scheduled')
+  if (row.closedThrough !== null && row.closedThrough >= row.activeTo) {
+    throw new DomainError(
+      'conflict',
+      `it ended at ${row.activeTo.toISOString()} and its final invoice is made`,
+    )
+  }
+  return { activeTo: null }
+}

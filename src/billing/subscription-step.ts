@@ -1,0 +1,175 @@
+import type { Database, Db } from '../db/connection.ts'
+import { countClosings } from '../db/stores/closings.ts'
+import { lockSubscription, updateSubscription } from '../db/stores/subscriptions.ts'
+import type { SubscriptionPatch, SubscriptionRow } from '../db/stores/subscriptions.ts'
+import { appendTimeline } from '../db/stores/timeline.ts'
+import { withSnapshot } from '../db/transaction.ts'
+import { DomainError, isDomainError } from '../domain/errors.ts'
+import { parkReason } from '../domain/safety.ts'
+import { executeClosing } from './closing-execute.ts'
+import { planClosing } from './closing-plan.ts'
+import { nextStep } from './next-due.ts'
+import type { NextStep } from './next-due.ts'
+import { loadSettings } from './settings.ts'
+import type { BillingSettings } from './settings.ts'
+import { acceptCommand } from './subscription-commands.ts'
+import type { SubscriptionRequest } from './subscription-commands.ts'
+
+export interface StepOptions {
+  readonly subscriptionId: string
+  readonly asOfMs: number
+  readonly command?: SubscriptionRequest
+  readonly newId: () => string
+  readonly jitterWindowMs: number
+}
+
+export interface SubscriptionStepResult {
+  readonly row: SubscriptionRow
+  readonly next: NextStep | null
+  readonly refused: DomainError | null
+}
+
+const DAY_MS = 24 * 60 * 60 * 1000
+
+/**
+ * One step of a subscription in one transaction: apply the command, bill at most one closing that is due, write when to
+ * act next. Safe to repeat: commands by request id, closings by primary key. Errors: not_found.
+ */
+export async function stepSubscription(db: Database, options: StepOptions): Promise<SubscriptionStepResult> {
+  let refused: DomainError | null = null
+  const { command } = options
+  if (command) {
+    try {
+      await withSnapshot(db, async (trx) => await applyCommand(trx, options, command))
+    } catch (error) {
+      if (!isDomainError(error)) throw error
+      refused = error
+    }
+  }
+  const stepped = await withSnapshot(db, async (trx) => await billWhatIsDue(trx, options))
+  return { ...stepped, refused }
+}
+
+async function applyCommand(db: Db, options: StepOptions, command: SubscriptionRequest): Promise<void> {
+  const row = await mustLock(db, options.subscriptionId)
+  const patch = await acceptCommand(db, row, command)
+  if (Object.keys(patch).length === 0) return
+  await mustUpdate(db, row, patch)
+  await note(
+    db,
+    options,
+    command.kind,
+    command.kind === 'cancel'
+      ? `Canceled as of ${new Date(command.effectiveAtMs).toISOString()}`
+      : 'Cancelation withdrawn',
+  )
+}
+
+async function billWhatIsDue(db: Db, options: StepOptions): Promise<Omit<SubscriptionStepResult, 'refused'>> {
+  const row = await mustLock(db, options.subscriptionId)
+  if (row.lifecycle === 'parked') return { row, next: null }
+  const settings = await loadSettings(db, row.customerId)
+  const due = nextStep(row, settings, options.jitterWindowMs)
+  if (due === null || due.dueMs > options.asOfMs)
+    return await writeNext(db, { row, settings, options, next: due })
+  const reason = await absurdity(db, row, { ...due, nowMs: options.asOfMs })
+  if (reason !== null) return await park(db, row, options, reason)
+  const plan = await planClosing(db, {
+    subscription: row,
+    settings,
+    closing: due.closing,
+    reason: due.reason,
+  })
+  await executeClosing(db, plan, options)
+  const closed = { ...row, closedThrough: new Date(due.closing.atMs) }
+  return await writeNext(db, {
+    row: closed,
+    settings,
+    options,
+    next: nextStep(closed, settings, options.jitterWindowMs),
+  })
+}
+
+interface Position {
+  readonly row: SubscriptionRow
+  readonly settings: BillingSettings
+  readonly options: StepOptions
+  readonly next: NextStep | null
+}
+
+async function writeNext(
+  db: Db,
+  { row, options, next }: Position,
+): Promise<Omit<SubscriptionStepResult, 'refused'>> {
+  const patch = {
+    closedThrough: row.closedThrough,
+    lifecycle: lifecycleOf(row, options.asOfMs),
+    nextDueAt: next === null ? null : new Date(next.dueMs),
+    nextClosingAt: next === null ? null : new Date(next.closing.atMs),
+  }
+  const updated = await mustUpdate(db, row, patch)
+  return { row: updated, next }
+}
+
+function lifecycleOf(row: SubscriptionRow, asOfMs: number): string {
+  if (asOfMs < row.activeFrom.getTime()) return 'scheduled'
+  if (row.activeTo === null) return 'active'
+  return asOfMs < row.activeTo.getTime() ? 'canceled' : endedLifecycle(row)
+}
+
+/** It has ended for its customer; it is inactive for us once its last period is billed. */
+function endedLifecycle(row: SubscriptionRow): string {
+  const isBilled = row.closedThrough !== null && row.activeTo !== null && row.closedThrough >= row.activeTo
+  const neverBegan = row.activeTo !== null && row.activeTo <= row.activeFrom
+  return isBilled || neverBegan ? 'ended' : 'canceled'
+}
+
+/** Why billing this closing would be absurd; null when it is fine (rule 33). */
+async function absurdity(
+  db: Db,
+  row: SubscriptionRow,
+  due: NextStep & { readonly nowMs: number },
+): Promise<string | null> {
+  const { atMs, previousMs } = due.closing
+  // A correction looks back over its window; it is no period.
+  if (due.reason === 'correction') return null
+  const interval = { from: new Date(atMs - DAY_MS), to: new Date(atMs) }
+  const invoicesInLastDay = await countClosings(db, row.id, interval)
+  return parkReason({ atMs, previousMs, nowMs: due.nowMs, invoicesInLastDay })
+}
+
+async function park(
+  db: Db,
+  row: SubscriptionRow,
+  options: StepOptions,
+  reason: string,
+): Promise<Omit<SubscriptionStepResult, 'refused'>> {
+  await note(db, options, 'parked', `Parked: ${reason}`)
+  const updated = await mustUpdate(db, row, { lifecycle: 'parked', lifecycleReason: reason, nextDueAt: null })
+  return { row: updated, next: null }
+}
+
+async function mustLock(db: Db, id: string): Promise<SubscriptionRow> {
+  const row = await lockSubscription(db, id)
+  if (!row) throw new DomainError('not_found', `subscription ${id} does not exist`)
+  return row
+}
+
+async function mustUpdate(db: Db, row: SubscriptionRow, patch: SubscriptionPatch): Promise<SubscriptionRow> {
+  if (!(await updateSubscription(db, row, patch)))
+    throw new DomainError('conflict', 'a later step wrote the subscription')
+  const written = await lockSubscription(db, row.id)
+  return written ?? row
+}
+
+async function note(db: Db, options: StepOptions, kind: string, detail: string): Promise<void> {
+  await appendTimeline(db, [
+    {
+      subjectType: 'subscription',
+      subjectId: options.subscriptionId,
+      at: new Date(options.asOfMs),
+      kind,
+      detail,
+    },
+  ])
+}

@@ -1,0 +1,28 @@
+import type { Database, Db } from '../connection.ts'
+import type { InvoiceRow } from './invoices.ts'
+import { insertOutbox } from './outbox.ts'
+
+/** Invoices that the subscription's own step is collecting: not settled, and without a workflow. */
+export async function inlineInvoices(db: Db, subscriptionId: string): Promise<readonly InvoiceRow[]> {
+  return await db
+    .selectFrom('invoices')
+    .selectAll()
+    .where('subscriptionId', '=', subscriptionId)
+    .where('hasWorkflow', '=', false)
+    .where('status', 'not in', ['paid', 'voided', 'uncollectible'])
+    .orderBy('closingAt')
+    .execute()
+}
+
+/** Gives the invoice a workflow of its own: the mark and the request to start it are one transaction. */
+export async function handOver(db: Database, invoiceId: string): Promise<void> {
+  await db.transaction().execute(async (trx) => {
+    const marked = await trx
+      .updateTable('invoices')
+      .set((eb) => ({ hasWorkflow: true, version: eb('version', '+', 1) }))
+      .where('id', '=', invoiceId)
+      .where('hasWorkflow', '=', false)
+      .executeTakeFirst()
+    if (marked.numUpdatedRows === 1n) await insertOutbox(trx, { kind: 'start_invoice', subjectId: invoiceId })
+  })
+}

@@ -1,0 +1,111 @@
+import { sql } from 'kysely'
+import type { Expression, SqlBool } from 'kysely'
+import type { Db } from '../connection.ts'
+import type { InvoiceLineRow, InvoiceRow } from './invoices.ts'
+
+/** Filters of a list of invoices; bounds of time are inclusive, as the contract has them. */
+export interface InvoiceFilter {
+  readonly statuses?: readonly string[] | undefined
+  /** `status.substatus`, or a status alone for an invoice without a finer state. */
+  readonly extendedStatuses?: readonly string[] | undefined
+  readonly customers?: readonly string[] | undefined
+  readonly subscriptionId?: string | undefined
+  readonly issuedAfter?: Date | undefined
+  readonly issuedBefore?: Date | undefined
+  readonly createdAfter?: Date | undefined
+  readonly createdBefore?: Date | undefined
+  readonly periodStartAfter?: Date | undefined
+  readonly periodStartBefore?: Date | undefined
+  readonly includeDeleted?: boolean | undefined
+}
+
+export type InvoiceOrder = 'customer.name' | 'issuedAt' | 'status' | 'createdAt' | 'updatedAt' | 'periodStart'
+
+export interface InvoicePageQuery {
+  readonly page: number
+  readonly pageSize: number
+  readonly order: 'ASC' | 'DESC'
+  readonly orderBy: InvoiceOrder
+}
+
+const orderColumns = {
+  'customer.name': sql`customer_snapshot ->> 'name'`,
+  issuedAt: sql.ref('issuedAt'),
+  status: sql.ref('status'),
+  createdAt: sql.ref('createdAt'),
+  updatedAt: sql.ref('updatedAt'),
+  periodStart: sql.ref('periodFrom'),
+} as const
+
+/** An invoice that was not deleted. */
+export async function findInvoice(db: Db, id: string): Promise<InvoiceRow | undefined> {
+  return await db
+    .selectFrom('invoices')
+    .selectAll()
+    .where('id', '=', id)
+    .where('deletedAt', 'is', null)
+    .executeTakeFirst()
+}
+
+/** One page of the invoices that match, and how many there are in all. */
+export async function listInvoices(
+  db: Db,
+  filter: InvoiceFilter,
+  page: InvoicePageQuery,
+): Promise<{ readonly rows: readonly InvoiceRow[]; readonly totalCount: number }> {
+  const matching = db.selectFrom('invoices').where((eb) => eb.and(conditions(filter)))
+  const direction = page.order === 'ASC' ? 'asc' : 'desc'
+  const [count, rows] = await Promise.all([
+    matching.select((eb) => eb.fn.countAll<string>().as('count')).executeTakeFirstOrThrow(),
+    matching
+      .selectAll()
+      .orderBy(orderColumns[page.orderBy], (order) => order[direction]().nullsLast())
+      .orderBy('id', direction)
+      .limit(page.pageSize)
+      .offset((page.page - 1) * page.pageSize)
+      .execute(),
+  ])
+  return { rows, totalCount: Number(count.count) }
+}
+
+function conditions(filter: InvoiceFilter): readonly Expression<SqlBool>[] {
+  const all: Expression<SqlBool>[] = []
+  const oneOf = (column: string, values: readonly string[] | undefined) => {
+    if (values !== undefined) all.push(sql<SqlBool>`${sql.ref(column)} = any(${[...values]}::text[])`)
+  }
+  const bound = (column: string, operator: '>=' | '<=', at: Date | undefined) => {
+    if (at !== undefined) all.push(sql<SqlBool>`${sql.ref(column)} ${sql.raw(operator)} ${at}`)
+  }
+  oneOf('status', filter.statuses)
+  oneOf('customerId', filter.customers)
+  oneOf('subscriptionId', filter.subscriptionId === undefined ? undefined : [filter.subscriptionId])
+  if (filter.extendedStatuses !== undefined) {
+    all.push(sql<SqlBool>`concat_ws('.', status, substatus) = any(${[...filter.extendedStatuses]}::text[])`)
+  }
+  bound('issuedAt', '>=', filter.issuedAfter)
+  bound('issuedAt', '<=', filter.issuedBefore)
+  bound('createdAt', '>=', filter.createdAfter)
+  bound('createdAt', '<=', filter.createdBefore)
+  bound('periodFrom', '>=', filter.periodStartAfter)
+  bound('periodFrom', '<=', filter.periodStartBefore)
+  if (filter.includeDeleted !== true) all.push(sql<SqlBool>`deleted_at is null`)
+  return all
+}
+
+/** The lines of some invoices, in their order on each. */
+export async function linesOfInvoices(
+  db: Db,
+  invoiceIds: readonly string[],
+): Promise<ReadonlyMap<string, readonly InvoiceLineRow[]>> {
+  if (invoiceIds.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('invoiceLines')
+    .selectAll()
+    .where('invoiceId', 'in', [...invoiceIds])
+    .orderBy('invoiceId')
+    .orderBy('position')
+    .execute()
+  const grouped = new Map<string, InvoiceLineRow[]>(invoiceIds.map((id) => [id, []]))
+  for (const row of rows) grouped.get(row.invoiceId)?.push(row)
+  return grouped
+}

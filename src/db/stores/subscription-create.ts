@@ -1,0 +1,58 @@
+import type { Insertable, Transaction } from 'kysely'
+import type { Db } from '../connection.ts'
+import type { DB, Subscriptions } from '../types.gen.ts'
+import { insertOutbox } from './outbox.ts'
+import type { SubscriptionRow } from './subscriptions.ts'
+
+export type NewSubscription = Insertable<Subscriptions>
+
+/**
+ * Inserts a subscription and the request to start its workflow. One transaction: a row without a workflow would never
+ * be billed, a workflow without a row would have nothing to bill.
+ */
+export async function insertSubscription(
+  trx: Transaction<DB>,
+  row: NewSubscription,
+): Promise<SubscriptionRow> {
+  const inserted = await trx
+    .insertInto('subscriptions')
+    .values(row)
+    .returningAll()
+    .executeTakeFirstOrThrow()
+  await insertOutbox(trx, { kind: 'start_subscription', subjectId: inserted.id })
+  return inserted
+}
+
+/** Holds the customer until the transaction ends, so that two subscriptions at once cannot both find no overlap. */
+export async function lockCustomer(trx: Transaction<DB>, customerId: string): Promise<void> {
+  await trx.selectFrom('customers').select('id').where('id', '=', customerId).forUpdate().execute()
+}
+
+/** The first subscription of the customer that is alive anywhere in `[from, ∞)`. */
+export async function overlappingSubscription(
+  db: Db,
+  query: { readonly customerId: string; readonly from: Date },
+): Promise<{ readonly id: string; readonly activeFrom: Date; readonly activeTo: Date | null } | undefined> {
+  return await db
+    .selectFrom('subscriptions')
+    .select(['id', 'activeFrom', 'activeTo'])
+    .where('customerId', '=', query.customerId)
+    .where('deletedAt', 'is', null)
+    .where('lifecycle', '!=', 'ended')
+    .where((eb) => eb.or([eb('activeTo', 'is', null), eb('activeTo', '>', query.from)]))
+    .orderBy('activeFrom')
+    .executeTakeFirst()
+}
+
+/** Holds a test clock until the transaction ends: it cannot begin to advance meanwhile. */
+export async function lockClock(
+  trx: Transaction<DB>,
+  id: string,
+): Promise<{ readonly status: string; readonly frozenTime: Date } | undefined> {
+  return await trx
+    .selectFrom('testClocks')
+    .select(['status', 'frozenTime'])
+    .where('id', '=', id)
+    .forShare()
+    .executeTakeFirst()
+}

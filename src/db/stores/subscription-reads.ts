@@ -1,0 +1,74 @@
+import type { Selectable } from 'kysely'
+import type { Db } from '../connection.ts'
+import type { Customers, Timeline } from '../types.gen.ts'
+import type { SubscriptionRow } from './subscriptions.ts'
+
+export type TimelineRow = Selectable<Timeline>
+export type CustomerRow = Selectable<Customers>
+
+/** A living customer, by id or by key. */
+export async function findCustomerByIdOrKey(
+  db: Db,
+  by: { readonly id: string } | { readonly key: string } | { readonly idOrKey: string },
+): Promise<CustomerRow | undefined> {
+  const living = db.selectFrom('customers').selectAll().where('deletedAt', 'is', null)
+  if ('id' in by) return await living.where('id', '=', by.id).executeTakeFirst()
+  if ('key' in by) return await living.where('key', '=', by.key).executeTakeFirst()
+  const { idOrKey } = by
+  return await living.where((eb) => eb.or([eb('id', '=', idOrKey), eb('key', '=', idOrKey)])).executeTakeFirst()
+}
+
+export interface SubscriptionQuery {
+  readonly customerId?: string | undefined
+  readonly lifecycles?: readonly string[] | undefined
+  readonly page: number
+  readonly pageSize: number
+  readonly order: 'ASC' | 'DESC'
+  readonly orderBy: 'activeFrom' | 'activeTo' | 'createdAt'
+}
+
+/** A subscription that was not deleted. */
+export async function findSubscription(db: Db, id: string): Promise<SubscriptionRow | undefined> {
+  return await db
+    .selectFrom('subscriptions')
+    .selectAll()
+    .where('id', '=', id)
+    .where('deletedAt', 'is', null)
+    .executeTakeFirst()
+}
+
+/** One page of the subscriptions that match, and how many there are in all. */
+export async function listSubscriptions(
+  db: Db,
+  query: SubscriptionQuery,
+): Promise<{ readonly rows: readonly SubscriptionRow[]; readonly totalCount: number }> {
+  const direction = query.order === 'ASC' ? 'asc' : 'desc'
+  let matching = db.selectFrom('subscriptions').where('deletedAt', 'is', null)
+  if (query.customerId !== undefined) matching = matching.where('customerId', '=', query.customerId)
+  if (query.lifecycles !== undefined) matching = matching.where('lifecycle', 'in', [...query.lifecycles])
+  const [count, rows] = await Promise.all([
+    matching.select((eb) => eb.fn.countAll<string>().as('count')).executeTakeFirstOrThrow(),
+    matching
+      .selectAll()
+      .orderBy(query.orderBy, direction)
+      .orderBy('id', direction)
+      .limit(query.pageSize)
+      .offset((query.page - 1) * query.pageSize)
+      .execute(),
+  ])
+  return { rows, totalCount: Number(count.count) }
+}
+
+/** What happened to a subscription or an invoice, oldest first. */
+export async function listTimeline(
+  db: Db,
+  subject: { readonly type: 'subscription' | 'invoice'; readonly id: string },
+): Promise<readonly TimelineRow[]> {
+  return await db
+    .selectFrom('timeline')
+    .selectAll()
+    .where('subjectType', '=', subject.type)
+    .where('subjectId', '=', subject.id)
+    .orderBy('id')
+    .execute()
+}

@@ -1,0 +1,66 @@
+import { completeOutbox, deferOutbox, takeOutbox } from '../db/stores/outbox.ts'
+import type { OutboxRow } from '../db/stores/outbox.ts'
+import { invoiceStart, subscriptionStart } from '../db/stores/workflow-starts.ts'
+import { isDomainError } from '../domain/errors.ts'
+import { backoffMs } from './backoff.ts'
+import type { RelayDeps } from './relay.ts'
+
+const BATCH = 50
+
+/** Delivers what is due and returns how many rows were taken. */
+export async function deliverOutbox(deps: RelayDeps): Promise<number> {
+  return await deps.db.transaction().execute(async (trx) => {
+    const rows = await takeOutbox(trx, BATCH)
+    for (const row of rows) {
+      try {
+        await deliver(deps, row)
+        await completeOutbox(trx, row.id)
+      } catch (error) {
+        await deferOutbox(trx, row.id, { delayMs: backoffMs(row.attempts), error: messageOf(error) })
+      }
+    }
+    return rows.length
+  })
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+async function deliver(deps: RelayDeps, row: OutboxRow): Promise<void> {
+  switch (row.kind) {
+    case 'start_subscription': {
+      const request = await subscriptionStart(deps.db, row.subjectId)
+      if (request) await deps.temporal.startSubscription(request)
+      return
+    }
+    case 'start_invoice': {
+      const request = await invoiceStart(deps.db, row.subjectId)
+      if (request) await deps.temporal.startInvoice(request)
+      return
+    }
+    case 'start_test_clock':
+      return await deps.temporal.startTestClock({ testClockId: row.subjectId })
+    case 'invoice_outcome':
+      return await cancelUnpaid(deps, row)
+    default:
+      throw new Error(`outbox kind ${row.kind} is unknown to this build`)
+  }
+}
+
+/** Dunning ended with "cancel": the subscription ends as of then (rule 32). */
+async function cancelUnpaid(deps: RelayDeps, row: OutboxRow): Promise<void> {
+  const { invoiceId, effectiveAtMs } = row.payload as {
+    readonly invoiceId: string
+    readonly effectiveAtMs: number
+  }
+  try {
+    await deps.temporal.updateSubscription(row.subjectId, {
+      kind: 'cancel',
+      requestId: `unpaid-${invoiceId}`,
+      effectiveAtMs,
+    })
+  } catch (error) {
+    const isOver =
+      isDomainError(error) && ['subscription_already_canceled', 'action_not_available'].includes(error.code)
+    if (!isOver) throw error
+  }
+}

@@ -1,0 +1,68 @@
+import type { Database } from '../db/connection.ts'
+import type { TemporalGateway } from '../temporal/gateway.ts'
+import { deliverInbox } from './inbox.ts'
+import { deliverOutbox } from './outbox.ts'
+
+export interface RelayDeps {
+  readonly db: Database
+  readonly temporal: TemporalGateway
+  readonly newId: () => string
+  readonly log: { readonly warn: (fields: object, message: string) => void }
+}
+
+export interface Relay {
+  /** There is something to deliver: do not wait for the next look. */
+  readonly kick: () => void
+  /** Finishes the delivery under way and stops. */
+  readonly stop: () => Promise<void>
+}
+
+/** Rows appear from other processes too: look this often without being kicked. */
+const LOOK_EVERY_MS = 250
+const AFTER_FAILURE_MS = 1_000
+
+/**
+ * Moves outbox and inbox rows to Temporal, at least once and in order of arrival: a crash between any two steps leaves
+ * the row to be delivered again, and every delivery is safe to repeat. Run as many as there are workers.
+ */
+export function startRelay(deps: RelayDeps): Relay {
+  const state = { stopped: false }
+  let wake: () => void = () => {}
+  let kicked = false
+
+  const idle = async (ms: number): Promise<void> => {
+    if (kicked) return
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms)
+      wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+
+  const run = async (): Promise<void> => {
+    while (!state.stopped) {
+      kicked = false
+      try {
+        const delivered = (await deliverOutbox(deps)) + (await deliverInbox(deps))
+        if (delivered === 0) await idle(LOOK_EVERY_MS)
+      } catch (error) {
+        deps.log.warn({ err: error }, 'delivery failed; it is tried again')
+        await idle(AFTER_FAILURE_MS)
+      }
+    }
+  }
+  const running = run()
+  return {
+    kick: () => {
+      kicked = true
+      wake()
+    },
+    stop: async () => {
+      state.stopped = true
+      wake()
+      await running
+    },
+  }
+}

@@ -1,0 +1,101 @@
+import { Client, Connection } from '@temporalio/client'
+import type { InvoiceCommand, SubscriptionCommand } from '../activities/contracts.ts'
+import { sendUpdate } from './commands.ts'
+import { TASK_QUEUE, workflowIds } from './ids.ts'
+import { signalInvoice, startInvoice, startSubscription, startTestClock } from './start.ts'
+import type {
+  InvoiceStartRequest,
+  InvoiceSignal,
+  SubscriptionStartRequest,
+  TestClockStartRequest,
+} from './start.ts'
+
+/** Everything the product asks of Temporal. Starting what runs already and signalling twice are no errors. */
+export interface TemporalGateway {
+  readonly startSubscription: (request: SubscriptionStartRequest) => Promise<void>
+  readonly startInvoice: (request: InvoiceStartRequest) => Promise<void>
+  readonly startTestClock: (request: TestClockStartRequest) => Promise<void>
+  /** Starts the invoice's workflow if none is open, and tells it to look at Stripe. */
+  readonly signalInvoice: (request: InvoiceStartRequest, signal: InvoiceSignal) => Promise<void>
+  /** Errors: DomainError with the code of the refusal; service_unavailable when no worker answers in time. */
+  readonly updateSubscription: (id: string, command: SubscriptionCommand) => Promise<void>
+  readonly updateInvoice: (id: string, command: InvoiceCommand) => Promise<void>
+  /** Asks the clock's workflow to move to the target in its row; starts it when it is not running. */
+  readonly advanceTestClock: (id: string) => Promise<void>
+  /** Tells workflows of a test clock the time. Those that have ended are passed over. */
+  readonly tick: (workflowId: string, nowMs: number) => Promise<void>
+  readonly checkHealth: () => Promise<{ readonly ok: boolean; readonly detail: string }>
+  readonly close: () => Promise<void>
+}
+
+export interface TemporalOptions {
+  readonly address: string
+  readonly namespace: string
+}
+
+/** Connects on first use: an API that starts before Temporal is up is not ready, and becomes so by itself. */
+export async function connectTemporal(options: TemporalOptions): Promise<TemporalGateway> {
+  const connection = Connection.lazy({ address: options.address })
+  return temporalGateway(
+    new Client({ connection, namespace: options.namespace }),
+    async () => await connection.close(),
+  )
+}
+
+/** The gateway over a client that exists already, e.g. the worker's. */
+export function temporalGateway(
+  client: Client,
+  close: () => Promise<void> = async () => {},
+): TemporalGateway {
+  return {
+    startSubscription: async (request) => await startSubscription(client, request),
+    startInvoice: async (request) => await startInvoice(client, request),
+    startTestClock: async (request) => await startTestClock(client, request),
+    signalInvoice: async (request, signal) => await signalInvoice(client, request, signal),
+    updateSubscription: async (id, command) =>
+      await sendUpdate(client, {
+        workflowId: workflowIds.subscription(id),
+        command,
+        kind: 'subscriptionCommand',
+      }),
+    updateInvoice: async (id, command) =>
+      await sendUpdate(client, { workflowId: workflowIds.invoice(id), command, kind: 'invoiceCommand' }),
+    advanceTestClock: async (id) => {
+      await client.workflow.signalWithStart('testClock', {
+        workflowId: workflowIds.testClock(id),
+        taskQueue: TASK_QUEUE,
+        args: [{ testClockId: id, advancing: false }],
+        signal: 'advance',
+        staticSummary: 'Test clock',
+      })
+    },
+    tick: async (workflowId, nowMs) => await tick(client, workflowId, nowMs),
+    checkHealth: async () => await checkHealth(client),
+    close,
+  }
+}
+
+async function tick(client: Client, workflowId: string, nowMs: number): Promise<void> {
+  try {
+    await client.workflow.getHandle(workflowId).signal('tick', { nowMs })
+  } catch (error) {
+    if (!isGone(error)) throw error
+  }
+}
+
+async function checkHealth(client: Client): Promise<{ ok: boolean; detail: string }> {
+  try {
+    await client.connection.withDeadline(
+      Date.now() + 3000,
+      async () => await client.workflowService.getSystemInfo({}),
+    )
+    return { ok: true, detail: 'reachable' }
+  } catch (error) {
+    return { ok: false, detail: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+/** The workflow has ended, or never began. */
+export function isGone(error: unknown): boolean {
+  return error instanceof Error && error.name === 'WorkflowNotFoundError'
+}

@@ -1,0 +1,9 @@
+/** The one place that makes workflow ids: one workflow a subscription, an invoice, a test clock. */
+export const workflowIds = {
+  subscription: (id: string) => `subscription/${id}`,
+  invoice: (id: string) => `invoice/${id}`,
+  testClock: (id: string) => `test-clock/${id}`,
+} as const
+
+/** Workflows and activities share a queue: one worker runs both. */
+export const TASK_QUEUE = 'perennial'

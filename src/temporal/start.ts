@@ -1,0 +1,114 @@
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client'
+import type { Client } from '@temporalio/client'
+import { defineSearchAttributeKey } from '@temporalio/common'
+import { TASK_QUEUE, workflowIds } from './ids.ts'
+
+export interface SubscriptionStartRequest {
+  readonly subscriptionId: string
+  readonly customerKey: string
+  readonly planKey: string
+  /** Where the customer's test clock stands; null for real time. */
+  readonly testNowMs: number | null
+}
+
+export interface InvoiceStartRequest {
+  readonly invoiceId: string
+  readonly customerKey: string
+  readonly status: string
+  readonly testNowMs: number | null
+  /** When to look first; null: only when something happens. */
+  readonly nextDueMs: number | null
+}
+
+export interface TestClockStartRequest {
+  readonly testClockId: string
+}
+
+export interface InvoiceSignal {
+  readonly eventId: string
+  readonly type: string
+}
+
+/** A workflow that is open already is the one we wanted (one workflow an id). */
+async function unlessStarted(start: Promise<unknown>): Promise<void> {
+  try {
+    await start
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error
+  }
+}
+
+const clockSource = (testNowMs: number | null) =>
+  testNowMs === null ? { kind: 'real' } : { kind: 'test', nowMs: testNowMs }
+const customerKey = defineSearchAttributeKey('CustomerKey', 'KEYWORD')
+const planKey = defineSearchAttributeKey('PlanKey', 'KEYWORD')
+const invoiceStatus = defineSearchAttributeKey('InvoiceStatus', 'KEYWORD')
+
+export async function startSubscription(client: Client, request: SubscriptionStartRequest): Promise<void> {
+  const start = client.workflow.start('subscription', {
+    workflowId: workflowIds.subscription(request.subscriptionId),
+    taskQueue: TASK_QUEUE,
+    args: [
+      {
+        subscriptionId: request.subscriptionId,
+        clock: clockSource(request.testNowMs),
+        nextDueMs: 0,
+        waitingFor: 'its start',
+      },
+    ],
+    staticSummary: `${request.customerKey} on ${request.planKey}`,
+    typedSearchAttributes: [
+      { key: customerKey, value: request.customerKey },
+      { key: planKey, value: request.planKey },
+    ],
+    workflowIdReusePolicy: 'REJECT_DUPLICATE',
+  })
+  await unlessStarted(start)
+}
+
+function invoiceOptions(request: InvoiceStartRequest) {
+  return {
+    workflowId: workflowIds.invoice(request.invoiceId),
+    taskQueue: TASK_QUEUE,
+    args: [
+      {
+        invoiceId: request.invoiceId,
+        clock: clockSource(request.testNowMs),
+        nextDueMs: request.nextDueMs,
+        waitingFor: 'Stripe',
+      },
+    ],
+    staticSummary: `Invoice of ${request.customerKey}`,
+    typedSearchAttributes: [
+      { key: customerKey, value: request.customerKey },
+      { key: invoiceStatus, value: request.status },
+    ],
+  }
+}
+
+export async function startInvoice(client: Client, request: InvoiceStartRequest): Promise<void> {
+  await unlessStarted(client.workflow.start('invoice', invoiceOptions(request)))
+}
+
+/** An invoice that was settled and is paid again, or later, gets a new run: the row guards what it may do. */
+export async function signalInvoice(
+  client: Client,
+  request: InvoiceStartRequest,
+  signal: InvoiceSignal,
+): Promise<void> {
+  await client.workflow.signalWithStart('invoice', {
+    ...invoiceOptions(request),
+    signal: 'stripeEventReceived',
+    signalArgs: [signal],
+  })
+}
+
+export async function startTestClock(client: Client, request: TestClockStartRequest): Promise<void> {
+  const start = client.workflow.start('testClock', {
+    workflowId: workflowIds.testClock(request.testClockId),
+    taskQueue: TASK_QUEUE,
+    args: [{ testClockId: request.testClockId, advancing: false }],
+    staticSummary: 'Test clock',
+  })
+  await unlessStarted(start)
+}

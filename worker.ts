@@ -1,0 +1,73 @@
+import { fileURLToPath } from 'node:url'
+import { NativeConnection, Runtime, Worker } from '@temporalio/worker'
+import type { WorkerOptions } from '@temporalio/worker'
+import { Client } from '@temporalio/client'
+import pino from 'pino'
+import { ulid } from 'ulid'
+import { createActivities } from './src/activities/create-activities.ts'
+import { readConfig } from './src/config.ts'
+import type { Config } from './src/config.ts'
+import { openDatabase } from './src/db/connection.ts'
+import { startRelay } from './src/relay/relay.ts'
+import { createStripeGateway } from './src/stripe/gateway.ts'
+import { temporalGateway } from './src/temporal/gateway.ts'
+import { TASK_QUEUE } from './src/temporal/ids.ts'
+
+/** Workflows, activities and the relay. Stateless: run as many as you like. */
+async function main(): Promise<void> {
+  const config = readConfig()
+  const log = pino({ level: config.logLevel, name: 'worker' })
+  Runtime.install({
+    shutdownSignals: ['SIGINT', 'SIGTERM'],
+    telemetryOptions: { logging: { forward: {}, filter: 'WARN' } },
+  })
+  const connection = await NativeConnection.connect({ address: config.temporal.address })
+  const db = openDatabase({
+    connectionString: config.databaseUrl,
+    maxConnections: config.databasePoolSize,
+    applicationName: 'perennial-worker',
+  })
+  const temporal = temporalGateway(new Client({ connection, namespace: config.temporal.namespace }))
+  const relay = startRelay({ db, temporal, newId: ulid, log })
+  const stripe = createStripeGateway({
+    masterKey: config.masterKey,
+    allowLiveKeys: config.stripe.allowLiveKeys,
+    // Another address than Stripe's own is a sandbox: it has no limits.
+    ...(config.stripe.baseUrl !== undefined && { baseUrl: config.stripe.baseUrl, limits: false }),
+  })
+  const activities = createActivities({
+    db,
+    stripe,
+    temporal,
+    newId: ulid,
+    jitterWindowMs: config.closeJitterMs,
+    kickRelay: relay.kick,
+    log,
+  })
+  const worker = await Worker.create({
+    connection,
+    namespace: config.temporal.namespace,
+    taskQueue: TASK_QUEUE,
+    activities,
+    ...workflowSource(config),
+    maxConcurrentActivityTaskExecutions: config.worker.maxConcurrentActivities,
+    maxConcurrentWorkflowTaskExecutions: config.worker.maxConcurrentWorkflowTasks,
+    // Sleeping subscriptions need not stay in memory: replaying a period is cheap.
+    maxCachedWorkflows: 500,
+    shutdownGraceTime: config.shutdownGraceMs,
+    shutdownForceTime: config.shutdownGraceMs + 5_000,
+  })
+  log.info({ taskQueue: TASK_QUEUE, temporal: config.temporal.address }, 'worker runs')
+  await worker.run()
+  await relay.stop()
+  await connection.close()
+  await db.destroy()
+  log.info('worker stopped')
+}
+
+function workflowSource(config: Config): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
+  if (config.workflowBundle !== undefined) return { workflowBundle: { codePath: config.workflowBundle } }
+  return { workflowsPath: fileURLToPath(new URL('./src/workflows/index.ts', import.meta.url)) }
+}
+
+await main()
