@@ -9,8 +9,11 @@ import { jsonBodies } from './plugins/json-bodies.ts'
 import { openapi } from './plugins/openapi.ts'
 import { problems } from './plugins/problems.ts'
 import { schemaCompilers } from './plugins/schema-compilers.ts'
+import { eventRoutes } from './routes/events.ts'
 import { featureRoutes } from './routes/features.ts'
 import { healthRoutes } from './routes/health.ts'
+import { meterQueryRoutes } from './routes/meter-query.ts'
+import { meterRoutes } from './routes/meters.ts'
 import { notServedRoutes } from './routes/not-served.ts'
 import { planRoutes } from './routes/plans.ts'
 import { schemas } from './schemas/registry.ts'
@@ -51,6 +54,9 @@ export async function buildApp(deps: ApiDeps, options: AppOptions = {}): Promise
 
   // Routes, a file per resource.
   await app.register(healthRoutes(deps))
+  await app.register(meterRoutes(deps))
+  await app.register(meterQueryRoutes(deps))
+  await app.register(eventRoutes(deps))
   await app.register(featureRoutes(deps))
   await app.register(planRoutes(deps))
 

@@ -1,5 +1,5 @@
 import { DomainError } from './errors.ts'
-import { isExactNumber } from './meters.ts'
+import { ExactNumber } from './exact-number.ts'
 
 /** A CloudEvent 1.0 that carries usage. Extension attributes are accepted and not kept. */
 export interface CloudEvent {
@@ -46,7 +46,7 @@ export function parseCloudEvents(body: unknown, options: CloudEventOptions): rea
 }
 
 function parseCloudEvent(input: unknown, prefix: string, options: CloudEventOptions): CloudEvent {
-  if (typeof input !== 'object' || input === null || Array.isArray(input) || isExactNumber(input)) {
+  if (typeof input !== 'object' || input === null || Array.isArray(input) || input instanceof ExactNumber) {
     throw refusal(prefix.replace(/\.$/, '') || 'body', 'an event has to be a JSON object')
   }
   const event = input as Readonly<Record<string, unknown>>
@@ -135,7 +135,7 @@ function attempt(read: () => unknown): unknown {
 
 function checkData(value: unknown, field: string, depth: number): void {
   if (typeof value === 'string') return checkText(value, field)
-  if (typeof value !== 'object' || value === null || isExactNumber(value)) return
+  if (typeof value !== 'object' || value === null || value instanceof ExactNumber) return
   if (depth === DEPTH_MAX) throw refusal(field, `it is nested deeper than ${DEPTH_MAX} levels`)
   if (Array.isArray(value)) {
     for (const [index, element] of value.entries()) checkData(element, `${field}[${index}]`, depth + 1)
@@ -218,7 +218,8 @@ function printable(field: string): string {
 }
 
 function shown(value: unknown): string {
-  const text = isExactNumber(value) ? value.value : (JSON.stringify(value) ?? 'nothing')
+  const text =
+    value === undefined ? 'nothing' : value instanceof ExactNumber ? value.digits : JSON.stringify(value)
   return text.length > 60 ? `${text.slice(0, 60)}…` : text
 }
 

@@ -1,5 +1,6 @@
 import { Decimal } from './decimal.ts'
 import { DomainError } from './errors.ts'
+import { ExactNumber } from './exact-number.ts'
 import { parseJsonPath, valueAt } from './json-path.ts'
 
 export const aggregations = ['SUM', 'COUNT', 'UNIQUE_COUNT', 'AVG', 'MIN', 'MAX', 'LATEST'] as const
@@ -31,21 +32,6 @@ export const usageNumber = {
 
 const numberPattern = new RegExp(usageNumber.pattern)
 const namePattern = /^[a-z0-9]+(?:_[a-z0-9]+)*$/i
-
-/** A number literal that kept all its digits: what a lossless JSON parser makes of a number a double cannot hold. */
-export interface ExactNumber {
-  readonly isLosslessNumber: true
-  readonly value: string
-}
-
-export function isExactNumber(value: unknown): value is ExactNumber {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'isLosslessNumber' in value &&
-    value.isLosslessNumber === true
-  )
-}
 
 /** What an aggregation needs of an event: nothing, a number (or text that is one), or any plain value. */
 export function aggregationReads(aggregation: Aggregation): 'nothing' | 'number' | 'text' {
@@ -93,7 +79,7 @@ function valueProblem(meter: UsageMeter, data: unknown): string | null {
 }
 
 function plainText(value: unknown): string | null {
-  if (isExactNumber(value)) return value.value
+  if (value instanceof ExactNumber) return value.digits
   if (typeof value === 'string') return value
   return typeof value === 'number' || typeof value === 'boolean' ? String(value) : null
 }

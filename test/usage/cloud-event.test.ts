@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { BATCH_MAX, parseCloudEvents, parseRfc3339 } from '../../src/domain/cloud-event.ts'
 import { isDomainError } from '../../src/domain/errors.ts'

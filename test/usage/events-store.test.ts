@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { listEvents } from '../../src/db/stores/event-list.ts'
 import { insertMeter } from '../../src/db/stores/meters.ts'

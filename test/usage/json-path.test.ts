@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { isDomainError } from '../../src/domain/errors.ts'
 import { formatJsonPath, parseJsonPath, valueAt } from '../../src/domain/json-path.ts'
