@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { cadenceDivides, parseCadence } from '../../src/domain/calendar.ts'
 import { boundaryAt, periodContaining } from '../../src/domain/periods.ts'

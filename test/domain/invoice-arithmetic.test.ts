@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { currency } from '../../src/domain/currency.ts'
 import { planTotals, type TotalsInput } from '../../src/domain/invoice-arithmetic.ts'

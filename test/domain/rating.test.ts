@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { currency } from '../../src/domain/currency.ts'
 import { parseDecimal, zero } from '../../src/domain/decimal.ts'
