@@ -9,7 +9,7 @@ export interface ErrorCodeEntry {
 
 const entry = (status: number, title: string, todo: string): ErrorCodeEntry => ({ status, title, todo })
 
-/** The one table of error codes; docs/errors.md is generated from it (scripts/generate-error-docs.ts). */
+/** The one table of error codes. After a change: npx tsx scripts/generate-error-docs.ts writes docs/errors.md from it. */
 export const errorCodes = {
   // The request itself
   validation_failed: entry(400, 'The request is not valid', 'Correct the named fields and send it again.'),
@@ -168,6 +168,12 @@ export const errorCodes = {
     'Cancel or change the other subscription of the same feature first.',
   ),
   clock_backwards: entry(400, 'A test clock only moves forward', 'Choose an instant after its frozen time.'),
+  clock_too_far: entry(400, 'A test clock advances at most five years at once', 'Advance it in steps.'),
+  clock_in_use: entry(
+    409,
+    'Customers take their time from the test clock',
+    'Delete the customers on the clock first.',
+  ),
   clock_busy: entry(409, 'The test clock is advancing', 'Wait until its status is ready.'),
 
   // Invoices
