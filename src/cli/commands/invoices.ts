@@ -1,0 +1,128 @@
+import { Command } from 'commander'
+import { jsonOption, withTarget } from '../options.ts'
+import { printData, textFields, textTable } from '../output.ts'
+import type { OutputOptions } from '../output.ts'
+import { targetApi } from '../target.ts'
+import type { TargetOptions } from '../target.ts'
+
+interface DetailedLine {
+  readonly name: string
+  readonly quantity: string
+  readonly perUnitAmount: string
+  readonly totals: { readonly total: string }
+}
+
+interface Line {
+  readonly name: string
+  readonly description?: string
+  readonly quantity?: string
+  readonly period: { readonly from: string; readonly to: string }
+  readonly totals: { readonly total: string }
+  readonly children?: readonly DetailedLine[]
+}
+
+interface Invoice {
+  readonly id: string
+  readonly number: string
+  readonly currency: string
+  readonly status: string
+  readonly statusDetails: { readonly extendedStatus?: string }
+  readonly customer: { readonly name?: string; readonly key?: string }
+  readonly period?: { readonly from: string; readonly to: string }
+  readonly totals: { readonly total: string }
+  readonly dueAt?: string
+  readonly lines?: readonly Line[]
+  readonly externalIds?: { readonly invoicing?: string }
+  readonly hostedInvoiceUrl?: string
+  readonly temporalWorkflowId?: string
+}
+
+interface ListOptions extends TargetOptions, OutputOptions {
+  readonly customer?: readonly string[]
+  readonly status?: readonly string[]
+  readonly page: string
+  readonly pageSize: string
+}
+
+export function invoicesCommand(): Command {
+  const invoices = new Command('invoices').description('Invoices')
+  withTarget(invoices.command('list'))
+    .description('List invoices, newest first')
+    .option('--customer <id...>', 'of these customers')
+    .option('--status <status...>', 'in these states: draft, issued, overdue, paid, …')
+    .option('--page <n>', 'page', '1')
+    .option('--page-size <n>', 'invoices a page', '50')
+    .addOption(jsonOption())
+    .action(list)
+  withTarget(invoices.command('get <id>'))
+    .description('Show an invoice with its lines and the arithmetic behind them')
+    .addOption(jsonOption())
+    .action(async (id: string, options: TargetOptions & OutputOptions) => {
+      const path = `/api/v1/billing/invoices/${encodeURIComponent(id)}?expand=lines`
+      const invoice = await targetApi(options).get<Invoice>(path)
+      printData(invoice, options, () => describe(invoice))
+    })
+  return invoices
+}
+
+async function list(options: ListOptions): Promise<void> {
+  const query = new URLSearchParams({
+    page: options.page,
+    pageSize: options.pageSize,
+    orderBy: 'createdAt',
+    order: 'DESC',
+  })
+  for (const customer of options.customer ?? []) query.append('customers', customer)
+  for (const status of options.status ?? []) query.append('statuses', status)
+  const page = await targetApi(options).get<{ items: readonly Invoice[] }>(
+    `/api/v1/billing/invoices?${query.toString()}`,
+  )
+  const rows = page.items.map((one) => [
+    one.id,
+    one.number,
+    nameOf(one),
+    periodOf(one.period),
+    amountOf(one),
+    one.status,
+  ])
+  printData(page, options, () => textTable(['id', 'number', 'customer', 'period', 'total', 'status'], rows))
+}
+
+function describe(invoice: Invoice): string {
+  const head = textFields([
+    ['number', invoice.number],
+    ['id', invoice.id],
+    ['customer', nameOf(invoice)],
+    ['period', periodOf(invoice.period)],
+    ['total', amountOf(invoice)],
+    ['status', invoice.status],
+    ['state', invoice.statusDetails.extendedStatus],
+    ['due', invoice.dueAt],
+    ['at Stripe', invoice.externalIds?.invoicing],
+    ['page', invoice.hostedInvoiceUrl],
+    ['workflow', invoice.temporalWorkflowId],
+  ])
+  const rows = (invoice.lines ?? []).flatMap((line) => [
+    [line.name, periodOf(line.period), line.quantity ?? '', '', line.totals.total],
+    ...(line.children ?? []).map((part) => [
+      `  ${part.name}`,
+      '',
+      part.quantity,
+      part.perUnitAmount,
+      part.totals.total,
+    ]),
+  ])
+  return `${head}\n\n${textTable(['line', 'service', 'quantity', 'per unit', 'total'], rows)}`
+}
+
+function nameOf(invoice: Invoice): string {
+  return invoice.customer.name ?? invoice.customer.key ?? ''
+}
+
+function periodOf(period: { readonly from: string; readonly to: string } | undefined): string {
+  return period === undefined ? '' : `${period.from.slice(0, 10)}..${period.to.slice(0, 10)}`
+}
+
+function amountOf(invoice: Invoice): string {
+  return `${invoice.totals.total} ${invoice.currency}`
+}

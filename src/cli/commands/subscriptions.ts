@@ -1,0 +1,74 @@
+import { Command } from 'commander'
+import { jsonOption, withTarget } from '../options.ts'
+import { printData, textFields, textTable } from '../output.ts'
+import type { OutputOptions } from '../output.ts'
+import { targetApi } from '../target.ts'
+import type { TargetOptions } from '../target.ts'
+
+interface Subscription {
+  readonly id: string
+  readonly name: string
+  readonly customerId: string
+  readonly status: string
+  readonly lifecycle?: string
+  readonly lifecycleReason?: string
+  readonly plan?: { readonly key: string; readonly version?: number }
+  readonly activeFrom: string
+  readonly activeTo?: string
+  readonly billingAnchor: string
+  readonly billingCadence: string
+  readonly nextBillingAt?: string
+  readonly waitingFor?: string
+  readonly temporalWorkflowId?: string
+}
+
+type Options = TargetOptions & OutputOptions
+
+export function subscriptionsCommand(): Command {
+  const subscriptions = new Command('subscriptions').description('Subscriptions')
+  withTarget(subscriptions.command('list'))
+    .description('List the subscriptions of a customer')
+    .requiredOption('--customer <id or key>', 'whose')
+    .addOption(jsonOption())
+    .action(async (options: Options & { customer: string }) => {
+      const path = `/api/v1/customers/${encodeURIComponent(options.customer)}/subscriptions`
+      const page = await targetApi(options).get<{ items: readonly Subscription[] }>(path)
+      const rows = page.items.map((one) => [
+        one.id,
+        one.plan?.key ?? one.name,
+        one.status,
+        one.activeFrom,
+        one.nextBillingAt ?? '',
+      ])
+      printData(page, options, () => textTable(['id', 'plan', 'status', 'from', 'next billing'], rows))
+    })
+  withTarget(subscriptions.command('get <id>'))
+    .description('Show a subscription and what it waits for')
+    .addOption(jsonOption())
+    .action(async (id: string, options: Options) => {
+      const found = await targetApi(options).get<Subscription>(
+        `/api/v1/subscriptions/${encodeURIComponent(id)}`,
+      )
+      printData(found, options, () => describe(found))
+    })
+  return subscriptions
+}
+
+function describe(subscription: Subscription): string {
+  const plan = subscription.plan
+  return textFields([
+    ['id', subscription.id],
+    ['customer', subscription.customerId],
+    ['plan', plan === undefined ? undefined : `${plan.key} version ${plan.version ?? '?'}`],
+    ['status', subscription.status],
+    ['lifecycle', subscription.lifecycle],
+    ['reason', subscription.lifecycleReason],
+    ['active from', subscription.activeFrom],
+    ['active to', subscription.activeTo],
+    ['billed every', subscription.billingCadence],
+    ['anchor', subscription.billingAnchor],
+    ['next billing', subscription.nextBillingAt],
+    ['waiting for', subscription.waitingFor],
+    ['workflow', subscription.temporalWorkflowId],
+  ])
+}

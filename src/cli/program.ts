@@ -1,0 +1,29 @@
+import { Command } from 'commander'
+import { clockCommand } from './commands/clock.ts'
+import { doctorCommand } from './commands/doctor.ts'
+import { invoicesCommand } from './commands/invoices.ts'
+import { keysCommand } from './commands/keys.ts'
+import { migrateCommand } from './commands/migrate.ts'
+import { startCommand } from './commands/start.ts'
+import { statusCommand } from './commands/status.ts'
+import { subscriptionsCommand } from './commands/subscriptions.ts'
+
+/** The command line: a table of contents. */
+export function createProgram(): Command {
+  return new Command('perennial')
+    .description('Usage-based billing that survives anything.')
+    .configureHelp({ showGlobalOptions: true })
+    .showHelpAfterError('(--help shows what there is)')
+    .addCommand(startCommand())
+    .addCommand(clockCommand())
+    .addCommand(invoicesCommand())
+    .addCommand(subscriptionsCommand())
+    .addCommand(keysCommand())
+    .addCommand(migrateCommand())
+    .addCommand(doctorCommand())
+    .addCommand(statusCommand())
+    .addHelpText(
+      'after',
+      '\nCommands that read take --json. Data goes to stdout, everything else to stderr; NO_COLOR is respected.',
+    )
+}

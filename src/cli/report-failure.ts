@@ -1,0 +1,27 @@
+import pc from 'picocolors'
+import { ConfigError } from '../config.ts'
+import { CliProblem } from './problem.ts'
+
+/** Prints a failure to stderr, as what, why and next where it is one of ours. Returns the exit code. */
+export function reportFailure(error: unknown, stream: NodeJS.WritableStream = process.stderr): number {
+  stream.write(`${describe(error)}\n`)
+  return 1
+}
+
+function describe(error: unknown): string {
+  if (error instanceof CliProblem) return block(error.what, error.why, error.next)
+  if (error instanceof ConfigError) {
+    return block(
+      'The environment is not complete',
+      error.problems.join('\n'),
+      'set these variables and run the command again',
+    )
+  }
+  // A defect of ours: the stack is what helps.
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}
+
+function block(what: string, why: string, next: string): string {
+  const indented = why.split('\n').join('\n  ')
+  return `\n${pc.red(pc.bold(what))}\n  ${indented}\n${pc.bold('Next:')} ${next}`
+}

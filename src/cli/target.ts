@@ -1,0 +1,27 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { readClientSettings } from '../config.ts'
+import { dataFolder } from '../local/data-folder.ts'
+import type { Instance } from '../local/stack.ts'
+import { apiClient } from './api-client.ts'
+import type { Api } from './api-client.ts'
+
+/** Which installation a command speaks to. */
+export interface TargetOptions {
+  readonly url?: string
+  readonly apiKey?: string
+  readonly dataDir?: string
+}
+
+/** The addresses that a running `npm start` wrote down; null when none runs on this folder. */
+export function localInstance(dataDir = '.perennial'): Instance | null {
+  const { instanceFile } = dataFolder(dataDir)
+  return existsSync(instanceFile) ? (JSON.parse(readFileSync(instanceFile, 'utf8')) as Instance) : null
+}
+
+/** By --url, PERENNIAL_URL, the running `npm start`, or the usual port, in this order. */
+export function targetApi(options: TargetOptions): Api {
+  const settings = readClientSettings()
+  const url =
+    options.url ?? settings.apiUrl ?? localInstance(options.dataDir)?.apiUrl ?? 'http://127.0.0.1:8888'
+  return apiClient(url.replace(/\/+$/, ''), options.apiKey ?? settings.apiKey)
+}

@@ -1,0 +1,93 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { CliProblem } from '../cli/problem.ts'
+import { recordedProcess, writeProcessRecord } from './process-record.ts'
+
+/** Where everything local lives: `.perennial/` unless --data-dir says otherwise. */
+export interface DataFolder {
+  readonly root: string
+  readonly postgres: string
+  readonly temporal: string
+  readonly sandboxFile: string
+  readonly logs: string
+  readonly records: string
+  readonly demoFile: string
+  /** What a running start can be asked for: addresses of its parts. */
+  readonly instanceFile: string
+}
+
+/** Says that a folder is ours, so that --reset never removes another. */
+const markerName = 'perennial-data'
+const keyName = 'master-key'
+
+export function dataFolder(path: string): DataFolder {
+  const root = resolve(path)
+  return {
+    root,
+    postgres: join(root, 'postgres'),
+    temporal: join(root, 'temporal'),
+    sandboxFile: join(root, 'sandbox.jsonl'),
+    logs: join(root, 'logs'),
+    records: join(root, 'run'),
+    demoFile: join(root, 'demo.json'),
+    instanceFile: join(root, 'instance.json'),
+  }
+}
+
+/** Creates the folder, and takes it for this process: two starts on one folder would fight over the data. */
+export async function openDataFolder(
+  folder: DataFolder,
+  options: { readonly reset: boolean },
+): Promise<void> {
+  const lock = join(folder.records, 'start.pid.json')
+  const other = await recordedProcess(lock)
+  if (other !== null && other !== process.pid) {
+    throw new CliProblem({
+      what: 'Perennial runs already',
+      why: `process ${other} has taken ${folder.root}`,
+      next: 'use that one, stop it with Ctrl-C in its terminal, or give this start its own --data-dir, --port and --sandbox-port',
+    })
+  }
+  if (options.reset) await resetDataFolder(folder)
+  await mkdir(folder.records, { recursive: true })
+  await mkdir(folder.logs, { recursive: true })
+  await writeFile(
+    join(folder.root, markerName),
+    'Data of a local Perennial. npm start -- --reset removes it.\n',
+  )
+  await writeProcessRecord(lock, process.pid)
+}
+
+/** Lets the folder go. */
+export async function closeDataFolder(folder: DataFolder): Promise<void> {
+  await rm(folder.instanceFile, { force: true })
+  await rm(join(folder.records, 'start.pid.json'), { force: true })
+}
+
+async function resetDataFolder(folder: DataFolder): Promise<void> {
+  const entries: readonly string[] = await readdir(folder.root).catch(() => [])
+  if (entries.length > 0 && !entries.includes(markerName)) {
+    throw new CliProblem({
+      what: `${folder.root} was not removed`,
+      why: 'it holds files and none of them says that the folder is ours',
+      next: 'name the right folder with --data-dir, or remove this one by hand',
+    })
+  }
+  await rm(folder.root, { recursive: true, force: true })
+}
+
+/** The key that seals stored secrets, made on the first start; only its owner can read it. */
+export async function localMasterKey(folder: DataFolder): Promise<string> {
+  const existing = await existingMasterKey(folder)
+  if (existing !== null) return existing
+  const key = randomBytes(32).toString('hex')
+  await writeFile(join(folder.root, keyName), `${key}\n`, { mode: 0o600 })
+  return key
+}
+
+/** The key of an earlier start; null when there was none. */
+export async function existingMasterKey(folder: DataFolder): Promise<string | null> {
+  const text = await readFile(join(folder.root, keyName), 'utf8').catch(() => '')
+  return text.trim() === '' ? null : text.trim()
+}
