@@ -1,0 +1,213 @@
+import type { Context } from './context.ts'
+import { enqueue } from './events.ts'
+import { newId } from './ids.ts'
+import { present } from './present.ts'
+import { signatureHeader } from './signing.ts'
+import type { DeliveryRecord, EndpointRecord, EventRecord } from './tables.ts'
+import type { ActiveRule, WebhookRules } from './webhook-rules.ts'
+
+/** Stripe's hours, scaled down so that a developer sees a retry happen; about six hours in all. */
+const retryAfterMs = [200, 1000, 5000, 30_000, 120_000, 600_000, 1_800_000, 3_600_000, 7_200_000, 7_200_000]
+const CONCURRENCY = 8
+const TIMEOUT_MS = 10_000
+
+/** Sends what is due; each endpoint's deliveries start in order of creation, but arrive as they will. */
+export interface Deliverer {
+  readonly kick: () => void
+  /** Stops everything at once: nothing is sent until `release`. */
+  readonly hold: () => void
+  readonly release: () => void
+  readonly isHolding: () => boolean
+  readonly close: () => Promise<void>
+}
+
+interface Deps {
+  readonly context: () => Context
+  readonly rules: WebhookRules
+  readonly log: (message: string) => void
+}
+
+/** What is sent: the event as it is, in the endpoint's own version. */
+function payloadOf(ctx: Context, event: EventRecord, endpoint: EndpointRecord): string {
+  const shown = present(ctx, 'events', event)
+  return JSON.stringify({ ...shown, api_version: endpoint.api_version ?? event.api_version }, null, 2)
+}
+
+async function post(
+  endpoint: EndpointRecord,
+  payload: string,
+  tamper: DeliveryRecord['tamper'],
+): Promise<number> {
+  const now = Math.floor(Date.now() / 1000)
+  const secrets = [endpoint._secret, ...(endpoint._previousSecret === null ? [] : [endpoint._previousSecret])]
+  const signing = tamper === 'wrong_signature' ? ['whsec_wrong'] : secrets
+  const timestamp = tamper === 'old_timestamp' ? now - 3600 : now
+  try {
+    const response = await fetch(endpoint.url, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json; charset=utf-8',
+        'stripe-signature': signatureHeader(payload, signing, timestamp),
+        'user-agent': 'Stripe/1.0 (+https://stripe.com/docs/webhooks)',
+      },
+      body: payload,
+      // A redirect counts as a failure [stripe docs: webhooks].
+      redirect: 'manual',
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    })
+    await response.arrayBuffer()
+    return response.status
+  } catch {
+    return 0
+  }
+}
+
+export function createDeliverer({ context, rules, log }: Deps): Deliverer {
+  const ctx = context()
+  const { store } = ctx
+  const looked = new Set<string>()
+  const flying = new Map<string, Promise<void>>()
+  const collected = new Map<string, string[]>()
+  let timer: NodeJS.Timeout | undefined
+  let scheduled = false
+  let holding = false
+  let closed = false
+
+  const change = (delivery: DeliveryRecord, patch: Partial<DeliveryRecord>) =>
+    store.transact(() => {
+      const current = store.get('deliveries', delivery.id)
+      return current === undefined ? undefined : store.put('deliveries', { ...current, ...patch })
+    })
+
+  const duplicate = (delivery: DeliveryRecord, event: EventRecord, isNew: boolean) =>
+    store.transact(() => {
+      const copy = isNew ? store.put('events', { ...event, id: newId('evt') }) : event
+      enqueue(ctx, copy, delivery.endpoint)
+      // The copy is not looked at by the rules again.
+      for (const made of store.by('deliveries', 'event', copy.id)) looked.add(made.id)
+    })
+
+  /** Collects until there are enough, then lets them out backwards, a moment apart. */
+  const reorder = (delivery: DeliveryRecord, rule: ActiveRule) => {
+    const ids = [...(collected.get(rule.id) ?? []), delivery.id]
+    collected.set(rule.id, ids)
+    change(delivery, { held: true })
+    if (ids.length < (rule.count ?? 2)) return
+    collected.delete(rule.id)
+    for (const [index, id] of ids.toReversed().entries()) {
+      const held = store.get('deliveries', id)
+      if (held !== undefined) change(held, { held: false, nextAtMs: ctx.nowMs() + index * 50 })
+    }
+  }
+
+  const applyRule = (delivery: DeliveryRecord, event: EventRecord) => {
+    if (looked.has(delivery.id)) return
+    looked.add(delivery.id)
+    const rule = delivery.attempts > 0 ? undefined : rules.take(event.type, delivery.endpoint)
+    switch (rule?.action) {
+      case undefined:
+        return
+      case 'drop':
+        return change(delivery, { state: 'dropped' })
+      case 'delay':
+        return change(delivery, { nextAtMs: ctx.nowMs() + (rule.delayMs ?? 1000) })
+      case 'hold':
+        return change(delivery, { held: true })
+      case 'duplicate':
+      case 'duplicate_new_id':
+        return duplicate(delivery, event, rule.action === 'duplicate_new_id')
+      case 'reorder':
+        return reorder(delivery, rule)
+      case 'wrong_signature':
+      case 'old_timestamp':
+        return change(delivery, { tamper: rule.action })
+    }
+  }
+
+  const attempt = async (delivery: DeliveryRecord, endpoint: EndpointRecord, event: EventRecord) => {
+    const status = await post(endpoint, payloadOf(ctx, event, endpoint), delivery.tamper)
+    if (closed && status === 0) return
+    const attempts = delivery.attempts + 1
+    const isDelivered = status >= 200 && status < 300
+    const wait = retryAfterMs[attempts - 1]
+    const state = isDelivered ? 'delivered' : wait === undefined ? 'failed' : 'pending'
+    if (!isDelivered)
+      log(
+        `webhook ${event.type} to ${endpoint.url}: ${status === 0 ? 'no answer' : status}, attempt ${attempts}`,
+      )
+    const current = store.get('deliveries', delivery.id)
+    // Dropped meanwhile: its endpoint was disabled or deleted.
+    if (current?.state !== 'pending') return
+    change(delivery, {
+      attempts,
+      lastStatus: status,
+      state,
+      tamper: 'none',
+      nextAtMs: ctx.nowMs() + (wait ?? 0),
+    })
+  }
+
+  const isDue = (delivery: DeliveryRecord) =>
+    !delivery.held && delivery.nextAtMs <= ctx.nowMs() && !flying.has(delivery.id)
+
+  const launch = (delivery: DeliveryRecord, endpoint: EndpointRecord) => {
+    const event = store.get('events', delivery.event)
+    if (event === undefined) return
+    applyRule(delivery, event)
+    const current = store.get('deliveries', delivery.id)
+    if (current === undefined || current.state !== 'pending' || !isDue(current)) return
+    const flight = attempt(current, endpoint, event).finally(() => {
+      flying.delete(delivery.id)
+      kick()
+    })
+    flying.set(delivery.id, flight)
+  }
+
+  const pass = () => {
+    scheduled = false
+    if (closed || holding) return
+    let next = Infinity
+    for (const endpoint of store.all('endpoints')) {
+      const pending = store.by('deliveries', 'pending', endpoint.id)
+      let room = CONCURRENCY - pending.filter((delivery) => flying.has(delivery.id)).length
+      for (const delivery of pending) {
+        if (room <= 0) break
+        if (!isDue(delivery)) continue
+        launch(delivery, endpoint)
+        room -= 1
+      }
+      for (const delivery of store.by('deliveries', 'pending', endpoint.id)) {
+        if (!delivery.held && !flying.has(delivery.id)) next = Math.min(next, delivery.nextAtMs)
+      }
+    }
+    clearTimeout(timer)
+    if (next < Infinity) timer = setTimeout(kick, Math.max(10, next - ctx.nowMs()))
+  }
+
+  const kick = () => {
+    if (scheduled || closed) return
+    scheduled = true
+    setImmediate(pass)
+  }
+
+  return {
+    kick,
+    hold: () => {
+      holding = true
+    },
+    release: () => {
+      holding = false
+      for (const delivery of store.all('deliveries')) {
+        if (delivery.held && delivery.state === 'pending') change(delivery, { held: false })
+      }
+      collected.clear()
+      kick()
+    },
+    isHolding: () => holding,
+    close: async () => {
+      closed = true
+      clearTimeout(timer)
+      await Promise.race([Promise.all(flying.values()), new Promise((resolve) => setTimeout(resolve, 500))])
+    },
+  }
+}

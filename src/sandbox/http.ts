@@ -1,0 +1,54 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import qs from 'qs'
+import type { Raw } from './route.ts'
+
+const MAX_BODY_BYTES = 2_000_000
+
+/** The whole body as text. */
+export async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > MAX_BODY_BYTES) throw new Error('the body is too large')
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+/** Form or query text as nested values; lists come as `a[0]` or `a[]`. */
+export function parseForm(text: string): Raw {
+  return qs.parse(text, { depth: 10, arrayLimit: 1000, parameterLimit: 50_000 })
+}
+
+/** Sends a reply whole. */
+export function send(
+  response: ServerResponse,
+  status: number,
+  [headers, body]: readonly [Readonly<Record<string, string>>, string],
+): void {
+  response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) })
+  response.end(body)
+}
+
+export function sendJson(response: ServerResponse, status: number, body: unknown): void {
+  send(response, status, [{ 'content-type': 'application/json' }, `${JSON.stringify(body, null, 2)}\n`])
+}
+
+export function sendHtml(response: ServerResponse, status: number, html: string): void {
+  send(response, status, [{ 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-store' }, html])
+}
+
+export function redirect(response: ServerResponse, location: string): void {
+  send(response, 303, [{ location }, ''])
+}
+
+/** Breaks off in the middle of the body: the length promised is more than what comes. */
+export function truncate(
+  response: ServerResponse,
+  status: number,
+  [headers, body]: readonly [Readonly<Record<string, string>>, string],
+): void {
+  response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) })
+  response.write(body.slice(0, Math.floor(body.length / 2)), () => response.destroy())
+}

@@ -1,0 +1,53 @@
+import type { Context } from './context.ts'
+import { lineItems } from './invoices/lines.ts'
+import type { Table, Tables } from './tables.ts'
+
+/** Takes the sandbox's own members (`_…`) off a record. */
+export function strip(record: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(record).filter(([name]) => !name.startsWith('_')))
+}
+
+/** A list as it is nested in an object. */
+export function nestedList(url: string, items: readonly object[], limit = 10): object {
+  return {
+    object: 'list',
+    data: items.slice(0, limit),
+    has_more: items.length > limit,
+    total_count: items.length,
+    url,
+  }
+}
+
+type Presenters = { readonly [T in Table]?: (ctx: Context, record: Tables[T]) => object }
+
+const presenters: Presenters = {
+  customers: (_ctx, customer) =>
+    customer._deleted ? { id: customer.id, object: 'customer', deleted: true } : strip(customer),
+  invoices: (ctx, invoice) => ({
+    ...strip(invoice),
+    default_tax_rates: invoice.default_tax_rates
+      .flatMap((id) => ctx.store.get('taxRates', id) ?? [])
+      .map(strip),
+    lines: nestedList(`/v1/invoices/${invoice.id}/lines`, lineItems(ctx, invoice)),
+  }),
+  invoiceItems: (ctx, item) => ({
+    ...strip(item),
+    quantity_decimal: String(item.quantity),
+    tax_rates: item.tax_rates.flatMap((id) => ctx.store.get('taxRates', id) ?? []).map(strip),
+  }),
+  events: (ctx, event) => ({
+    ...strip(event),
+    pending_webhooks: ctx.store.by('deliveries', 'event', event.id).filter((d) => d.state === 'pending')
+      .length,
+  }),
+  creditNotes: (_ctx, note) => ({
+    ...strip(note),
+    lines: nestedList(`/v1/credit_notes/${note.id}/lines`, note._lines),
+  }),
+}
+
+/** A record as the API shows it. */
+export function present<T extends Table>(ctx: Context, table: T, record: Tables[T]): object {
+  const presenter = presenters[table] as ((ctx: Context, record: Tables[T]) => object) | undefined
+  return presenter === undefined ? strip(record) : presenter(ctx, record)
+}

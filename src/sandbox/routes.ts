@@ -1,0 +1,25 @@
+import { lineRoutes } from './invoices/line-routes.ts'
+import { invoiceRoutes } from './invoices/routes.ts'
+import { accountRoutes } from './resources/account.ts'
+import { customerRoutes } from './resources/customers.ts'
+import { eventRoutes } from './resources/events.ts'
+import { invoiceItemRoutes } from './resources/invoice-items.ts'
+import { paymentMethodRoutes } from './resources/payment-methods.ts'
+import { paymentRoutes } from './resources/payments.ts'
+import { clockRoutes } from './resources/test-clocks.ts'
+import { endpointRoutes } from './resources/webhook-endpoints.ts'
+import type { Route } from './route.ts'
+
+/** Every endpoint the sandbox serves. */
+export const routes: readonly Route[] = [
+  ...accountRoutes,
+  ...clockRoutes,
+  ...customerRoutes,
+  ...endpointRoutes,
+  ...eventRoutes,
+  ...invoiceItemRoutes,
+  ...invoiceRoutes,
+  ...lineRoutes,
+  ...paymentMethodRoutes,
+  ...paymentRoutes,
+]

@@ -1,0 +1,239 @@
+import type Stripe from 'stripe'
+
+/** Ids instead of expandable objects, decimals as texts: what is kept and what goes over the wire. */
+type Plain<V> = V extends Stripe.Decimal ? string : V
+type Unexpanded<V> = Extract<V, string> extends never ? V : Exclude<V, { id: string }>
+type Wire<T> = { readonly [K in keyof T]: Unexpanded<Plain<T[K]>> }
+
+/** A record is the object as it goes over the wire, less what is computed; names with `_` never leave the sandbox. */
+type Record_<T, Dropped extends string = never, Hidden = object> = Omit<Wire<T>, Dropped | 'deleted'> &
+  Readonly<Hidden>
+
+export type Metadata = Readonly<Record<string, string>>
+export type CustomerRecord = Record_<
+  Stripe.Customer,
+  'sources' | 'subscriptions' | 'tax_ids',
+  { _deleted: boolean }
+>
+export type PaymentMethodRecord = Record_<
+  Stripe.PaymentMethod,
+  'metadata',
+  { metadata: Metadata; _behaviour: CardBehaviour; _number: string }
+>
+export type InvoiceRecord = Record_<
+  Stripe.Invoice,
+  'lines' | 'payments' | 'default_tax_rates' | 'account_tax_ids' | 'metadata' | 'discounts',
+  {
+    metadata: Metadata
+    default_tax_rates: readonly string[]
+    status: 'draft' | 'open' | 'paid' | 'void' | 'uncollectible'
+    customer: string
+    _daysUntilDue: number | null
+    /** Instants at which time itself changes the invoice, in seconds; null when nothing waits. */
+    _dueAt: number | null
+    _overdueSent: boolean
+    _retries: number
+    /** The part of the hosted page's address that nobody can guess. */
+    _secret: string | null
+  }
+>
+export interface LineTax {
+  readonly amount: number
+  readonly inclusive: boolean
+  readonly taxableAmount: number
+  readonly rate: string | null
+  readonly reason: string
+}
+export type InvoiceItemRecord = Record_<
+  Stripe.InvoiceItem,
+  'quantity_decimal' | 'tax_rates' | 'pricing' | 'metadata' | 'discounts',
+  {
+    metadata: Metadata
+    discounts: readonly string[]
+    tax_rates: readonly string[]
+    pricing: object | null
+    _position: number
+    /** The id of its line on the invoice. */
+    _line: string
+    _taxBehavior: string | null
+    _taxAmounts: readonly ManualTax[] | null
+  }
+>
+export interface ManualTax {
+  readonly amount: number
+  readonly taxable_amount: number
+  readonly rate: string
+  readonly inclusive: boolean
+}
+export type InvoicePaymentRecord = Record_<
+  Stripe.InvoicePayment,
+  'payment',
+  {
+    payment: {
+      readonly type: 'payment_intent' | 'charge'
+      readonly payment_intent?: string
+      readonly charge?: string
+    }
+  }
+>
+export type PaymentIntentRecord = Record_<Stripe.PaymentIntent, never, { _invoice: string | null }>
+export type ChargeRecord = Record_<Stripe.Charge, 'refunds', { _invoice: string | null }>
+export type EventRecord = Omit<Stripe.EventBase, 'pending_webhooks' | 'type' | 'data'> & {
+  readonly type: string
+  readonly data: { readonly object: object; readonly previous_attributes?: object }
+  readonly _clock: string | null
+}
+export type EndpointRecord = Record_<
+  Stripe.WebhookEndpoint,
+  'secret',
+  { _secret: string; _previousSecret: string | null }
+>
+export type ClockRecord = Record_<
+  Stripe.TestHelpers.TestClock,
+  'status' | 'status_details',
+  {
+    status: 'ready' | 'advancing'
+    status_details: object
+    _target: number | null
+  }
+>
+export type TaxRateRecord = Record_<Stripe.TaxRate, 'metadata', { metadata: Metadata }>
+export type ProductRecord = Record_<Stripe.Product, 'metadata', { metadata: Metadata }>
+export interface PriceRecord {
+  readonly id: string
+  readonly object: 'price'
+  readonly created: number
+  readonly currency: string
+  readonly product: string
+  readonly unit_amount: number | null
+  readonly unit_amount_decimal: string | null
+  readonly [field: string]: unknown
+}
+export type SetupIntentRecord = Record_<Stripe.SetupIntent, never, { _session: string | null }>
+export type SessionRecord = Record_<Stripe.Checkout.Session, 'line_items', { _dueAt: number | null }>
+export type PortalConfigurationRecord = Record_<Stripe.BillingPortal.Configuration>
+export type PortalSessionRecord = Record_<Stripe.BillingPortal.Session>
+export type CreditNoteRecord = Record_<
+  Stripe.CreditNote,
+  'lines' | 'metadata',
+  { metadata: Metadata; _lines: readonly object[] }
+>
+export type RefundRecord = Record_<Stripe.Refund>
+export type BalanceTransactionRecord = Record_<Stripe.CustomerBalanceTransaction>
+
+/** How a card behaves, from the table of test cards [stripe docs: testing]. */
+export interface CardBehaviour {
+  readonly attach: 'accept' | Decline
+  readonly charge: 'accept' | Decline
+  /** When 3-D Secure is asked for: never, once at setup, or at every payment; and what follows it. */
+  readonly authentication: 'none' | 'setup' | 'always'
+}
+export interface Decline {
+  readonly code: string
+  readonly declineCode: string
+  readonly message: string
+}
+
+/** A delivery of one event to one endpoint, kept until done so that a restart goes on with it. */
+export interface DeliveryRecord {
+  readonly id: string
+  readonly event: string
+  readonly endpoint: string
+  /** `<object id>|<event type>`, to find the delivery of one change. */
+  readonly subject: string
+  readonly attempts: number
+  readonly nextAtMs: number
+  readonly state: 'pending' | 'delivered' | 'failed' | 'dropped'
+  readonly held: boolean
+  readonly tamper: 'none' | 'wrong_signature' | 'old_timestamp'
+  readonly lastStatus: number | null
+}
+
+/** The saved first reply of an idempotency key. */
+export interface IdempotencyRecord {
+  readonly id: string
+  readonly fingerprint: string
+  readonly status: number
+  readonly body: string
+  readonly requestId: string
+  readonly savedMs: number
+}
+
+export interface Tables {
+  readonly customers: CustomerRecord
+  readonly paymentMethods: PaymentMethodRecord
+  readonly invoices: InvoiceRecord
+  readonly invoiceItems: InvoiceItemRecord
+  readonly invoicePayments: InvoicePaymentRecord
+  readonly paymentIntents: PaymentIntentRecord
+  readonly charges: ChargeRecord
+  readonly events: EventRecord
+  readonly endpoints: EndpointRecord
+  readonly clocks: ClockRecord
+  readonly taxRates: TaxRateRecord
+  readonly products: ProductRecord
+  readonly prices: PriceRecord
+  readonly setupIntents: SetupIntentRecord
+  readonly sessions: SessionRecord
+  readonly portalConfigurations: PortalConfigurationRecord
+  readonly portalSessions: PortalSessionRecord
+  readonly creditNotes: CreditNoteRecord
+  readonly refunds: RefundRecord
+  readonly balanceTransactions: BalanceTransactionRecord
+  readonly deliveries: DeliveryRecord
+  readonly idempotency: IdempotencyRecord
+}
+export type Table = keyof Tables
+
+type Indexes = { readonly [T in Table]?: Readonly<Record<string, (record: Tables[T]) => string | null>> }
+const typedIndexes: Indexes = {
+  customers: { clock: (c) => c.test_clock ?? null },
+  paymentMethods: { customer: (p) => p.customer },
+  // Items of nobody's invoice are indexed under the empty text.
+  invoiceItems: { invoice: (i) => i.invoice ?? '', customer: (i) => i.customer },
+  invoices: { customer: (i) => i.customer, due: (i) => (i._dueAt === null ? null : (i.test_clock ?? '')) },
+  invoicePayments: { invoice: (p) => p.invoice, intent: (p) => p.payment.payment_intent ?? null },
+  paymentIntents: { customer: (p) => p.customer },
+  charges: { intent: (c) => c.payment_intent, customer: (c) => c.customer },
+  sessions: { due: (s) => (s._dueAt === null ? null : ''), customer: (s) => s.customer },
+  setupIntents: { customer: (s) => s.customer },
+  creditNotes: { invoice: (n) => n.invoice },
+  refunds: { charge: (r) => r.charge },
+  balanceTransactions: { customer: (b) => b.customer },
+  deliveries: {
+    pending: (d) => (d.state === 'pending' ? d.endpoint : null),
+    pendingObject: (d) => (d.state === 'pending' ? d.subject : null),
+    event: (d) => d.event,
+  },
+}
+
+/** Erased for the store, which keeps every table alike. */
+export const indexes = typedIndexes as Readonly<
+  Record<Table, Readonly<Record<string, (record: object) => string | null>>>
+>
+
+const names: { readonly [T in Table]: true } = {
+  customers: true,
+  paymentMethods: true,
+  invoices: true,
+  invoiceItems: true,
+  invoicePayments: true,
+  paymentIntents: true,
+  charges: true,
+  events: true,
+  endpoints: true,
+  clocks: true,
+  taxRates: true,
+  products: true,
+  prices: true,
+  setupIntents: true,
+  sessions: true,
+  portalConfigurations: true,
+  portalSessions: true,
+  creditNotes: true,
+  refunds: true,
+  balanceTransactions: true,
+  deliveries: true,
+  idempotency: true,
+}
+export const tableNames = Object.keys(names) as Table[]
