@@ -10,12 +10,24 @@ import { openapi } from './plugins/openapi.ts'
 import { problems } from './plugins/problems.ts'
 import { schemaCompilers } from './plugins/schema-compilers.ts'
 import { eventRoutes } from './routes/events.ts'
+import { appRoutes } from './routes/apps.ts'
+import { billingProfileRoutes } from './routes/billing-profiles.ts'
+import { customerAppRoutes } from './routes/customer-apps.ts'
+import { customerOverrideRoutes } from './routes/customer-overrides.ts'
+import { customerRoutes } from './routes/customers.ts'
+import { marketplaceRoutes } from './routes/marketplace.ts'
 import { featureRoutes } from './routes/features.ts'
 import { healthRoutes } from './routes/health.ts'
 import { meterQueryRoutes } from './routes/meter-query.ts'
 import { meterRoutes } from './routes/meters.ts'
+import { invoiceActionRoutes } from './routes/invoice-actions.ts'
+import { invoiceRoutes } from './routes/invoices.ts'
 import { notServedRoutes } from './routes/not-served.ts'
 import { planRoutes } from './routes/plans.ts'
+import { stripeWebhookRoutes } from './routes/stripe-webhook.ts'
+import { subscriptionRoutes } from './routes/subscriptions.ts'
+import { testClockRoutes } from './routes/test-clocks.ts'
+import { upcomingInvoiceRoutes } from './routes/upcoming-invoice.ts'
 import { schemas } from './schemas/registry.ts'
 
 const BODY_LIMIT_BYTES = 4 * 1024 * 1024
@@ -59,6 +71,18 @@ export async function buildApp(deps: ApiDeps, options: AppOptions = {}): Promise
   await app.register(eventRoutes(deps))
   await app.register(featureRoutes(deps))
   await app.register(planRoutes(deps))
+  await app.register(marketplaceRoutes(deps))
+  await app.register(customerRoutes(deps))
+  await app.register(customerOverrideRoutes(deps))
+  await app.register(customerAppRoutes(deps))
+  await app.register(billingProfileRoutes(deps))
+  await app.register(appRoutes(deps))
+  await app.register(testClockRoutes(deps))
+  await app.register(subscriptionRoutes(deps))
+  await app.register(upcomingInvoiceRoutes(deps))
+  await app.register(invoiceRoutes(deps))
+  await app.register(invoiceActionRoutes(deps))
+  await app.register(stripeWebhookRoutes(deps))
 
   // Last: what the OpenMeter clients know and nobody above serves answers 501.
   await app.register(notServedRoutes)

@@ -30,7 +30,7 @@ const refusedInDrafts: ReadonlySet<string> = new Set<ErrorCode>([
 ])
 
 /** The first problem is the error; all of them are listed beside it. */
-function refuse(problems: readonly Violation[]): void {
+export function refuse(problems: readonly Violation[]): void {
   const [first] = problems
   if (first === undefined) return
   throw new DomainError(first.code, first.message, {
@@ -55,7 +55,7 @@ function checkDraft(currency: string, content: PlanContent): void {
 }
 
 /** Every feature that is sold exists, and what is billed by usage is measured. */
-async function featureProblems(db: Db, phases: readonly Phase[]): Promise<readonly Violation[]> {
+export async function featureProblems(db: Db, phases: readonly Phase[]): Promise<readonly Violation[]> {
   const cards = phases.flatMap((phase, p) =>
     phase.rateCards.map((card, c) => ({ card, field: `phases[${p}].rateCards[${c}].featureKey` })),
   )

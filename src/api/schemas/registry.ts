@@ -1,10 +1,16 @@
 import type { TSchema } from 'typebox'
+import { appSchemas } from './apps.ts'
+import { billingProfileSchemas } from './billing-profiles.ts'
 import { commonSchemas } from './common.ts'
+import { customerSchemas } from './customers.ts'
 import { eventSchemas } from './events.ts'
 import { featureSchemas } from './features.ts'
+import { invoiceSchemas } from './invoices.ts'
 import { meterSchemas } from './meters.ts'
 import { planSchemas } from './plans.ts'
 import { priceSchemas } from './prices.ts'
+import { subscriptionSchemas } from './subscriptions.ts'
+import { testClockSchemas } from './test-clocks.ts'
 
 /** Every named schema, so that it is a component of the OpenAPI document. A schema file adds its list here. */
 export const schemas: readonly TSchema[] = [
@@ -14,4 +20,10 @@ export const schemas: readonly TSchema[] = [
   ...featureSchemas,
   ...priceSchemas,
   ...planSchemas,
+  ...customerSchemas,
+  ...appSchemas,
+  ...billingProfileSchemas,
+  ...testClockSchemas,
+  ...subscriptionSchemas,
+  ...invoiceSchemas,
 ]

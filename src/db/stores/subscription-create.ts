@@ -14,11 +14,7 @@ export async function insertSubscription(
   trx: Transaction<DB>,
   row: NewSubscription,
 ): Promise<SubscriptionRow> {
-  const inserted = await trx
-    .insertInto('subscriptions')
-    .values(row)
-    .returningAll()
-    .executeTakeFirstOrThrow()
+  const inserted = await trx.insertInto('subscriptions').values(row).returningAll().executeTakeFirstOrThrow()
   await insertOutbox(trx, { kind: 'start_subscription', subjectId: inserted.id })
   return inserted
 }

@@ -15,11 +15,13 @@ export async function findCustomerByIdOrKey(
   if ('id' in by) return await living.where('id', '=', by.id).executeTakeFirst()
   if ('key' in by) return await living.where('key', '=', by.key).executeTakeFirst()
   const { idOrKey } = by
-  return await living.where((eb) => eb.or([eb('id', '=', idOrKey), eb('key', '=', idOrKey)])).executeTakeFirst()
+  return await living
+    .where((eb) => eb.or([eb('id', '=', idOrKey), eb('key', '=', idOrKey)]))
+    .executeTakeFirst()
 }
 
 export interface SubscriptionQuery {
-  readonly customerId?: string | undefined
+  readonly customerIds?: readonly string[] | undefined
   readonly lifecycles?: readonly string[] | undefined
   readonly page: number
   readonly pageSize: number
@@ -44,7 +46,7 @@ export async function listSubscriptions(
 ): Promise<{ readonly rows: readonly SubscriptionRow[]; readonly totalCount: number }> {
   const direction = query.order === 'ASC' ? 'asc' : 'desc'
   let matching = db.selectFrom('subscriptions').where('deletedAt', 'is', null)
-  if (query.customerId !== undefined) matching = matching.where('customerId', '=', query.customerId)
+  if (query.customerIds !== undefined) matching = matching.where('customerId', 'in', [...query.customerIds])
   if (query.lifecycles !== undefined) matching = matching.where('lifecycle', 'in', [...query.lifecycles])
   const [count, rows] = await Promise.all([
     matching.select((eb) => eb.fn.countAll<string>().as('count')).executeTakeFirstOrThrow(),

@@ -1,0 +1,94 @@
+import type { BillingSettings } from '../../billing/settings.ts'
+import { parseDecimal, zero } from '../../domain/decimal.ts'
+import { DomainError } from '../../domain/errors.ts'
+import type { ErrorCode } from '../../domain/errors.ts'
+import type { Phase, Price } from '../../domain/rate-card.ts'
+import { StripeFailure } from '../../stripe/failures.ts'
+import type { StripeCustomerView } from '../../stripe/types.ts'
+import type { ApiDeps } from '../deps.ts'
+
+/** Whether the phase can cost anything: a plan that starts free needs no payment method yet. */
+export function isPaid(phase: Phase | undefined): boolean {
+  return phase?.rateCards.some(({ price }) => price !== null && canCost(price)) ?? false
+}
+
+function canCost(price: Price): boolean {
+  const positive = (amount: string | undefined): boolean =>
+    amount !== undefined && parseDecimal(amount).gt(zero)
+  if (price.type === 'flat') return positive(price.amount)
+  if (positive(price.minimumAmount)) return true
+  switch (price.type) {
+    case 'unit':
+    case 'package':
+      return positive(price.amount)
+    case 'dynamic':
+      return true
+    case 'tiered':
+      return price.tiers.some((tier) => positive(tier.flatPrice?.amount) || positive(tier.unitPrice?.amount))
+  }
+}
+
+/**
+ * Refuses what could only fail at the first invoice: nobody to send it to, or nothing to charge. Errors:
+ * customer_not_linked, payment_method_missing, customer_email_missing, stripe_unavailable, stripe_key_unauthorized.
+ */
+export async function requireCollectable(deps: ApiDeps, settings: BillingSettings): Promise<void> {
+  const { app, link, customer, workflow } = settings
+  if (app.type !== 'stripe') return
+  const name = customer.key ?? customer.id
+  if (link === null) {
+    throw new DomainError(
+      'customer_not_linked',
+      `The customer ${name} is not linked to a Stripe customer of ${app.name}.`,
+      { field: 'customerId' },
+    )
+  }
+  const there = await askStripe(() => deps.stripe.getCustomer(app, link.stripeCustomerId))
+  if (there.deleted) {
+    throw new DomainError(
+      'customer_not_linked',
+      `The Stripe customer ${there.id} of ${name} was deleted; link another.`,
+      { field: 'customerId' },
+    )
+  }
+  requireMeans(there, {
+    name,
+    method: workflow.payment.collectionMethod,
+    linked: link.stripeDefaultPaymentMethodId,
+  })
+}
+
+interface Means {
+  readonly name: string
+  readonly method: 'charge_automatically' | 'send_invoice'
+  /** The payment method that the link names. */
+  readonly linked: string | null
+}
+
+function requireMeans(there: StripeCustomerView, { name, method, linked }: Means): void {
+  if (method === 'send_invoice') {
+    if (there.email !== null) return
+    throw new DomainError(
+      'customer_email_missing',
+      `The Stripe customer ${there.id} of ${name} has no e-mail address to send invoices to.`,
+      { field: 'customerId' },
+    )
+  }
+  if (linked !== null || there.defaultPaymentMethodId !== null) return
+  throw new DomainError(
+    'payment_method_missing',
+    `The Stripe customer ${there.id} of ${name} has no default payment method to charge.`,
+    { field: 'customerId' },
+  )
+}
+
+/** A failed call to Stripe as the API's own error: the caller may repeat the request. */
+async function askStripe<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call()
+  } catch (error) {
+    if (!(error instanceof StripeFailure)) throw error
+    const code: ErrorCode = error.failure.kind === 'auth' ? 'stripe_key_unauthorized' : 'stripe_unavailable'
+    throw new DomainError(code, error.failure.message)
+  }
+}

@@ -1,0 +1,185 @@
+import type { Transaction } from 'kysely'
+import { loadSettings } from '../../billing/settings.ts'
+import {
+  insertSubscription,
+  lockClock,
+  lockCustomer,
+  overlappingSubscription,
+} from '../../db/stores/subscription-create.ts'
+import type { NewSubscription } from '../../db/stores/subscription-create.ts'
+import { findCustomerByIdOrKey } from '../../db/stores/subscription-reads.ts'
+import type { CustomerRow } from '../../db/stores/subscription-reads.ts'
+import type { SubscriptionRow } from '../../db/stores/subscriptions.ts'
+import { appendTimeline } from '../../db/stores/timeline.ts'
+import { nowForCustomer } from '../../billing/clock.ts'
+import type { DB } from '../../db/types.gen.ts'
+import { DomainError } from '../../domain/errors.ts'
+import { boundaryAfter } from '../../domain/periods.ts'
+import type { ApiDeps } from '../deps.ts'
+import { parseInstant } from '../instants.ts'
+import { found } from '../not-found.ts'
+import type { SubscriptionCreate } from '../schemas/subscriptions.ts'
+import { isPaid, requireCollectable } from './billing-readiness.ts'
+import { startedLater } from './started-later.ts'
+import { snapshotPlan } from './subscription-plan.ts'
+import type { PlanSnapshot } from './subscription-plan.ts'
+
+/** A caller's clock may be behind ours by this much; what lies further back is refused. */
+const PAST_TOLERANCE_MS = 24 * 60 * 60 * 1000
+
+interface Start {
+  readonly activeFrom: Date
+  readonly billingAnchor: Date
+}
+
+/**
+ * Subscribes a customer: the row and the request to start its workflow in one transaction. Errors: not_found,
+ * plan_not_published, currency_mismatch, profile_missing, customer_not_linked, payment_method_missing,
+ * customer_email_missing, subscription_overlap, clock_busy, validation_failed.
+ */
+export async function createSubscription(deps: ApiDeps, input: SubscriptionCreate): Promise<SubscriptionRow> {
+  const customer = await customerOf(deps, input)
+  const plan = await snapshotPlan(deps.db, input, deps.now())
+  if (customer.currency !== null && customer.currency !== plan.currency) {
+    const detail = `The customer is billed in ${customer.currency}, the plan is in ${plan.currency}.`
+    throw new DomainError('currency_mismatch', detail, { field: 'plan' })
+  }
+  const settings = await loadSettings(deps.db, customer.id)
+  if (isPaid(plan.phases[0])) await requireCollectable(deps, settings)
+
+  const nowMs = await nowForCustomer(deps.db, customer.id, deps.now())
+  const start = resolveStart(input, { nowMs, timeZone: customer.timezone, cadence: plan.billingCadence })
+  const row = newRow(input, { id: deps.newId(), customer, plan, start, nowMs })
+  const inserted = await deps.db
+    .transaction()
+    .execute(async (trx) => await insert(trx, { row, customer, start, nowMs }))
+  await startWorkflow(deps, inserted, customer)
+  return inserted
+}
+
+async function customerOf(
+  deps: ApiDeps,
+  { customerId, customerKey }: SubscriptionCreate,
+): Promise<CustomerRow> {
+  const named = customerId ?? customerKey
+  if (named === undefined || (customerId !== undefined && customerKey !== undefined)) {
+    throw new DomainError('validation_failed', 'Name the customer by customerId or by customerKey.', {
+      field: 'customerId',
+    })
+  }
+  return found(
+    (await findCustomerByIdOrKey(deps.db, customerId === undefined ? { key: named } : { id: named })) ?? null,
+    'customer',
+    named,
+  )
+}
+
+/** When it starts and what its periods are counted from; the default is now (billing rule 6). */
+function resolveStart(
+  { timing, billingAnchor }: SubscriptionCreate,
+  at: { readonly nowMs: number; readonly timeZone: string; readonly cadence: string },
+): Start {
+  const anchor = billingAnchor === undefined ? null : parseInstant(billingAnchor, 'billingAnchor')
+  if (timing === 'next_billing_cycle') {
+    if (anchor === null) {
+      const detail =
+        'There is no billing cycle yet that a next one could follow: give a billingAnchor, or an instant.'
+      throw new DomainError('validation_failed', detail, { field: 'timing' })
+    }
+    const next = boundaryAfter(
+      { anchorMs: anchor.getTime(), timeZone: at.timeZone, cadence: at.cadence },
+      at.nowMs,
+    )
+    return { activeFrom: new Date(next), billingAnchor: anchor }
+  }
+  const activeFrom =
+    timing === undefined || timing === 'immediate' ? new Date(at.nowMs) : parseInstant(timing, 'timing')
+  if (activeFrom.getTime() < at.nowMs - PAST_TOLERANCE_MS) {
+    const detail = `A subscription does not start in the past; for this customer it is ${new Date(at.nowMs).toISOString()}.`
+    throw new DomainError('validation_failed', detail, { field: 'timing' })
+  }
+  return { activeFrom, billingAnchor: anchor ?? activeFrom }
+}
+
+interface RowParts {
+  readonly id: string
+  readonly customer: CustomerRow
+  readonly plan: PlanSnapshot
+  readonly start: Start
+  readonly nowMs: number
+}
+
+function newRow(input: SubscriptionCreate, { id, customer, plan, start, nowMs }: RowParts): NewSubscription {
+  const { name, phases, ...terms } = plan
+  const metadata = input.metadata ?? input.customPlan?.metadata
+  return {
+    id,
+    customerId: customer.id,
+    name: input.name ?? name,
+    description: input.description ?? input.customPlan?.description ?? null,
+    metadata: metadata ? JSON.stringify(metadata) : null,
+    ...terms,
+    phases: JSON.stringify(phases),
+    timezone: customer.timezone,
+    ...start,
+    lifecycle: start.activeFrom.getTime() <= nowMs ? 'active' : 'scheduled',
+    nextDueAt: start.activeFrom,
+    nextClosingAt: start.activeFrom,
+  }
+}
+
+interface Insertion {
+  readonly row: NewSubscription
+  readonly customer: CustomerRow
+  readonly start: Start
+  readonly nowMs: number
+}
+
+/** The customer and its clock are held meanwhile: no second subscription slips in, and time stands still. */
+async function insert(
+  trx: Transaction<DB>,
+  { row, customer, start, nowMs }: Insertion,
+): Promise<SubscriptionRow> {
+  await lockCustomer(trx, customer.id)
+  const clock = customer.testClockId === null ? undefined : await lockClock(trx, customer.testClockId)
+  if (clock !== undefined && (clock.status === 'advancing' || clock.frozenTime.getTime() !== nowMs)) {
+    throw new DomainError('clock_busy', "The customer's test clock is advancing; wait until it is ready.")
+  }
+  const other = await overlappingSubscription(trx, { customerId: customer.id, from: start.activeFrom })
+  if (other !== undefined) {
+    const until = other.activeTo === null ? 'has no end' : `ends at ${other.activeTo.toISOString()}`
+    throw new DomainError(
+      'subscription_overlap',
+      `The customer has the subscription ${other.id}, which ${until}.`,
+      {
+        field: 'timing',
+        details: { subscriptionId: other.id },
+      },
+    )
+  }
+  const inserted = await insertSubscription(trx, row)
+  const plan =
+    inserted.planKey === null ? 'a custom plan' : `${inserted.planKey} version ${inserted.planVersion}`
+  const detail = `Subscribed to ${plan} from ${start.activeFrom.toISOString()}`
+  await appendTimeline(trx, [
+    { subjectType: 'subscription', subjectId: inserted.id, at: new Date(nowMs), kind: 'created', detail },
+  ])
+  return inserted
+}
+
+/** Starting what runs already is no error. */
+export async function startWorkflow(
+  deps: ApiDeps,
+  row: SubscriptionRow,
+  customer: CustomerRow,
+): Promise<void> {
+  const testNowMs =
+    customer.testClockId === null ? null : await nowForCustomer(deps.db, customer.id, deps.now())
+  const request = {
+    subscriptionId: row.id,
+    customerKey: customer.key ?? customer.id,
+    planKey: row.planKey ?? 'custom',
+    testNowMs,
+  }
+  await startedLater(deps, deps.temporal.startSubscription(request))
+}

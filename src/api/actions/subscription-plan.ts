@@ -1,0 +1,102 @@
+import type { Db } from '../../db/connection.ts'
+import { findPlanVersions, planStatus } from '../../db/stores/plans.ts'
+import type { PlanRow } from '../../db/stores/plans.ts'
+import { DomainError } from '../../domain/errors.ts'
+import { validatePlan } from '../../domain/plan-validation.ts'
+import type { Phase } from '../../domain/rate-card.ts'
+import type { SubscriptionCreate } from '../schemas/subscriptions.ts'
+import { featureProblems, refuse } from './plans.ts'
+
+/** What a subscription takes from its plan, once and for good (billing rule 23). */
+export interface PlanSnapshot {
+  readonly planId: string | null
+  readonly planKey: string | null
+  readonly planVersion: number | null
+  readonly name: string
+  readonly currency: string
+  readonly billingCadence: string
+  readonly proRatingEnabled: boolean
+  readonly phases: readonly Phase[]
+}
+
+/** The plan that was named, or the one that was written in place. Errors: not_found, plan_not_published, validation_failed and a plan's own. */
+export async function snapshotPlan(db: Db, input: SubscriptionCreate, now: Date): Promise<PlanSnapshot> {
+  const { plan, customPlan } = input
+  if ((plan === undefined) === (customPlan === undefined)) {
+    throw new DomainError('validation_failed', 'Name a plan or write a customPlan: one of the two.', {
+      field: 'plan',
+    })
+  }
+  const snapshot =
+    plan === undefined ? await customSnapshot(db, customPlan) : await publishedSnapshot(db, plan, now)
+  return { ...snapshot, phases: startingAt(snapshot.phases, input.startingPhase) }
+}
+
+async function publishedSnapshot(
+  db: Db,
+  { key, version }: NonNullable<SubscriptionCreate['plan']>,
+  now: Date,
+): Promise<PlanSnapshot> {
+  const versions = await findPlanVersions(db, key)
+  const named = version === undefined ? versions : versions.filter((plan) => plan.version === version)
+  const [newest] = named
+  if (newest === undefined) {
+    const which = version === undefined ? key : `${key} version ${version}`
+    throw new DomainError('not_found', `There is no plan ${which}.`, { field: 'plan' })
+  }
+  const active = named.find((plan) => planStatus(plan, now) === 'active')
+  if (active === undefined) {
+    const status = planStatus(newest, now)
+    throw new DomainError(
+      'plan_not_published',
+      `The plan ${key} version ${newest.version} is ${status}; subscribe to an active version.`,
+      { field: 'plan' },
+    )
+  }
+  return snapshotOf(active)
+}
+
+const snapshotOf = (plan: PlanRow): PlanSnapshot => ({
+  planId: plan.id,
+  planKey: plan.key,
+  planVersion: plan.version,
+  name: plan.name,
+  currency: plan.currency,
+  billingCadence: plan.billingCadence,
+  proRatingEnabled: plan.proRatingEnabled,
+  phases: plan.phases,
+})
+
+/** Held to everything that publishing holds a plan to. */
+async function customSnapshot(db: Db, plan: SubscriptionCreate['customPlan']): Promise<PlanSnapshot> {
+  if (plan === undefined)
+    throw new DomainError('validation_failed', 'Write a customPlan.', { field: 'customPlan' })
+  const { name, currency, billingCadence, phases } = plan
+  const violations = [
+    ...validatePlan({ currency, billingCadence, phases }),
+    ...(await featureProblems(db, phases)),
+  ]
+  refuse(violations.map((violation) => ({ ...violation, field: `customPlan.${violation.field}` })))
+  const proRatingEnabled = plan.proRatingConfig?.enabled ?? true
+  return {
+    planId: null,
+    planKey: null,
+    planVersion: null,
+    name,
+    currency,
+    billingCadence,
+    proRatingEnabled,
+    phases,
+  }
+}
+
+/** Phases before the starting one are passed over. */
+function startingAt(phases: readonly Phase[], key: string | undefined): readonly Phase[] {
+  if (key === undefined) return phases
+  const index = phases.findIndex((phase) => phase.key === key)
+  if (index >= 0) return phases.slice(index)
+  const keys = phases.map((phase) => phase.key).join(', ')
+  throw new DomainError('validation_failed', `The plan has no phase ${key}; it has: ${keys}.`, {
+    field: 'startingPhase',
+  })
+}

@@ -1,0 +1,60 @@
+import { nowForCustomer } from '../../billing/clock.ts'
+import type { ClosingPlan } from '../../billing/closing-plan.ts'
+import { upcomingInvoice } from '../../billing/upcoming-invoice.ts'
+import type { Page, PageRequest } from '../../db/page.ts'
+import { listSubscriptions } from '../../db/stores/subscription-reads.ts'
+import { withSnapshot } from '../../db/transaction.ts'
+import { DomainError } from '../../domain/errors.ts'
+import type { ApiDeps } from '../deps.ts'
+import { presentGatheringInvoice } from '../presenters/gathering-invoice.ts'
+import type { InvoiceOptions } from '../presenters/invoice.ts'
+import type { Invoice } from '../schemas/invoices.ts'
+
+const LIVING = ['scheduled', 'active', 'canceled', 'parked']
+
+/** What a subscription would be billed next with what is known now. Errors: not_found (also: nothing will be billed any more). */
+export async function upcomingOf(deps: ApiDeps, subscriptionId: string): Promise<Invoice> {
+  const plan = await planOf(deps, subscriptionId)
+  if (plan !== null) return await present(deps, plan, { showLines: true })
+  throw new DomainError(
+    'not_found',
+    `Nothing will be billed for the subscription ${subscriptionId} any more.`,
+  )
+}
+
+interface GatheringFilter {
+  readonly customers?: readonly string[] | undefined
+  readonly showLines: boolean
+}
+
+/** A page of upcoming invoices: one for each subscription that goes on, oldest first. */
+export async function listGathering(
+  deps: ApiDeps,
+  filter: GatheringFilter,
+  page: PageRequest,
+): Promise<Page<Invoice>> {
+  const query = {
+    ...page,
+    customerIds: filter.customers,
+    lifecycles: LIVING,
+    order: 'ASC',
+    orderBy: 'createdAt',
+  } as const
+  const { rows, totalCount } = await listSubscriptions(deps.db, query)
+  const items: Invoice[] = []
+  for (const { id } of rows) {
+    const plan = await planOf(deps, id)
+    if (plan !== null) items.push(await present(deps, plan, filter))
+  }
+  return { items, totalCount }
+}
+
+/** On one snapshot, as the closing itself (billing rule 8). */
+async function planOf(deps: ApiDeps, subscriptionId: string): Promise<ClosingPlan | null> {
+  return await withSnapshot(deps.db, async (trx) => await upcomingInvoice(trx, { subscriptionId }))
+}
+
+async function present(deps: ApiDeps, plan: ClosingPlan, options: InvoiceOptions): Promise<Invoice> {
+  const nowMs = await nowForCustomer(deps.db, plan.subscription.customerId, deps.now())
+  return presentGatheringInvoice(plan, { showLines: options.showLines, nowMs })
+}

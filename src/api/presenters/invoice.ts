@@ -1,0 +1,193 @@
+import type { InvoiceLineRow, InvoiceRow } from '../../db/stores/invoices.ts'
+import { currency } from '../../domain/currency.ts'
+import type { Currency } from '../../domain/currency.ts'
+import { formatMinor } from '../../domain/money.ts'
+import type { WorkflowDocument } from '../schemas/documents.ts'
+import type { InvoiceCustomer, InvoiceParty } from '../schemas/invoice-parties.ts'
+import type { Invoice, InvoiceTotals, ValidationIssue } from '../schemas/invoices.ts'
+import { derivedId } from './derived-id.ts'
+import { chargesOf, presentTotals } from './invoice-amounts.ts'
+import type { StoredDetail } from './invoice-amounts.ts'
+import { presentInvoiceLine } from './invoice-line.ts'
+import { presentStatus } from './invoice-status.ts'
+import { instant, withoutNulls } from './without-nulls.ts'
+
+export interface InvoiceOptions {
+  /** Whether the answer shows the lines; totals are of them either way. */
+  readonly showLines: boolean
+}
+
+/** An invoice as the contract has it, with what we add. `lines` are all of its lines, in order. */
+export function presentInvoice(
+  row: InvoiceRow,
+  lines: readonly InvoiceLineRow[],
+  options: InvoiceOptions,
+): Invoice {
+  const c = currency(row.currency)
+  const number = row.number ?? row.draftNumber
+  const context = {
+    invoiceId: row.id,
+    number,
+    subscriptionId: row.subscriptionId,
+    currency: c,
+    updatedAt: row.updatedAt,
+  }
+  return {
+    id: row.id,
+    type: 'standard',
+    ...stamps(row),
+    supplier: presentSupplier(row),
+    customer: presentCustomer(row),
+    number,
+    currency: row.currency,
+    totals: totalsOf(row, lines, c),
+    ...presentStatus(row),
+    ...instants(row),
+    ...(lines.length > 0 && {
+      period: { from: row.periodFrom.toISOString(), to: row.periodTo.toISOString() },
+    }),
+    workflow: presentWorkflow(row),
+    ...(options.showLines && { lines: lines.map((line) => presentInvoiceLine(line, context)) }),
+    payment: { terms: paymentTerms(row, c) },
+    ...validationIssues(row),
+    ...(row.stripeInvoiceId !== null && { externalIds: { invoicing: row.stripeInvoiceId } }),
+    ...additions(row, c),
+  }
+}
+
+const stamps = (row: InvoiceRow) => ({
+  createdAt: row.createdAt.toISOString(),
+  updatedAt: row.updatedAt.toISOString(),
+  ...(row.deletedAt && { deletedAt: row.deletedAt.toISOString() }),
+})
+
+function instants(row: InvoiceRow) {
+  return withoutNulls({
+    // Of a draft: when it will be issued, where that is known.
+    issuedAt: instant(row.issuedAt ?? (row.status === 'draft' ? row.draftUntil : null)),
+    draftUntil: instant(row.draftUntil),
+    quantitySnapshotedAt: instant(row.quantitySnapshottedAt),
+    collectionAt: instant(row.collectionAt),
+    dueAt: instant(row.dueAt),
+    voidedAt: instant(row.voidedAt),
+    sentToCustomerAt: instant(row.sentAt),
+  })
+}
+
+function totalsOf(row: InvoiceRow, lines: readonly InvoiceLineRow[], c: Currency): InvoiceTotals {
+  const [amountMinor, discountMinor, taxMinor] = [
+    BigInt(row.subtotalMinor),
+    BigInt(row.discountMinor),
+    BigInt(row.taxMinor),
+  ]
+  const charges = lines.map((line) => chargesOf(line.details as unknown as readonly StoredDetail[]))
+  return presentTotals(
+    {
+      amountMinor,
+      discountMinor,
+      taxMinor,
+      chargesMinor: charges.reduce((sum, minor) => sum + minor, 0n),
+      // A total that stayed what it was without the tax holds it already.
+      isTaxInclusive: taxMinor !== 0n && BigInt(row.totalMinor) === amountMinor - discountMinor,
+    },
+    c,
+  )
+}
+
+/** A snapshot of a party: what it lacks is left out, and what it has besides the contract's fields is not shown. */
+function party(snapshot: PartySnapshot): InvoiceParty {
+  const address = snapshot.billingAddress
+  const addresses = snapshot.addresses ?? (address ? [address] : null)
+  return withoutNulls({
+    id: snapshot.id ?? null,
+    key: snapshot.key ?? null,
+    name: snapshot.name ?? null,
+    taxId: snapshot.taxId ?? null,
+    addresses: addresses?.map((one) => withoutNulls(one)) ?? null,
+  })
+}
+
+type Address = NonNullable<InvoiceParty['addresses']>[number]
+
+interface PartySnapshot {
+  readonly id?: string | null
+  readonly key?: string | null
+  readonly name?: string | null
+  readonly taxId?: { code?: string } | null
+  readonly addresses?: readonly Address[] | null
+  readonly billingAddress?: Address | null
+  readonly usageAttribution?: { readonly subjectKeys?: readonly string[] } | null
+}
+
+// Snapshots were checked when they were written (billing rule 23).
+function presentSupplier(row: InvoiceRow): InvoiceParty {
+  return party(row.supplierSnapshot as unknown as PartySnapshot)
+}
+
+function presentCustomer(row: InvoiceRow): InvoiceCustomer {
+  const snapshot = row.customerSnapshot as unknown as PartySnapshot
+  const subjectKeys = [...(snapshot.usageAttribution?.subjectKeys ?? [])]
+  return { ...party(snapshot), id: snapshot.id ?? row.customerId, usageAttribution: { subjectKeys } }
+}
+
+function presentWorkflow(row: InvoiceRow): Invoice['workflow'] {
+  const app = { id: row.appId }
+  return {
+    apps: { tax: app, invoicing: app, payment: app },
+    sourceBillingProfileId: row.billingProfileId,
+    workflow: workflowOf(row),
+  }
+}
+
+function workflowOf(row: InvoiceRow): WorkflowDocument {
+  const { collection, invoicing, payment, tax } = row.workflowSnapshot as unknown as WorkflowDocument
+  return withoutNulls({ collection, invoicing, payment, tax })
+}
+
+/** Charged by itself, or due by a date: known once it is issued. */
+function paymentTerms(row: InvoiceRow, c: Currency): Invoice['payment']['terms'] {
+  if (workflowOf(row).payment?.collectionMethod !== 'send_invoice' || row.dueAt === null)
+    return { type: 'instant' }
+  const amount = formatMinor(BigInt(row.totalMinor), c)
+  return {
+    type: 'due_date',
+    dueAt: [{ dueAt: row.dueAt.toISOString(), amount, percent: 100, currency: row.currency }],
+  }
+}
+
+/** Why it is stuck, until the step succeeds. */
+function validationIssues(row: InvoiceRow): { validationIssues?: ValidationIssue[] } {
+  if (row.statusReason === null && row.statusCode === null) return {}
+  const at = row.updatedAt.toISOString()
+  return {
+    validationIssues: [
+      {
+        id: derivedId(row.id, `issue/${row.statusCode ?? ''}`),
+        createdAt: at,
+        updatedAt: at,
+        severity: 'critical',
+        ...(row.statusCode !== null && { code: row.statusCode }),
+        component:
+          row.status === 'draft' || row.status === 'issuing' ? 'perennial.invoicing' : 'perennial.payment',
+        message: row.statusReason ?? row.statusCode ?? '',
+      },
+    ],
+  }
+}
+
+/** What the contract has no field for. */
+function additions(row: InvoiceRow, c: Currency) {
+  return withoutNulls({
+    subscriptionId: row.subscriptionId,
+    amountPaid: formatMinor(BigInt(row.paidMinor), c),
+    amountCarried: formatMinor(BigInt(row.carriedMinor), c),
+    paidAt: instant(row.paidAt),
+    uncollectibleAt: instant(row.uncollectibleAt),
+    paymentAttempts: row.attempts,
+    needsNewPaymentMethod: row.needsNewPaymentMethod,
+    nextActionAt: instant(row.nextDueAt),
+    hostedInvoiceUrl: row.stripeHostedUrl,
+    invoicePdfUrl: row.stripePdfUrl,
+    temporalWorkflowId: row.hasWorkflow ? `invoice/${row.id}` : `subscription/${row.subscriptionId}`,
+  })
+}

@@ -1,0 +1,168 @@
+import type { SubscriptionRow } from '../../db/stores/subscriptions.ts'
+import type { TimelineRow } from '../../db/stores/subscription-reads.ts'
+import { termsOf } from '../../billing/terms.ts'
+import { DomainError } from '../../domain/errors.ts'
+import type { Period } from '../../domain/periods.ts'
+import type { Phase, RateCard } from '../../domain/rate-card.ts'
+import { billingPeriod, phaseSpans } from '../../domain/schedule.ts'
+import type { Terms } from '../../domain/schedule.ts'
+import { presentDiscounts, presentPrice } from '../schemas/documents.ts'
+import type {
+  Subscription,
+  SubscriptionExpanded,
+  SubscriptionItem,
+  SubscriptionPhase,
+  TimelineEntry,
+} from '../schemas/subscriptions.ts'
+import { derivedId } from './derived-id.ts'
+
+type Status = Subscription['status']
+
+/** Our finer lifecycle as the contract's status: a parked subscription has not ended, so it is active there. */
+const statusOfLifecycle: Readonly<Record<string, Status>> = {
+  scheduled: 'scheduled',
+  active: 'active',
+  parked: 'active',
+  canceled: 'canceled',
+  ended: 'inactive',
+}
+
+/** The lifecycles that show as a status: what a filter by status looks for. */
+export function lifecyclesOfStatus(status: Status): readonly string[] {
+  return Object.keys(statusOfLifecycle).filter((lifecycle) => statusOfLifecycle[lifecycle] === status)
+}
+
+function statusOf(lifecycle: string): Status {
+  const status = statusOfLifecycle[lifecycle]
+  if (status === undefined)
+    throw new DomainError('internal_error', `the lifecycle ${lifecycle} has no status`)
+  return status
+}
+
+const stamps = (row: {
+  readonly createdAt: Date
+  readonly updatedAt: Date
+  readonly deletedAt: Date | null
+}) => ({
+  createdAt: row.createdAt.toISOString(),
+  updatedAt: row.updatedAt.toISOString(),
+  ...(row.deletedAt && { deletedAt: row.deletedAt.toISOString() }),
+})
+
+const described = (part: { readonly description?: string | null; readonly metadata?: unknown }) => ({
+  ...(typeof part.description === 'string' && { description: part.description }),
+  ...(typeof part.metadata === 'object' &&
+    part.metadata && { metadata: part.metadata as Record<string, string> }),
+})
+
+/** A subscription as the contract has it, with what we add. */
+export function presentSubscription(row: SubscriptionRow): Subscription {
+  return {
+    id: row.id,
+    name: row.name,
+    ...described(row),
+    ...stamps(row),
+    activeFrom: row.activeFrom.toISOString(),
+    ...(row.activeTo && { activeTo: row.activeTo.toISOString() }),
+    status: statusOf(row.lifecycle),
+    customerId: row.customerId,
+    ...planReference(row),
+    currency: row.currency,
+    billingCadence: row.billingCadence,
+    proRatingConfig: { enabled: row.proRatingEnabled, mode: 'prorate_prices' },
+    billingAnchor: row.billingAnchor.toISOString(),
+    settlementMode: 'credit_then_invoice',
+    alignment: { billablesMustAlign: true },
+    lifecycle: row.lifecycle,
+    ...(row.lifecycleReason !== null && { lifecycleReason: row.lifecycleReason }),
+    timezone: row.timezone,
+    ...(row.nextClosingAt && { nextBillingAt: row.nextClosingAt.toISOString() }),
+    ...waitingFor(row),
+    temporalWorkflowId: `subscription/${row.id}`,
+  }
+}
+
+function planReference(row: SubscriptionRow): Pick<Subscription, 'plan'> {
+  if (row.planId === null || row.planKey === null || row.planVersion === null) return {}
+  return { plan: { id: row.planId, key: row.planKey, version: row.planVersion } }
+}
+
+/** The wait in words; nothing for one that has ended. */
+function waitingFor(row: SubscriptionRow): Pick<Subscription, 'waitingFor'> {
+  if (row.lifecycle === 'parked') return { waitingFor: 'an operator to release it' }
+  if (row.nextDueAt === null || row.nextClosingAt === null) return {}
+  const closing = row.nextClosingAt.toISOString()
+  if (row.closedThrough === null) return { waitingFor: `its start at ${closing}` }
+  if (row.nextDueAt.getTime() > row.nextClosingAt.getTime()) {
+    return { waitingFor: `late usage until ${row.nextDueAt.toISOString()}, then to bill ${closing}` }
+  }
+  return { waitingFor: `the end of its billing period at ${closing}` }
+}
+
+/** A subscription with its phases and items; `nowMs` is the customer's now. */
+export function presentSubscriptionExpanded(row: SubscriptionRow, nowMs: number): SubscriptionExpanded {
+  const terms = termsOf(row)
+  return {
+    ...presentSubscription(row),
+    alignment: { billablesMustAlign: true, ...currentBillingPeriod(terms, nowMs) },
+    phases: phaseSpans(terms).map((span) => presentPhase(row, span.phase, span)),
+  }
+}
+
+/** The billing period that contains now, as the subscription's ends cut it; only while it is active. */
+function currentBillingPeriod(terms: Terms, nowMs: number) {
+  if (nowMs < terms.activeFromMs || nowMs >= (terms.activeToMs ?? Infinity)) return {}
+  const { from, to } = billingPeriod(terms, nowMs)
+  return {
+    currentAlignedBillingPeriod: { from: new Date(from).toISOString(), to: new Date(to).toISOString() },
+  }
+}
+
+function presentPhase(row: SubscriptionRow, phase: Phase, window: Period): SubscriptionPhase {
+  const items = phase.rateCards.map((rateCard) => presentItem(row, { phase, rateCard, window }))
+  return {
+    id: derivedId(row.id, `phase/${phase.key}`),
+    key: phase.key,
+    name: phase.name,
+    ...described(phase),
+    ...stamps(row),
+    ...cadence(window),
+    items,
+    itemTimelines: Object.fromEntries(items.map((item) => [item.key, [item]])),
+  }
+}
+
+const cadence = (window: Period) => ({
+  activeFrom: new Date(window.from).toISOString(),
+  ...(Number.isFinite(window.to) && { activeTo: new Date(window.to).toISOString() }),
+})
+
+function presentItem(
+  row: SubscriptionRow,
+  item: { readonly phase: Phase; readonly rateCard: RateCard; readonly window: Period },
+): SubscriptionItem {
+  const { rateCard } = item
+  return {
+    id: derivedId(row.id, `phase/${item.phase.key}/item/${rateCard.key}`),
+    key: rateCard.key,
+    name: rateCard.name,
+    ...described(rateCard),
+    ...stamps(row),
+    ...cadence(item.window),
+    ...(rateCard.featureKey !== undefined && { featureKey: rateCard.featureKey }),
+    billingCadence: rateCard.billingCadence,
+    price: rateCard.price && presentPrice(rateCard.price),
+    ...(rateCard.discounts && { discounts: presentDiscounts(rateCard.discounts) }),
+    ...(rateCard.taxConfig && { taxConfig: { ...rateCard.taxConfig } }),
+  }
+}
+
+/** An entry of a timeline. */
+export function presentTimelineEntry(row: TimelineRow): TimelineEntry {
+  return {
+    at: row.at.toISOString(),
+    kind: row.kind,
+    detail: row.detail,
+    recordedAt: row.recordedAt.toISOString(),
+  }
+}

@@ -1,0 +1,176 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import type { Static } from 'typebox'
+import { nowForCustomer } from '../../billing/clock.ts'
+import { findCustomerByIdOrKey, listSubscriptions, listTimeline } from '../../db/stores/subscription-reads.ts'
+import { cancelSubscription, subscriptionOf, unscheduleCancelation } from '../actions/cancel-subscription.ts'
+import { createSubscription } from '../actions/create-subscription.ts'
+import type { ApiDeps } from '../deps.ts'
+import { found } from '../not-found.ts'
+import { pageRequest, presentPage } from '../paging.ts'
+import {
+  lifecyclesOfStatus,
+  presentSubscription,
+  presentSubscriptionExpanded,
+  presentTimelineEntry,
+} from '../presenters/subscription.ts'
+import { commandId } from '../request-id.ts'
+import { ref } from '../schemas/reference.ts'
+import {
+  Subscription,
+  SubscriptionCancel,
+  SubscriptionCreate,
+  SubscriptionExpanded,
+  SubscriptionListQuery,
+  SubscriptionPage,
+  SubscriptionParams,
+  TimelineEntry,
+} from '../schemas/subscriptions.ts'
+
+const tags = ['Subscriptions']
+const CustomerParams = Type.Object({ customerIdOrKey: Type.String({ minLength: 1 }) })
+const AllSubscriptionsQuery = Type.Object({
+  ...SubscriptionListQuery.properties,
+  customerId: Type.Optional(Type.String()),
+})
+
+async function list(deps: ApiDeps, query: Static<typeof AllSubscriptionsQuery>) {
+  const page = pageRequest(query)
+  const { rows, totalCount } = await listSubscriptions(deps.db, {
+    customerIds: query.customerId === undefined ? undefined : [query.customerId],
+    lifecycles: query.status?.flatMap(lifecyclesOfStatus),
+    ...page,
+    order: query.order ?? 'ASC',
+    orderBy: query.orderBy ?? 'activeFrom',
+  })
+  return presentPage({ items: rows, totalCount }, page, presentSubscription)
+}
+
+/** Subscriptions: who is billed what, from when to when. */
+export function subscriptionRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
+  return async (app) => {
+    app.post(
+      '/api/v1/subscriptions',
+      {
+        config: { scope: 'admin' },
+        schema: {
+          operationId: 'createSubscription',
+          tags,
+          body: ref(SubscriptionCreate),
+          response: { 201: ref(Subscription) },
+        },
+      },
+      async (request, reply) => {
+        const row = await createSubscription(deps, request.body)
+        return await reply.status(201).send(presentSubscription(row))
+      },
+    )
+
+    app.get(
+      '/api/v1/subscriptions',
+      {
+        config: { scope: 'read' },
+        schema: {
+          operationId: 'listSubscriptions',
+          tags,
+          querystring: AllSubscriptionsQuery,
+          response: { 200: ref(SubscriptionPage) },
+        },
+      },
+      async ({ query }) => await list(deps, query),
+    )
+
+    app.get(
+      '/api/v1/customers/:customerIdOrKey/subscriptions',
+      {
+        config: { scope: 'read' },
+        schema: {
+          operationId: 'listCustomerSubscriptions',
+          tags,
+          params: CustomerParams,
+          querystring: SubscriptionListQuery,
+          response: { 200: ref(SubscriptionPage) },
+        },
+      },
+      async ({ params: { customerIdOrKey: idOrKey }, query }) => {
+        const customer = found(
+          (await findCustomerByIdOrKey(deps.db, { idOrKey })) ?? null,
+          'customer',
+          idOrKey,
+        )
+        return await list(deps, { ...query, customerId: customer.id })
+      },
+    )
+
+    app.get(
+      '/api/v1/subscriptions/:subscriptionId',
+      {
+        config: { scope: 'read' },
+        schema: {
+          operationId: 'getSubscription',
+          tags,
+          params: SubscriptionParams,
+          response: { 200: ref(SubscriptionExpanded) },
+        },
+      },
+      async ({ params: { subscriptionId } }) => {
+        const row = await subscriptionOf(deps, subscriptionId)
+        return presentSubscriptionExpanded(row, await nowForCustomer(deps.db, row.customerId, deps.now()))
+      },
+    )
+
+    app.post(
+      '/api/v1/subscriptions/:subscriptionId/cancel',
+      {
+        config: { scope: 'admin' },
+        schema: {
+          operationId: 'cancelSubscription',
+          tags,
+          params: SubscriptionParams,
+          body: Type.Union([ref(SubscriptionCancel), Type.Null()]),
+          response: { 200: ref(Subscription) },
+        },
+      },
+      async (request) => {
+        const action = { id: request.params.subscriptionId, requestId: commandId(deps, request) }
+        return presentSubscription(
+          await cancelSubscription(deps, { ...action, timing: request.body?.timing }),
+        )
+      },
+    )
+
+    app.post(
+      '/api/v1/subscriptions/:subscriptionId/unschedule-cancelation',
+      {
+        config: { scope: 'admin' },
+        schema: {
+          operationId: 'unscheduleCancelation',
+          tags,
+          params: SubscriptionParams,
+          response: { 200: ref(Subscription) },
+        },
+      },
+      async (request) => {
+        const action = { id: request.params.subscriptionId, requestId: commandId(deps, request) }
+        return presentSubscription(await unscheduleCancelation(deps, action))
+      },
+    )
+
+    app.get(
+      '/api/v1/subscriptions/:subscriptionId/timeline',
+      {
+        config: { scope: 'read' },
+        schema: {
+          operationId: 'getSubscriptionTimeline',
+          tags,
+          params: SubscriptionParams,
+          response: { 200: Type.Array(ref(TimelineEntry)) },
+        },
+      },
+      async ({ params: { subscriptionId } }) => {
+        const { id } = await subscriptionOf(deps, subscriptionId)
+        return (await listTimeline(deps.db, { type: 'subscription', id })).map(presentTimelineEntry)
+      },
+    )
+  }
+}

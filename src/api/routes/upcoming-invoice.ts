@@ -1,0 +1,29 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { subscriptionOf } from '../actions/cancel-subscription.ts'
+import { upcomingOf } from '../actions/upcoming-invoices.ts'
+import type { ApiDeps } from '../deps.ts'
+import { Invoice } from '../schemas/invoices.ts'
+import { ref } from '../schemas/reference.ts'
+import { SubscriptionParams } from '../schemas/subscriptions.ts'
+
+/** What a subscription would be billed now, by the code that bills. */
+export function upcomingInvoiceRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
+  return async (app) => {
+    app.get(
+      '/api/v1/subscriptions/:subscriptionId/upcoming-invoice',
+      {
+        config: { scope: 'read' },
+        schema: {
+          operationId: 'getUpcomingInvoice',
+          tags: ['Subscriptions'],
+          params: SubscriptionParams,
+          response: { 200: ref(Invoice) },
+        },
+      },
+      async ({ params: { subscriptionId } }) => {
+        const { id } = await subscriptionOf(deps, subscriptionId)
+        return await upcomingOf(deps, id)
+      },
+    )
+  }
+}

@@ -1,0 +1,316 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import type { StripeGateway } from '../../src/stripe/types.ts'
+import {
+  basePhase,
+  freePhase,
+  insertClock,
+  insertCustomer,
+  insertPlan,
+  insertProfile,
+  recordingTemporal,
+  stripeWithCustomer,
+} from './billing-fixtures.ts'
+import type { Call } from './billing-fixtures.ts'
+import { startTestApi } from './support.ts'
+import type { TestApi } from './support.ts'
+
+let api: TestApi
+let appId: string
+let calls: Call[]
+let stripe: Pick<StripeGateway, 'getCustomer'>
+/** What the engine would do to the rows. */
+let act: (call: Call) => Promise<void> | void = () => {}
+
+beforeAll(async () => {
+  const recorded = recordingTemporal(async (call) => await act(call))
+  calls = recorded.calls
+  const gateway = {
+    getCustomer: async (...args: Parameters<StripeGateway['getCustomer']>) =>
+      await stripe.getCustomer(...args),
+  }
+  api = await startTestApi({ temporal: recorded.temporal, stripe: gateway as StripeGateway })
+  appId = (await insertProfile(api.db)).appId
+  await insertPlan(api.db, { key: 'pro' })
+  await insertPlan(api.db, { key: 'free', phases: [freePhase] })
+})
+afterAll(async () => await api.close())
+beforeEach(() => {
+  calls.length = 0
+  act = () => {}
+  stripe = stripeWithCustomer({ defaultPaymentMethodId: 'pm_1' })
+})
+
+let count = 0
+const customer = async (
+  options: { currency?: string; timezone?: string; testClockId?: string } = {},
+): Promise<string> => await insertCustomer(api.db, { key: `c${(count += 1)}`, appId, ...options })
+
+async function post(url: string, payload: object, headers: Record<string, string> = {}) {
+  const response = await api.app.inject({ method: 'POST', url, payload, headers })
+  return { status: response.statusCode, body: response.json() }
+}
+const subscribe = async (payload: object) =>
+  await post('/api/v1/subscriptions', { plan: { key: 'pro' }, ...payload })
+const get = async (url: string) => {
+  const response = await api.app.inject({ method: 'GET', url })
+  return { status: response.statusCode, body: response.json() }
+}
+
+test('a subscription snapshots its plan and asks for its workflow in the same transaction', async () => {
+  const customerId = await customer({ timezone: 'America/New_York' })
+  const { status, body } = await subscribe({ customerId, metadata: { team: 'a' } })
+  expect(status).toBe(201)
+  expect(body).toMatchObject({
+    name: 'Plan pro',
+    status: 'active',
+    lifecycle: 'active',
+    plan: { key: 'pro', version: 1 },
+    currency: 'USD',
+    billingCadence: 'P1M',
+    timezone: 'America/New_York',
+    metadata: { team: 'a' },
+    billingAnchor: body.activeFrom,
+    nextBillingAt: body.activeFrom,
+  })
+  const outbox = await api.db.selectFrom('outbox').select('kind').where('subjectId', '=', body.id).execute()
+  expect(outbox).toEqual([{ kind: 'start_subscription' }])
+  expect(calls).toMatchObject([
+    { name: 'startSubscription', args: [{ subscriptionId: body.id, planKey: 'pro', testNowMs: null }] },
+  ])
+})
+
+test('a workflow that cannot be started now does not fail the request: the outbox starts it', async () => {
+  act = () => {
+    throw new Error('no Temporal')
+  }
+  expect((await subscribe({ customerId: await customer() })).status).toBe(201)
+})
+
+test('a subscription can be read with its phases, items and current billing period', async () => {
+  const clock = await insertClock(api.db, '2025-03-15T12:00:00Z')
+  const customerId = await customer({ testClockId: clock, timezone: 'America/New_York' })
+  const created = await subscribe({ customerId, billingAnchor: '2025-01-31T05:00:00Z' })
+  const { status, body } = await get(`/api/v1/subscriptions/${created.body.id}`)
+  expect(status).toBe(200)
+  expect(body.activeFrom).toBe('2025-03-15T12:00:00.000Z')
+  expect(body.alignment.currentAlignedBillingPeriod).toEqual({
+    from: '2025-03-15T12:00:00.000Z',
+    to: '2025-03-31T04:00:00.000Z',
+  })
+  const [phase] = body.phases
+  expect(phase).toMatchObject({
+    key: 'main',
+    activeFrom: body.activeFrom,
+    items: [{ key: 'base', price: { amount: '20' } }],
+  })
+  expect(phase.itemTimelines.base).toEqual(phase.items)
+  expect(phase.id).toMatch(/^[0-7][0-9A-HJKMNP-TV-Z]{25}$/)
+})
+
+test('a subscription can start in the future, and is scheduled until then', async () => {
+  const { body } = await subscribe({ customerId: await customer(), timing: '2099-01-01T00:00:00Z' })
+  expect(body).toMatchObject({
+    status: 'scheduled',
+    activeFrom: '2099-01-01T00:00:00.000Z',
+    waitingFor: 'its start at 2099-01-01T00:00:00.000Z',
+  })
+})
+
+test('next_billing_cycle starts at the next boundary of the anchor', async () => {
+  const clock = await insertClock(api.db, '2025-02-10T00:00:00Z')
+  const customerId = await customer({ testClockId: clock })
+  const { body } = await subscribe({
+    customerId,
+    timing: 'next_billing_cycle',
+    billingAnchor: '2025-01-31T00:00:00Z',
+  })
+  expect(body.activeFrom).toBe('2025-02-28T00:00:00.000Z')
+})
+
+const refusals: readonly [string, object, number, string, string | undefined][] = [
+  ['a plan that does not exist', { plan: { key: 'none' } }, 404, 'not_found', 'plan'],
+  ['a plan that is a draft', { plan: { key: 'drafted' } }, 409, 'plan_not_published', 'plan'],
+  ['a plan in another currency', { plan: { key: 'euro' } }, 400, 'currency_mismatch', 'plan'],
+  ['neither a plan nor a custom plan', { plan: undefined }, 400, 'validation_failed', 'plan'],
+  [
+    'a phase that the plan does not have',
+    { startingPhase: 'trial' },
+    400,
+    'validation_failed',
+    'startingPhase',
+  ],
+  ['a start in the past', { timing: '2001-01-01T00:00:00Z' }, 400, 'validation_failed', 'timing'],
+  ['an instant that does not exist', { timing: '2025-02-30T99:00:00Z' }, 400, 'validation_failed', undefined],
+]
+test.each(refusals)('%s is refused', async (_name, payload, status, code, field) => {
+  await insertPlan(api.db, { key: 'drafted', draft: true }).catch(() => {})
+  await insertPlan(api.db, { key: 'euro', currency: 'EUR' }).catch(() => {})
+  const refused = await subscribe({ customerId: await customer({ currency: 'USD' }), ...payload })
+  expect(refused).toMatchObject({ status, body: { code } })
+  if (field !== undefined) expect(refused.body.field).toBe(field)
+  expect(calls).toEqual([])
+})
+
+test('a custom plan is held to what publishing holds a plan to', async () => {
+  const customPlan = {
+    name: 'Deal',
+    currency: 'USD',
+    billingCadence: 'P1M',
+    phases: [{ ...basePhase, rateCards: [{ ...basePhase.rateCards[0], billingCadence: 'P4W' }] }],
+  }
+  const refused = await subscribe({ customerId: await customer(), plan: undefined, customPlan })
+  expect(refused).toMatchObject({
+    status: 400,
+    body: { code: 'cadence_not_divisible', field: 'customPlan.phases[0].rateCards[0].billingCadence' },
+  })
+  const accepted = await subscribe({
+    customerId: await customer(),
+    plan: undefined,
+    customPlan: { ...customPlan, phases: [basePhase] },
+  })
+  expect(accepted).toMatchObject({ status: 201, body: { name: 'Deal' } })
+  expect(accepted.body.plan).toBeUndefined()
+})
+
+test('a paid plan is refused to a customer without a payment method, a free one is not', async () => {
+  stripe = stripeWithCustomer({ email: 'a@example.com' })
+  const customerId = await customer()
+  expect(await subscribe({ customerId })).toMatchObject({
+    status: 409,
+    body: { code: 'payment_method_missing' },
+  })
+  expect(await subscribe({ customerId, plan: { key: 'free' } })).toMatchObject({ status: 201 })
+})
+
+test('a customer who is e-mailed invoices needs an e-mail address and no payment method', async () => {
+  const customerId = await customer()
+  await api.db
+    .insertInto('billingOverrides')
+    .values({ customerId, workflow: JSON.stringify({ payment: { collectionMethod: 'send_invoice' } }) })
+    .execute()
+  expect(await subscribe({ customerId })).toMatchObject({
+    status: 409,
+    body: { code: 'customer_email_missing' },
+  })
+  stripe = stripeWithCustomer({ email: 'a@example.com' })
+  expect(await subscribe({ customerId })).toMatchObject({ status: 201 })
+})
+
+test('a customer who is not linked to Stripe is refused a paid plan', async () => {
+  const customerId = await insertCustomer(api.db, { key: 'unlinked' })
+  expect(await subscribe({ customerId })).toMatchObject({
+    status: 409,
+    body: { code: 'customer_not_linked' },
+  })
+})
+
+test('a customer has one subscription at a time, also when two are asked for at once', async () => {
+  const customerId = await customer()
+  const answers = await Promise.all([
+    subscribe({ customerId }),
+    subscribe({ customerId }),
+    subscribe({ customerId }),
+  ])
+  expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([201, 409, 409])
+  expect(answers.find(({ status }) => status === 409)?.body.code).toBe('subscription_overlap')
+})
+
+test('no subscription begins while the clock of its customer is advancing', async () => {
+  const clock = await insertClock(api.db, '2025-01-01T00:00:00Z')
+  const customerId = await customer({ testClockId: clock })
+  await api.db.updateTable('testClocks').set({ status: 'advancing' }).where('id', '=', clock).execute()
+  expect(await subscribe({ customerId })).toMatchObject({ status: 409, body: { code: 'clock_busy' } })
+})
+
+test('rule 6: what cancels at the end of the billing period is resolved to an instant when it is accepted', async () => {
+  const clock = await insertClock(api.db, '2025-01-31T05:00:00Z')
+  const customerId = await customer({ testClockId: clock, timezone: 'America/New_York' })
+  const { body } = await subscribe({ customerId })
+  await api.db
+    .updateTable('testClocks')
+    .set({ frozenTime: new Date('2025-02-10T00:00:00Z') })
+    .where('id', '=', clock)
+    .execute()
+  await post(
+    `/api/v1/subscriptions/${body.id}/cancel`,
+    { timing: 'next_billing_cycle' },
+    { 'idempotency-key': 'k1' },
+  )
+  expect(calls.at(-1)).toEqual({
+    name: 'updateSubscription',
+    args: [
+      body.id,
+      { kind: 'cancel', requestId: 'anonymous/k1', effectiveAtMs: Date.parse('2025-02-28T05:00:00Z') },
+    ],
+  })
+})
+
+test('canceling without a body means now', async () => {
+  const clock = await insertClock(api.db, '2025-01-31T05:00:00Z')
+  const { body } = await subscribe({ customerId: await customer({ testClockId: clock }) })
+  const response = await api.app.inject({ method: 'POST', url: `/api/v1/subscriptions/${body.id}/cancel` })
+  expect(response.statusCode).toBe(200)
+  expect(calls.at(-1)).toMatchObject({
+    args: [body.id, { effectiveAtMs: Date.parse('2025-01-31T05:00:00Z') }],
+  })
+})
+
+test('canceling twice, and in the past, is refused', async () => {
+  const { body } = await subscribe({ customerId: await customer() })
+  act = async ({ name, args }) => {
+    if (name !== 'updateSubscription') return
+    await api.db
+      .updateTable('subscriptions')
+      .set({ activeTo: new Date('2099-01-01'), lifecycle: 'canceled' })
+      .where('id', '=', String(args[0]))
+      .execute()
+  }
+  const cancel = async (timing?: string) =>
+    await post(`/api/v1/subscriptions/${body.id}/cancel`, timing === undefined ? {} : { timing })
+  expect(await cancel('2001-01-01T00:00:00Z')).toMatchObject({
+    status: 400,
+    body: { code: 'validation_failed', field: 'timing' },
+  })
+  expect(await cancel()).toMatchObject({
+    status: 200,
+    body: { status: 'canceled', activeTo: '2099-01-01T00:00:00.000Z' },
+  })
+  expect(await cancel()).toMatchObject({ status: 409, body: { code: 'subscription_already_canceled' } })
+})
+
+test('a cancelation is taken back only while it is to come', async () => {
+  const { body } = await subscribe({ customerId: await customer() })
+  const unschedule = async () => await post(`/api/v1/subscriptions/${body.id}/unschedule-cancelation`, {})
+  expect(await unschedule()).toMatchObject({ status: 409, body: { code: 'conflict' } })
+  const end = async (activeTo: Date) =>
+    await api.db.updateTable('subscriptions').set({ activeTo }).where('id', '=', body.id).execute()
+  await end(new Date('2099-01-01'))
+  expect(await unschedule()).toMatchObject({ status: 200 })
+  await end(new Date('2020-01-01'))
+  expect(await unschedule()).toMatchObject({ status: 409 })
+})
+
+test('the subscriptions of a customer are listed by status and page', async () => {
+  const customerId = await customer()
+  const first = await subscribe({ customerId })
+  await api.db
+    .updateTable('subscriptions')
+    .set({ activeTo: new Date(), lifecycle: 'ended' })
+    .where('id', '=', first.body.id)
+    .execute()
+  const second = await subscribe({ customerId, timing: '2099-01-01T00:00:00Z' })
+  const key = `c${count}`
+  const all = await get(`/api/v1/customers/${key}/subscriptions?pageSize=1&order=DESC`)
+  expect(all.body).toMatchObject({ totalCount: 2, page: 1, pageSize: 1, items: [{ id: second.body.id }] })
+  const ended = await get(`/api/v1/customers/${customerId}/subscriptions?status=inactive&status=canceled`)
+  expect(ended.body).toMatchObject({ totalCount: 1, items: [{ id: first.body.id, status: 'inactive' }] })
+  expect(await get('/api/v1/customers/nobody/subscriptions')).toMatchObject({ status: 404 })
+})
+
+test('the timeline of a subscription tells what happened to it', async () => {
+  const { body } = await subscribe({ customerId: await customer() })
+  const timeline = await get(`/api/v1/subscriptions/${body.id}/timeline`)
+  expect(timeline.body).toMatchObject([
+    { kind: 'created', detail: expect.stringContaining('Subscribed to pro version 1') },
+  ])
+})
