@@ -72,7 +72,7 @@ function invoicePeriod(plan: ClosingPlan): { from: Date; to: Date } {
 
 type IdOptions = ExecuteOptions & { readonly invoiceId: string }
 
-function invoiceRow(
+export function invoiceRow(
   plan: ClosingPlan,
   beginning: InvoiceBeginning,
   options: IdOptions,
@@ -124,7 +124,7 @@ function invoiceRow(
   }
 }
 
-function lineRows(plan: ClosingPlan, options: IdOptions): readonly Insertable<InvoiceLines>[] {
+export function lineRows(plan: ClosingPlan, options: IdOptions): readonly Insertable<InvoiceLines>[] {
   const planned = plan.lines.map((line, position) => plannedLineRow(plan, line, { ...options, position }))
   const balances = balanceLines(plan).map((balance, index) =>
     balanceLineRow(plan, balance, { ...options, position: planned.length + index }),
