@@ -95,7 +95,7 @@ export async function allLines(
   return listLines(connection, invoice.id)
 }
 
-export async function listLines(
+async function listLines(
   connection: Connection,
   stripeInvoiceId: string,
 ): Promise<readonly Stripe.InvoiceLineItem[]> {

@@ -9,7 +9,7 @@ export interface Limiter {
   /** Resolves when the request may be sent. */
   readonly admit: (request: LimitedRequest) => Promise<void>
 }
-export interface LimitedRequest {
+interface LimitedRequest {
   readonly account: string
   readonly livemode: boolean
   /** Method and resource without ids, e.g. `invoices.pay`. */

@@ -26,7 +26,7 @@ const actionCodes: ReadonlySet<string> = new Set([
   'payment_intent_action_required',
 ])
 
-export const noPayment: PaymentOutcome = {
+const noPayment: PaymentOutcome = {
   kind: 'none',
   paymentId: null,
   code: null,

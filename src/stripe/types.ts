@@ -42,7 +42,7 @@ export interface InspectedKey {
   readonly country: string | null
 }
 
-export type SecretField = 'api_key' | 'webhook_secret'
+type SecretField = 'api_key' | 'webhook_secret'
 export interface SecretOwner {
   readonly appId: string
   readonly field: SecretField
@@ -177,7 +177,7 @@ export interface InvoiceToPay extends InvoiceRef {
 }
 
 export type StripeInvoiceStatus = 'draft' | 'open' | 'paid' | 'uncollectible' | 'void'
-export type PaymentKind = 'none' | 'succeeded' | 'processing' | 'requires_action' | 'failed'
+type PaymentKind = 'none' | 'succeeded' | 'processing' | 'requires_action' | 'failed'
 /** The latest payment of an invoice. */
 export interface PaymentOutcome {
   readonly kind: PaymentKind
@@ -241,7 +241,7 @@ export interface EventsPage {
  * What to do about a failed call: try again later, give up and say why, take it as the payment's outcome, ask the
  * operator for a working key, or (`pinned`) reconcile by metadata and go on under the next generation.
  */
-export type StripeFailureKind = 'retryable' | 'final' | 'outcome' | 'auth' | 'pinned'
+type StripeFailureKind = 'retryable' | 'final' | 'outcome' | 'auth' | 'pinned'
 export interface ClassifiedFailure {
   readonly kind: StripeFailureKind
   /** Stripe's own code where there is one, else ours. */

@@ -61,5 +61,7 @@ function forward(target: string, request: IncomingMessage, onReply: (reply: Inco
 
 function relay(reply: IncomingMessage, response: ServerResponse): void {
   response.writeHead(reply.statusCode ?? 502, reply.headers)
+  // A reply that Stripe breaks off is broken off here too.
+  reply.on('error', () => response.destroy())
   reply.pipe(response)
 }
