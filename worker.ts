@@ -11,7 +11,6 @@ import { openDatabase } from './src/db/connection.ts'
 import { startRelay } from './src/relay/relay.ts'
 import { createStripeGateway } from './src/stripe/gateway.ts'
 import { temporalGateway } from './src/temporal/gateway.ts'
-import { TASK_QUEUE } from './src/temporal/ids.ts'
 
 /** Workflows, activities and the relay. Stateless: run as many as you like. */
 async function main(): Promise<void> {
@@ -27,7 +26,9 @@ async function main(): Promise<void> {
     maxConnections: config.databasePoolSize,
     applicationName: 'perennial-worker',
   })
-  const temporal = temporalGateway(new Client({ connection, namespace: config.temporal.namespace }))
+  const temporal = temporalGateway(new Client({ connection, namespace: config.temporal.namespace }), {
+    taskQueue: config.temporal.taskQueue,
+  })
   const relay = startRelay({ db, temporal, newId: ulid, log })
   const stripe = createStripeGateway({
     masterKey: config.masterKey,
@@ -47,7 +48,7 @@ async function main(): Promise<void> {
   const worker = await Worker.create({
     connection,
     namespace: config.temporal.namespace,
-    taskQueue: TASK_QUEUE,
+    taskQueue: config.temporal.taskQueue,
     activities,
     ...workflowSource(config),
     maxConcurrentActivityTaskExecutions: config.worker.maxConcurrentActivities,
@@ -57,7 +58,7 @@ async function main(): Promise<void> {
     shutdownGraceTime: config.shutdownGraceMs,
     shutdownForceTime: config.shutdownGraceMs + 5_000,
   })
-  log.info({ taskQueue: TASK_QUEUE, temporal: config.temporal.address }, 'worker runs')
+  log.info({ temporal: config.temporal }, 'worker runs')
   await worker.run()
   await relay.stop()
   await connection.close()

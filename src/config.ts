@@ -5,7 +5,7 @@ export interface Config {
   readonly databaseUrl: string
   /** Connections a process keeps at most. */
   readonly databasePoolSize: number
-  readonly temporal: { readonly address: string; readonly namespace: string }
+  readonly temporal: { readonly address: string; readonly namespace: string; readonly taskQueue: string }
   readonly stripe: {
     /** Where Stripe answers; undefined: api.stripe.com. */
     readonly baseUrl: string | undefined
@@ -37,6 +37,7 @@ export const variables = {
   DATABASE_POOL_SIZE: 'Connections a process keeps at most (10).',
   TEMPORAL_ADDRESS: 'Temporal frontend, host:port (127.0.0.1:7233).',
   TEMPORAL_NAMESPACE: 'Temporal namespace (default).',
+  TEMPORAL_TASK_QUEUE: 'Task queue of workflows and activities (perennial).',
   STRIPE_API_BASE: 'Another address than https://api.stripe.com, e.g. the sandbox.',
   STRIPE_ALLOW_LIVE_KEYS: 'true lets apps with live keys be installed (false).',
   STRIPE_API_KEY: 'Used by npm start: a test key with which the demo installs the app (the sandbox).',
@@ -76,6 +77,7 @@ export function readConfig(environment: Environment = process.env): Config {
     temporal: {
       address: read.text('TEMPORAL_ADDRESS') ?? '127.0.0.1:7233',
       namespace: read.text('TEMPORAL_NAMESPACE') ?? 'default',
+      taskQueue: read.text('TEMPORAL_TASK_QUEUE') ?? 'perennial',
     },
     stripe: {
       baseUrl: withoutSlash(read.url('STRIPE_API_BASE', ['http:', 'https:'])),
@@ -101,6 +103,7 @@ export interface LocalSettings {
   readonly databaseUrl: string | undefined
   readonly temporalAddress: string | undefined
   readonly temporalNamespace: string
+  readonly temporalTaskQueue: string
   readonly stripeApiKey: string | undefined
   readonly stripeApiBase: string | undefined
   readonly publicUrl: string | undefined
@@ -114,6 +117,7 @@ export function readLocalSettings(environment: Environment = process.env): Local
     databaseUrl: read.url('DATABASE_URL', ['postgres:', 'postgresql:']),
     temporalAddress: read.text('TEMPORAL_ADDRESS'),
     temporalNamespace: read.text('TEMPORAL_NAMESPACE') ?? 'default',
+    temporalTaskQueue: read.text('TEMPORAL_TASK_QUEUE') ?? 'perennial',
     stripeApiKey: read.text('STRIPE_API_KEY'),
     stripeApiBase: withoutSlash(read.url('STRIPE_API_BASE', ['http:', 'https:'])),
     publicUrl: withoutSlash(read.url('PUBLIC_URL', ['http:', 'https:'])),

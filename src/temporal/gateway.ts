@@ -1,7 +1,7 @@
 import { Client, Connection } from '@temporalio/client'
 import type { InvoiceCommand, SubscriptionCommand } from '../activities/contracts.ts'
 import { sendUpdate } from './commands.ts'
-import { TASK_QUEUE, workflowIds } from './ids.ts'
+import { workflowIds } from './ids.ts'
 import { signalInvoice, startInvoice, startSubscription, startTestClock } from './start.ts'
 import type {
   InvoiceStartRequest,
@@ -31,27 +31,38 @@ export interface TemporalGateway {
 export interface TemporalOptions {
   readonly address: string
   readonly namespace: string
+  readonly taskQueue: string
+}
+
+interface GatewayOptions {
+  /** Where the workers of this installation poll. */
+  readonly taskQueue: string
+  readonly close?: () => Promise<void>
 }
 
 /** Connects on first use: an API that starts before Temporal is up is not ready, and becomes so by itself. */
 export async function connectTemporal(options: TemporalOptions): Promise<TemporalGateway> {
   const connection = Connection.lazy({ address: options.address })
-  return temporalGateway(
-    new Client({ connection, namespace: options.namespace }),
-    async () => await connection.close(),
-  )
+  return temporalGateway(new Client({ connection, namespace: options.namespace }), {
+    taskQueue: options.taskQueue,
+    close: async () => await connection.close(),
+  })
+}
+
+interface GatewayOptions {
+  /** Where the workers of this installation poll. */
+  readonly taskQueue: string
+  readonly close?: () => Promise<void>
 }
 
 /** The gateway over a client that exists already, e.g. the worker's. */
-export function temporalGateway(
-  client: Client,
-  close: () => Promise<void> = async () => {},
-): TemporalGateway {
+export function temporalGateway(client: Client, options: GatewayOptions): TemporalGateway {
+  const { taskQueue } = options
   return {
-    startSubscription: async (request) => await startSubscription(client, request),
-    startInvoice: async (request) => await startInvoice(client, request),
-    startTestClock: async (request) => await startTestClock(client, request),
-    signalInvoice: async (request, signal) => await signalInvoice(client, request, signal),
+    startSubscription: async (request) => await startSubscription(client, { ...request, taskQueue }),
+    startInvoice: async (request) => await startInvoice(client, { ...request, taskQueue }),
+    startTestClock: async (request) => await startTestClock(client, { ...request, taskQueue }),
+    signalInvoice: async (request, signal) => await signalInvoice(client, { ...request, taskQueue }, signal),
     updateSubscription: async (id, command) =>
       await sendUpdate(client, {
         workflowId: workflowIds.subscription(id),
@@ -63,7 +74,7 @@ export function temporalGateway(
     advanceTestClock: async (id) => {
       await client.workflow.signalWithStart('testClock', {
         workflowId: workflowIds.testClock(id),
-        taskQueue: TASK_QUEUE,
+        taskQueue,
         args: [{ testClockId: id, advancing: false }],
         signal: 'advance',
         staticSummary: 'Test clock',
@@ -71,7 +82,7 @@ export function temporalGateway(
     },
     tick: async (workflowId, nowMs) => await tick(client, workflowId, nowMs),
     checkHealth: async () => await checkHealth(client),
-    close,
+    close: options.close ?? (async () => {}),
   }
 }
 

@@ -4,6 +4,3 @@ export const workflowIds = {
   invoice: (id: string) => `invoice/${id}`,
   testClock: (id: string) => `test-clock/${id}`,
 } as const
-
-/** Workflows and activities share a queue: one worker runs both. */
-export const TASK_QUEUE = 'perennial'

@@ -1,7 +1,7 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client'
 import type { Client } from '@temporalio/client'
 import { defineSearchAttributeKey } from '@temporalio/common'
-import { TASK_QUEUE, workflowIds } from './ids.ts'
+import { workflowIds } from './ids.ts'
 
 export interface SubscriptionStartRequest {
   readonly subscriptionId: string
@@ -29,6 +29,8 @@ export interface InvoiceSignal {
   readonly type: string
 }
 
+type Queued<T> = T & { readonly taskQueue: string }
+
 /** A workflow that is open already is the one we wanted (one workflow an id). */
 async function unlessStarted(start: Promise<unknown>): Promise<void> {
   try {
@@ -44,10 +46,13 @@ const customerKey = defineSearchAttributeKey('CustomerKey', 'KEYWORD')
 const planKey = defineSearchAttributeKey('PlanKey', 'KEYWORD')
 const invoiceStatus = defineSearchAttributeKey('InvoiceStatus', 'KEYWORD')
 
-export async function startSubscription(client: Client, request: SubscriptionStartRequest): Promise<void> {
+export async function startSubscription(
+  client: Client,
+  request: Queued<SubscriptionStartRequest>,
+): Promise<void> {
   const start = client.workflow.start('subscription', {
     workflowId: workflowIds.subscription(request.subscriptionId),
-    taskQueue: TASK_QUEUE,
+    taskQueue: request.taskQueue,
     args: [
       {
         subscriptionId: request.subscriptionId,
@@ -66,10 +71,10 @@ export async function startSubscription(client: Client, request: SubscriptionSta
   await unlessStarted(start)
 }
 
-function invoiceOptions(request: InvoiceStartRequest) {
+function invoiceOptions(request: Queued<InvoiceStartRequest>) {
   return {
     workflowId: workflowIds.invoice(request.invoiceId),
-    taskQueue: TASK_QUEUE,
+    taskQueue: request.taskQueue,
     args: [
       {
         invoiceId: request.invoiceId,
@@ -86,14 +91,14 @@ function invoiceOptions(request: InvoiceStartRequest) {
   }
 }
 
-export async function startInvoice(client: Client, request: InvoiceStartRequest): Promise<void> {
+export async function startInvoice(client: Client, request: Queued<InvoiceStartRequest>): Promise<void> {
   await unlessStarted(client.workflow.start('invoice', invoiceOptions(request)))
 }
 
 /** An invoice that was settled and is paid again, or later, gets a new run: the row guards what it may do. */
 export async function signalInvoice(
   client: Client,
-  request: InvoiceStartRequest,
+  request: Queued<InvoiceStartRequest>,
   signal: InvoiceSignal,
 ): Promise<void> {
   await client.workflow.signalWithStart('invoice', {
@@ -103,10 +108,10 @@ export async function signalInvoice(
   })
 }
 
-export async function startTestClock(client: Client, request: TestClockStartRequest): Promise<void> {
+export async function startTestClock(client: Client, request: Queued<TestClockStartRequest>): Promise<void> {
   const start = client.workflow.start('testClock', {
     workflowId: workflowIds.testClock(request.testClockId),
-    taskQueue: TASK_QUEUE,
+    taskQueue: request.taskQueue,
     args: [{ testClockId: request.testClockId, advancing: false }],
     staticSummary: 'Test clock',
   })

@@ -1,0 +1,96 @@
+import { randomUUID } from 'node:crypto'
+import { Client } from '@temporalio/client'
+import { NativeConnection, Runtime, Worker } from '@temporalio/worker'
+import { pino } from 'pino'
+import { ulid } from 'ulid'
+import { createActivities } from '../../src/activities/create-activities.ts'
+import { buildApp } from '../../src/api/app.ts'
+import { startRelay } from '../../src/relay/relay.ts'
+import { startSandbox } from '../../src/sandbox/server.ts'
+import { createStripeGateway } from '../../src/stripe/gateway.ts'
+import { temporalGateway } from '../../src/temporal/gateway.ts'
+import { createTestDatabase } from './database.ts'
+import type { TestDatabase } from './database.ts'
+import { testTemporalAddress, workflowBundlePath } from './temporal.ts'
+
+/** The whole product in this process, on a database and a task queue of its own, against a sandbox of its own. */
+export interface Installation {
+  readonly url: string
+  readonly sandboxUrl: string
+  readonly database: TestDatabase
+  readonly client: Client
+  /** Calls the API; throws with the problem when the answer is not 2xx. */
+  readonly call: <T>(method: string, path: string, body?: unknown) => Promise<T>
+  readonly close: () => Promise<void>
+}
+
+export const MASTER_KEY = 'test-master-key-test-master-key-0'
+
+Runtime.install({ telemetryOptions: { logging: { forward: {}, filter: 'ERROR' } } })
+
+/** Starts it; about two seconds. Close it in afterAll. */
+export async function startInstallation(): Promise<Installation> {
+  const [database, sandbox, address, codePath] = await Promise.all([
+    createTestDatabase(),
+    startSandbox({ port: 0 }),
+    testTemporalAddress(),
+    workflowBundlePath(),
+  ])
+  const { db } = database
+  const log = pino({ level: process.env['TEST_LOG_LEVEL'] ?? 'silent' })
+  const taskQueue = `test-${randomUUID()}`
+  const connection = await NativeConnection.connect({ address })
+  const client = new Client({ connection })
+  const temporal = temporalGateway(client, { taskQueue })
+  const stripe = createStripeGateway({ masterKey: MASTER_KEY, baseUrl: sandbox.url, limits: false })
+  const relay = startRelay({ db, temporal, newId: ulid, log })
+  const activities = createActivities({
+    db,
+    stripe,
+    temporal,
+    newId: ulid,
+    jitterWindowMs: 0,
+    kickRelay: relay.kick,
+    log,
+  })
+  const worker = await Worker.create({
+    connection,
+    taskQueue,
+    activities,
+    workflowBundle: { codePath },
+    maxCachedWorkflows: 200,
+  })
+  const running = worker.run()
+
+  const config = { publicUrl: '' }
+  const app = await buildApp(
+    { db, temporal, stripe, config, newId: ulid, now: () => new Date(), log },
+    { checkResponses: true },
+  )
+  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  // Known only now: where the sandbox sends its webhooks.
+  config.publicUrl = url
+
+  const call = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
+    const response = await fetch(url + path, {
+      method,
+      ...(body !== undefined && {
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      }),
+    })
+    const text = await response.text()
+    if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${text}`)
+    return (text === '' ? undefined : JSON.parse(text)) as T
+  }
+  const close = async (): Promise<void> => {
+    await app.close()
+    worker.shutdown()
+    await running
+    await relay.stop()
+    await connection.close()
+    await sandbox.close()
+    await database.drop()
+  }
+  return { url, sandboxUrl: sandbox.url, database, client, call, close }
+}

@@ -1,0 +1,24 @@
+/** A form post to the sandbox as `stripe` clients send it: what a merchant does at Stripe, outside of the product. */
+export async function stripePost<T extends { id: string }>(
+  sandboxUrl: string,
+  path: string,
+  fields: Readonly<Record<string, string>> = {},
+): Promise<T> {
+  const response = await fetch(`${sandboxUrl}/v1/${path}`, {
+    method: 'POST',
+    headers: { authorization: 'Bearer sk_test_sandbox', 'content-type': 'application/x-www-form-urlencoded' },
+    body: new URLSearchParams(fields),
+  })
+  const body = await response.text()
+  if (!response.ok) throw new Error(`Stripe POST ${path} answered ${response.status}: ${body}`)
+  return JSON.parse(body) as T
+}
+
+export async function stripeGet<T>(sandboxUrl: string, path: string): Promise<T> {
+  const response = await fetch(`${sandboxUrl}/v1/${path}`, {
+    headers: { authorization: 'Bearer sk_test_sandbox' },
+  })
+  const body = await response.text()
+  if (!response.ok) throw new Error(`Stripe GET ${path} answered ${response.status}: ${body}`)
+  return JSON.parse(body) as T
+}
