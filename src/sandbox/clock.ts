@@ -42,14 +42,14 @@ function expireSessions(ctx: Context, now: number): void {
 }
 
 export function createTimeKeeper({ context, changed, fail }: Deps): TimeKeeper {
-  let closed = false
+  const life = { closed: false }
   let running: Promise<void> | null = null
   let again = false
 
   const untilTried = async (ctx: Context, invoice: InvoiceRecord) => {
     const deadline = Date.now() + DELIVERY_PATIENCE_MS
     while (
-      !closed &&
+      !life.closed &&
       Date.now() < deadline &&
       invoice.status === 'draft' &&
       createdDelivery(ctx, invoice) === 'untried'
@@ -69,7 +69,7 @@ export function createTimeKeeper({ context, changed, fail }: Deps): TimeKeeper {
     const target = clock._target ?? clock.frozen_time
     for (;;) {
       const current = ctx.store.get('clocks', clock.id)
-      if (closed || current === undefined) return
+      if (life.closed || current === undefined) return
       const invoice = nextDue(ctx, clock.id, target)
       if (invoice === undefined) break
       const frozen = Math.max(current.frozen_time, invoice._dueAt ?? 0)
@@ -96,14 +96,14 @@ export function createTimeKeeper({ context, changed, fail }: Deps): TimeKeeper {
     const ctx = context()
     const now = Math.floor(ctx.nowMs() / 1000)
     ctx.store.transact(() => expireSessions(ctx, now))
-    for (let due = nextDue(ctx, '', now); due !== undefined && !closed; due = nextDue(ctx, '', now))
+    for (let due = nextDue(ctx, '', now); due !== undefined && !life.closed; due = nextDue(ctx, '', now))
       await runDue(ctx, due)
     await Promise.all(
       [...ctx.store.all('clocks')].map(async (clock) => {
         if (clock.status === 'advancing') return advance(ctx, clock)
         for (
           let due = nextDue(ctx, clock.id, clock.frozen_time);
-          due !== undefined && !closed;
+          due !== undefined && !life.closed;
           due = nextDue(ctx, clock.id, clock.frozen_time)
         ) {
           await runDue(ctx, due)
@@ -116,10 +116,10 @@ export function createTimeKeeper({ context, changed, fail }: Deps): TimeKeeper {
     do {
       again = false
       await pass()
-    } while (again && !closed)
+    } while (again && !life.closed)
   }
   const kick = () => {
-    if (closed) return
+    if (life.closed) return
     again = true
     running ??= loop()
       .catch(fail)
@@ -140,7 +140,7 @@ export function createTimeKeeper({ context, changed, fail }: Deps): TimeKeeper {
       )
     },
     close: async () => {
-      closed = true
+      life.closed = true
       clearInterval(timer)
       await running
     },

@@ -52,3 +52,9 @@ export function truncate(
   response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) })
   response.write(body.slice(0, Math.floor(body.length / 2)), () => response.destroy())
 }
+
+/** One field of a submitted form; '' when absent. */
+export function fieldOf(form: Raw, name: string): string {
+  const value = form[name]
+  return typeof value === 'string' ? value : ''
+}

@@ -48,6 +48,6 @@ const presenters: Presenters = {
 
 /** A record as the API shows it. */
 export function present<T extends Table>(ctx: Context, table: T, record: Tables[T]): object {
-  const presenter = presenters[table] as ((ctx: Context, record: Tables[T]) => object) | undefined
+  const presenter = presenters[table]
   return presenter === undefined ? strip(record) : presenter(ctx, record)
 }

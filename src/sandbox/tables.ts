@@ -1,4 +1,4 @@
-import type Stripe from 'stripe'
+import type { Stripe } from 'stripe'
 
 /** Ids instead of expandable objects, decimals as texts: what is kept and what goes over the wire. */
 type Plain<V> = V extends Stripe.Decimal ? string : V
@@ -51,7 +51,7 @@ export type InvoiceItemRecord = Record_<
     metadata: Metadata
     discounts: readonly string[]
     tax_rates: readonly string[]
-    pricing: object | null
+    pricing: LinePricing | null
     _position: number
     /** The id of its line on the invoice. */
     _line: string
@@ -59,6 +59,11 @@ export type InvoiceItemRecord = Record_<
     _taxAmounts: readonly ManualTax[] | null
   }
 >
+export interface LinePricing {
+  readonly price_details: { readonly price: string; readonly product: string | null } | null
+  readonly type: 'price_details'
+  readonly unit_amount_decimal: string
+}
 export interface ManualTax {
   readonly amount: number
   readonly taxable_amount: number

@@ -163,7 +163,7 @@ function askForAuthentication(
     next_action: {
       type: 'use_stripe_sdk',
       use_stripe_sdk: { type: 'three_d_secure_redirect' },
-    } as unknown as PaymentIntentRecord['next_action'],
+    },
   })
   emit(ctx, 'payment_intent.requires_action', ['paymentIntents', waiting])
   const attempted = { ...invoice, attempted: true, next_payment_attempt: null }

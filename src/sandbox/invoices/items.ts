@@ -19,7 +19,7 @@ import {
   unbuilt,
 } from '../params.ts'
 import { requireRecord } from '../require.ts'
-import type { CustomerRecord, InvoiceItemRecord, InvoiceRecord, ManualTax } from '../tables.ts'
+import type { CustomerRecord, InvoiceItemRecord, InvoiceRecord, LinePricing, ManualTax } from '../tables.ts'
 import { itemsOf } from './lines.ts'
 
 /** [stripe docs: invoice items] */
@@ -92,10 +92,10 @@ const at = (path: string, name: string) => (path === '' ? name : `${path}[${name
 interface Priced {
   readonly amount: number
   readonly quantity: number
-  readonly pricing: object
+  readonly pricing: LinePricing
 }
 
-function pricingOf(unit: string, price: string | null, product: string | null): object {
+function pricingOf(unit: string, price: string | null, product: string | null): LinePricing {
   const details = price === null ? null : { price, product }
   return { price_details: details, type: 'price_details', unit_amount_decimal: unit }
 }
@@ -251,7 +251,7 @@ export function editItem(
     input.price_data ||
     input.pricing ||
     input.unit_amount_decimal
-  const unit = (item.pricing as { unit_amount_decimal?: string } | null)?.unit_amount_decimal ?? '0'
+  const unit = item.pricing?.unit_amount_decimal ?? '0'
   const onlyQuantity =
     input.quantity !== undefined && !input.price_data && !input.pricing && input.amount === undefined
   const priced = onlyQuantity

@@ -8,7 +8,6 @@ import { requireCustomer, requireRecord } from '../require.ts'
 import { idOf, route } from '../route.ts'
 import type { InvoiceItemRecord, InvoiceRecord } from '../tables.ts'
 import { changeItems } from './edit.ts'
-import type { ItemInput } from './items.ts'
 import { addItem, editItem, lineShape } from './items.ts'
 import { itemsOf, lineItem, lineItems } from './lines.ts'
 
@@ -48,7 +47,7 @@ function add(ctx: Context, values: Values<typeof addShape>, path: readonly strin
   const invoice = invoiceAt(ctx, path)
   const changed = changeItems(ctx, invoice, () => {
     for (const [index, line] of values.lines.entries())
-      addItem(ctx, line as ItemInput, targetOf(ctx, invoice, `lines[${index}]`))
+      addItem(ctx, line, targetOf(ctx, invoice, `lines[${index}]`))
   })
   return present(ctx, 'invoices', withMetadata(ctx, changed, values.invoice_metadata))
 }
@@ -58,7 +57,7 @@ function change(ctx: Context, values: Values<typeof changeShape>, path: readonly
   const changed = changeItems(ctx, invoice, () => {
     for (const [index, { id, ...line }] of values.lines.entries()) {
       const item = itemOfLine(ctx, invoice, [id, `lines[${index}][id]`])
-      editItem(ctx, item, [line as ItemInput, targetOf(ctx, invoice, `lines[${index}]`)])
+      editItem(ctx, item, [line, targetOf(ctx, invoice, `lines[${index}]`)])
     }
   })
   return present(ctx, 'invoices', withMetadata(ctx, changed, values.invoice_metadata))
@@ -80,7 +79,7 @@ function editLine(ctx: Context, values: Values<typeof lineShape>, path: readonly
   const invoice = invoiceAt(ctx, path)
   const item = itemOfLine(ctx, invoice, [path[1] ?? ''])
   const changed = changeItems(ctx, invoice, () =>
-    editItem(ctx, item, [values as ItemInput, targetOf(ctx, invoice, '')]),
+    editItem(ctx, item, [values, targetOf(ctx, invoice, '')]),
   )
   return lineItem(ctx, changed, ctx.store.get('invoiceItems', item.id) ?? item)
 }

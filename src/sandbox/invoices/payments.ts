@@ -139,7 +139,7 @@ export function recordCharge(
           ? 'Payment complete.'
           : 'The bank did not return any further details with this decline.',
       type: decline === null ? 'authorized' : 'issuer_declined',
-    } as unknown as ChargeRecord['outcome'],
+    },
     paid: decline === null,
     payment_intent: intent.id,
     payment_method: method.id,

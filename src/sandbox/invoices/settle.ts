@@ -72,7 +72,7 @@ export function markUncollectible(ctx: Context, invoice: InvoiceRecord): Invoice
   if (invoice.status !== 'open') throw notOpen()
   const marked = close(
     ctx,
-    { ...invoice, status_details: { uncollectible: { reason: 'user_forgiven' } } as never },
+    { ...invoice, status_details: { uncollectible: { reason: 'user_forgiven' } } },
     'uncollectible',
   )
   emit(ctx, 'invoice.marked_uncollectible', ['invoices', marked])

@@ -1,6 +1,6 @@
 import { cardByNumber } from '../cards.ts'
 import { formatAmount } from '../currencies.ts'
-import { redirect, send, sendHtml } from '../http.ts'
+import { fieldOf, redirect, send, sendHtml } from '../http.ts'
 import { attemptPayment } from '../invoices/collect.ts'
 import { itemsOf } from '../invoices/lines.ts'
 import { createFromCard } from '../resources/payment-methods.ts'
@@ -73,7 +73,7 @@ function show(request: PageRequest, invoice: InvoiceRecord, error: string | null
 /** The customer is present, so that 3-D Secure counts as passed here. */
 function pay(request: PageRequest, invoice: InvoiceRecord): void {
   const { ctx, form } = request
-  const card = cardByNumber(String(form['card'] ?? ''))
+  const card = cardByNumber(fieldOf(form, 'card'))
   if (card === undefined) return show(request, invoice, 'Your card number is incorrect.')
   const { refusal } = ctx.store.transact(() =>
     attemptPayment(ctx, invoice, 'customer', createFromCard(ctx, card)),

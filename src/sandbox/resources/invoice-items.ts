@@ -2,7 +2,6 @@ import type { Context } from '../context.ts'
 import { refuse } from '../errors.ts'
 import { emit } from '../events.ts'
 import { changeItems } from '../invoices/edit.ts'
-import type { ItemInput } from '../invoices/items.ts'
 import { addItem, editItem, itemShape } from '../invoices/items.ts'
 import { listPage } from '../lists.ts'
 import type { Values } from '../params.ts'
@@ -45,7 +44,7 @@ function create(ctx: Context, values: Values<typeof createShape>): object {
   }
   const created: InvoiceItemRecord[] = []
   within(ctx, invoice, () => {
-    created.push(addItem(ctx, input as ItemInput, { customer, invoice, currency: unit, path: '' }))
+    created.push(addItem(ctx, input, { customer, invoice, currency: unit, path: '' }))
   })
   const [item] = created
   if (item === undefined) throw new Error('no item was made')
@@ -63,7 +62,7 @@ const targetOf = (ctx: Context, item: InvoiceItemRecord) => ({
 function edit(ctx: Context, values: Values<typeof itemShape>, path: readonly string[]): object {
   const item = itemAt(ctx, path)
   const target = targetOf(ctx, item)
-  within(ctx, target.invoice, () => editItem(ctx, item, [values as ItemInput, target]))
+  within(ctx, target.invoice, () => editItem(ctx, item, [values, target]))
   return present(ctx, 'invoiceItems', itemAt(ctx, path))
 }
 

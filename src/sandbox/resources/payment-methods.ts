@@ -84,7 +84,7 @@ export function createFromCard(
       regulated_status: 'unregulated',
       three_d_secure_usage: { supported: true },
       wallet: null,
-    } as PaymentMethodRecord['card'] & object,
+    },
     created: timeOf(ctx, null),
     customer: null,
     customer_account: null,
