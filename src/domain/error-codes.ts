@@ -240,6 +240,11 @@ export const errorCodes = {
     'The invoice is not at Stripe',
     'Retry the invoice: it is looked for by our id, and made again only if it is not there.',
   ),
+  stripe_refused: entry(
+    400,
+    'Stripe refused the request',
+    'Read what Stripe says in the detail, correct it and try again.',
+  ),
   stripe_unavailable: entry(503, 'Stripe is not reachable', 'Nothing to do: it is repeated by itself.'),
   webhook_signature_invalid: entry(
     400,

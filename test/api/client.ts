@@ -13,8 +13,8 @@ export type Wire<T> = T extends Date
 
 export type Schemas = { [K in keyof components['schemas']]: Wire<components['schemas'][K]> }
 
-/** Compiles only where what we answer is what the client expects. */
-export function expectAssignable<Expected>(_answer: Expected): void {}
+/** `true` compiles only where what we answer is what the client expects, or what it sends is what we take. */
+export type IsAssignable<From, To> = [From] extends [To] ? true : false
 
 /** The published client, unchanged, talking to the app over a socket. */
 export async function connectClient(app: FastifyInstance, apiKey?: string): Promise<OpenMeter> {

@@ -1,6 +1,8 @@
 import fp from 'fastify-plugin'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { DomainError, errorCodes } from '../../domain/errors.ts'
+import { StripeFailure } from '../../stripe/failures.ts'
+import type { ClassifiedFailure } from '../../stripe/types.ts'
 import type { ErrorCode } from '../../domain/errors.ts'
 import { describeValidation } from './validation-problem.ts'
 
@@ -25,9 +27,24 @@ const frameworkCodes: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_MAX_PARAM_LENGTH: 'not_found',
 }
 
+/** What Stripe refused, with what it said. */
+function ofStripe({ kind, message }: ClassifiedFailure): DomainError {
+  switch (kind) {
+    case 'auth':
+      return new DomainError('stripe_key_unauthorized', `Stripe does not accept the key: ${message}`)
+    case 'final':
+    case 'outcome':
+      return new DomainError('stripe_refused', `Stripe refused: ${message}`)
+    case 'retryable':
+    case 'pinned':
+      return new DomainError('stripe_unavailable', `Stripe did not do it: ${message}`)
+  }
+}
+
 /** Every failure as a DomainError: from here on there is one shape. */
-function toDomainError(error: FastifyError | DomainError): DomainError {
+function toDomainError(error: FastifyError | DomainError | StripeFailure): DomainError {
   if (error instanceof DomainError) return error
+  if (error instanceof StripeFailure) return ofStripe(error.failure)
   if (error.validation !== undefined) {
     const { field, detail } = describeValidation(error.validation, error.validationContext ?? 'body')
     return new DomainError('validation_failed', detail, { field })
@@ -75,7 +92,7 @@ export const problems = fp(async (app) => {
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
   })
-  app.setErrorHandler<FastifyError | DomainError>((error, request, reply) => {
+  app.setErrorHandler<FastifyError | DomainError | StripeFailure>((error, request, reply) => {
     const problem = toDomainError(error)
     if (errorCodes[problem.code].status >= 500)
       request.log.error({ err: error, requestId: request.id }, problem.message)

@@ -29,30 +29,59 @@ export async function insertStripeApp(db: Db, app: NewStripeApp, now: Date): Pro
 
 /** An app that is installed. */
 export async function findApp(db: Db, id: string): Promise<AppRow | null> {
-  const row = await db.selectFrom('apps').selectAll().where('id', '=', id).where('deletedAt', 'is', null).executeTakeFirst()
+  const row = await db
+    .selectFrom('apps')
+    .selectAll()
+    .where('id', '=', id)
+    .where('deletedAt', 'is', null)
+    .executeTakeFirst()
   return row === undefined ? null : asApp(row)
 }
 
 /** Installed or not: profiles and invoices of old go on naming an app. */
 export async function findAppsById(db: Db, ids: readonly string[]): Promise<readonly AppRow[]> {
   if (ids.length === 0) return []
-  return (await db.selectFrom('apps').selectAll().where('id', 'in', [...ids]).execute()).map(asApp)
+  return (
+    await db
+      .selectFrom('apps')
+      .selectAll()
+      .where('id', 'in', [...ids])
+      .execute()
+  ).map(asApp)
 }
 
 export async function listApps(db: Db, paging: PageRequest): Promise<Page<AppRow>> {
   const installed = db.selectFrom('apps').where('deletedAt', 'is', null)
-  const { count } = await installed.select((eb) => eb.fn.countAll<string>().as('count')).executeTakeFirstOrThrow()
-  const rows = await installed.selectAll().orderBy('createdAt').orderBy('id').limit(paging.pageSize).offset(offsetOf(paging)).execute()
+  const { count } = await installed
+    .select((eb) => eb.fn.countAll<string>().as('count'))
+    .executeTakeFirstOrThrow()
+  const rows = await installed
+    .selectAll()
+    .orderBy('createdAt')
+    .orderBy('id')
+    .limit(paging.pageSize)
+    .offset(offsetOf(paging))
+    .execute()
   return { items: rows.map(asApp), totalCount: Number(count) }
 }
 
 /** The app of the default billing profile, else the one installed first. */
 export async function findDefaultApp(db: Db): Promise<AppRow | null> {
-  const row = await db.selectFrom('apps')
-    .leftJoin('billingProfiles', (join) => join.onRef('billingProfiles.appId', '=', 'apps.id')
-      .on('billingProfiles.isDefault', '=', true).on('billingProfiles.deletedAt', 'is', null))
-    .selectAll('apps').where('apps.deletedAt', 'is', null).where('apps.type', '=', 'stripe')
-    .orderBy('billingProfiles.id', (order) => order.asc().nullsLast()).orderBy('apps.createdAt').limit(1).executeTakeFirst()
+  const row = await db
+    .selectFrom('apps')
+    .leftJoin('billingProfiles', (join) =>
+      join
+        .onRef('billingProfiles.appId', '=', 'apps.id')
+        .on('billingProfiles.isDefault', '=', true)
+        .on('billingProfiles.deletedAt', 'is', null),
+    )
+    .selectAll('apps')
+    .where('apps.deletedAt', 'is', null)
+    .where('apps.type', '=', 'stripe')
+    .orderBy('billingProfiles.id', (order) => order.asc().nullsLast())
+    .orderBy('apps.createdAt')
+    .limit(1)
+    .executeTakeFirst()
   return row === undefined ? null : asApp(row)
 }
 
@@ -64,7 +93,9 @@ export interface AppContent {
 
 export async function replaceApp(db: Db, id: string, content: AppContent, now: Date): Promise<AppRow> {
   const row = { ...content, metadata: json(content.metadata), updatedAt: now }
-  return asApp(await db.updateTable('apps').set(row).where('id', '=', id).returningAll().executeTakeFirstOrThrow())
+  return asApp(
+    await db.updateTable('apps').set(row).where('id', '=', id).returningAll().executeTakeFirstOrThrow(),
+  )
 }
 
 export interface StripeCredentials {
@@ -73,20 +104,59 @@ export interface StripeCredentials {
 }
 
 /** A new key makes an app that Stripe had refused usable again. */
-export async function setStripeKey(db: Db, id: string, credentials: StripeCredentials, now: Date): Promise<AppRow> {
+export async function setStripeKey(
+  db: Db,
+  id: string,
+  credentials: StripeCredentials,
+  now: Date,
+): Promise<AppRow> {
   const row = { ...credentials, status: 'ready', updatedAt: now }
-  return asApp(await db.updateTable('apps').set(row).where('id', '=', id).returningAll().executeTakeFirstOrThrow())
+  return asApp(
+    await db.updateTable('apps').set(row).where('id', '=', id).returningAll().executeTakeFirstOrThrow(),
+  )
 }
 
-/** The billing profile that still uses it, by name. */
+/** The installed app of a Stripe account. */
+export async function findAppOfAccount(db: Db, stripeAccountId: string): Promise<AppRow | null> {
+  const row = await db
+    .selectFrom('apps')
+    .selectAll()
+    .where('stripeAccountId', '=', stripeAccountId)
+    .where('deletedAt', 'is', null)
+    .executeTakeFirst()
+  return row === undefined ? null : asApp(row)
+}
+
+/** What still needs it: a billing profile, or an invoice that is not settled. */
 export async function findAppUse(db: Db, id: string): Promise<string | null> {
-  const profile = await db.selectFrom('billingProfiles').select('name').where('appId', '=', id).where('deletedAt', 'is', null).limit(1).executeTakeFirst()
-  return profile?.name ?? null
+  const profile = await db
+    .selectFrom('billingProfiles')
+    .select('name')
+    .where('appId', '=', id)
+    .where('deletedAt', 'is', null)
+    .limit(1)
+    .executeTakeFirst()
+  if (profile !== undefined) return `the billing profile "${profile.name}"`
+  const invoice = await db
+    .selectFrom('invoices')
+    .select('id')
+    .where('appId', '=', id)
+    .where('deletedAt', 'is', null)
+    .where('status', 'not in', ['paid', 'voided', 'uncollectible'])
+    .limit(1)
+    .executeTakeFirst()
+  return invoice === undefined ? null : `the invoice ${invoice.id}`
 }
 
 /** The row stays for the invoices that name it; its secrets go. */
 export async function deleteApp(db: Db, id: string, now: Date): Promise<void> {
-  const gone = { apiKeyEncrypted: null, webhookSecretEncrypted: null, webhookEndpointId: null, deletedAt: now, updatedAt: now }
+  const gone = {
+    apiKeyEncrypted: null,
+    webhookSecretEncrypted: null,
+    webhookEndpointId: null,
+    deletedAt: now,
+    updatedAt: now,
+  }
   await db.updateTable('apps').set(gone).where('id', '=', id).execute()
 }
 
@@ -103,19 +173,32 @@ export interface CustomerLink {
 
 export async function upsertCustomerLink(db: Db, link: CustomerLink, now: Date): Promise<void> {
   const { customerId: _customer, appId: _app, ...changes } = link
-  await db.insertInto('customerApps').values({ ...link, createdAt: now, updatedAt: now })
-    .onConflict((oc) => oc.columns(['customerId', 'appId']).doUpdateSet({ ...changes, updatedAt: now })).execute()
+  await db
+    .insertInto('customerApps')
+    .values({ ...link, createdAt: now, updatedAt: now })
+    .onConflict((oc) => oc.columns(['customerId', 'appId']).doUpdateSet({ ...changes, updatedAt: now }))
+    .execute()
 }
 
 /** A customer's links to apps that are installed, the oldest first. */
 export async function listCustomerLinks(db: Db, customerId: string): Promise<readonly CustomerAppRow[]> {
-  return db.selectFrom('customerApps').innerJoin('apps', 'apps.id', 'customerApps.appId').selectAll('customerApps')
-    .where('customerId', '=', customerId).where('apps.deletedAt', 'is', null)
-    .orderBy('customerApps.createdAt').orderBy('customerApps.appId').execute()
+  return db
+    .selectFrom('customerApps')
+    .innerJoin('apps', 'apps.id', 'customerApps.appId')
+    .selectAll('customerApps')
+    .where('customerId', '=', customerId)
+    .where('apps.deletedAt', 'is', null)
+    .orderBy('customerApps.createdAt')
+    .orderBy('customerApps.appId')
+    .execute()
 }
 
 /** False when there was no such link. */
 export async function deleteCustomerLink(db: Db, customerId: string, appId: string): Promise<boolean> {
-  const result = await db.deleteFrom('customerApps').where('customerId', '=', customerId).where('appId', '=', appId).executeTakeFirst()
+  const result = await db
+    .deleteFrom('customerApps')
+    .where('customerId', '=', customerId)
+    .where('appId', '=', appId)
+    .executeTakeFirst()
   return result.numDeletedRows > 0n
 }

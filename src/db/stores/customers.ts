@@ -6,6 +6,7 @@ import { json, offsetOf } from '../page.ts'
 import type { Ordering, Page, PageRequest } from '../page.ts'
 import type { Customers, DB } from '../types.gen.ts'
 import { isUniqueViolation } from '../unique-violation.ts'
+import type { SubscriptionRow } from './subscriptions.ts'
 
 export interface PostalAddress {
   country?: string
@@ -45,11 +46,15 @@ export interface NewCustomer extends CustomerContent {
 
 const subjectKeysOf = sql<string[]>`(
   select coalesce(array_agg(s.subject_key order by s.subject_key), '{}') from customer_subjects s
-  where s.customer_id = customers.id and (s.deleted_at is null or customers.deleted_at is not null))`.as('subjectKeys')
+  where s.customer_id = customers.id and (s.deleted_at is null or customers.deleted_at is not null))`.as(
+  'subjectKeys',
+)
 
 const currentSubscriptionOf = sql<string | null>`(
   select s.id from subscriptions s where s.customer_id = customers.id and s.deleted_at is null
-  and s.lifecycle in ('active', 'canceled', 'parked') order by s.active_from desc limit 1)`.as('currentSubscriptionId')
+  and s.lifecycle in ('active', 'canceled', 'parked') order by s.active_from desc limit 1)`.as(
+  'currentSubscriptionId',
+)
 
 function customers(db: Db) {
   return db.selectFrom('customers').selectAll('customers').select([subjectKeysOf, currentSubscriptionOf])
@@ -65,23 +70,40 @@ async function refusingDoubles<T>(key: string | null, write: () => Promise<T>): 
     return await write()
   } catch (error) {
     if (isUniqueViolation(error, 'customers_key_live')) {
-      throw new DomainError('duplicate_key', `There is a customer with the key ${key ?? ''} already.`, { field: 'key' })
+      throw new DomainError('duplicate_key', `There is a customer with the key ${key ?? ''} already.`, {
+        field: 'key',
+      })
     }
     if (isUniqueViolation(error, 'customer_subjects_live')) {
-      throw new DomainError('duplicate_key', 'Another customer has one of these subject keys.', { field: 'usageAttribution.subjectKeys' })
+      throw new DomainError('duplicate_key', 'Another customer has one of these subject keys.', {
+        field: 'usageAttribution.subjectKeys',
+      })
     }
     throw error
   }
 }
 
-async function addSubjects(db: Db, customerId: string, subjectKeys: readonly string[], now: Date): Promise<void> {
+async function addSubjects(
+  db: Db,
+  customerId: string,
+  subjectKeys: readonly string[],
+  now: Date,
+): Promise<void> {
   const rows = [...new Set(subjectKeys)].map((subjectKey) => ({ customerId, subjectKey, createdAt: now }))
   if (rows.length === 0) return
-  await db.insertInto('customerSubjects').values(rows).onConflict((oc) => oc.columns(['customerId', 'subjectKey']).doUpdateSet({ deletedAt: null })).execute()
+  await db
+    .insertInto('customerSubjects')
+    .values(rows)
+    .onConflict((oc) => oc.columns(['customerId', 'subjectKey']).doUpdateSet({ deletedAt: null }))
+    .execute()
 }
 
 async function dropSubjects(db: Db, customerId: string, kept: readonly string[], now: Date): Promise<void> {
-  let query = db.updateTable('customerSubjects').set({ deletedAt: now }).where('customerId', '=', customerId).where('deletedAt', 'is', null)
+  let query = db
+    .updateTable('customerSubjects')
+    .set({ deletedAt: now })
+    .where('customerId', '=', customerId)
+    .where('deletedAt', 'is', null)
   if (kept.length > 0) query = query.where('subjectKey', 'not in', [...kept])
   await query.execute()
 }
@@ -90,15 +112,27 @@ async function dropSubjects(db: Db, customerId: string, kept: readonly string[],
 export async function insertCustomer(db: Db, customer: NewCustomer, now: Date): Promise<void> {
   const { id, testClockId } = customer
   await refusingDoubles(customer.key, async () => {
-    await db.insertInto('customers').values({ ...columnsOf(customer), id, testClockId, createdAt: now, updatedAt: now }).execute()
+    await db
+      .insertInto('customers')
+      .values({ ...columnsOf(customer), id, testClockId, createdAt: now, updatedAt: now })
+      .execute()
     await addSubjects(db, id, customer.subjectKeys, now)
   })
 }
 
 /** In a transaction of the caller. Errors: duplicate_key. */
-export async function replaceCustomer(db: Db, id: string, content: CustomerContent, now: Date): Promise<void> {
+export async function replaceCustomer(
+  db: Db,
+  id: string,
+  content: CustomerContent,
+  now: Date,
+): Promise<void> {
   await refusingDoubles(content.key, async () => {
-    await db.updateTable('customers').set({ ...columnsOf(content), updatedAt: now }).where('id', '=', id).execute()
+    await db
+      .updateTable('customers')
+      .set({ ...columnsOf(content), updatedAt: now })
+      .where('id', '=', id)
+      .execute()
     await dropSubjects(db, id, content.subjectKeys, now)
     await addSubjects(db, id, content.subjectKeys, now)
   })
@@ -107,14 +141,22 @@ export async function replaceCustomer(db: Db, id: string, content: CustomerConte
 /** By id, deleted or not, or by the key of a living one. */
 export async function findCustomer(db: Db, idOrKey: string): Promise<CustomerRow | null> {
   const row = await customers(db)
-    .where((eb) => eb.or([eb('customers.id', '=', idOrKey), eb.and([eb('customers.key', '=', idOrKey), eb('customers.deletedAt', 'is', null)])]))
-    .orderBy(sql`customers.id = ${idOrKey}`, 'desc').executeTakeFirst()
+    .where((eb) =>
+      eb.or([
+        eb('customers.id', '=', idOrKey),
+        eb.and([eb('customers.key', '=', idOrKey), eb('customers.deletedAt', 'is', null)]),
+      ]),
+    )
+    .orderBy(sql`customers.id = ${idOrKey}`, 'desc')
+    .executeTakeFirst()
   return row === undefined ? null : (row as unknown as CustomerRow)
 }
 
 export async function findCustomersById(db: Db, ids: readonly string[]): Promise<readonly CustomerRow[]> {
   if (ids.length === 0) return []
-  return (await customers(db).where('customers.id', 'in', [...ids]).execute()) as unknown as CustomerRow[]
+  return (await customers(db)
+    .where('customers.id', 'in', [...ids])
+    .execute()) as unknown as CustomerRow[]
 }
 
 /** Text filters match a part, whatever the case. */
@@ -137,16 +179,30 @@ function filtered<O>(query: SelectQueryBuilder<DB, 'customers', O>, filter: Cust
   if (filter.includeDeleted !== true) found = found.where('customers.deletedAt', 'is', null)
   if (filter.key !== undefined) found = found.where('customers.key', 'ilike', containing(filter.key))
   if (filter.name !== undefined) found = found.where('customers.name', 'ilike', containing(filter.name))
-  if (filter.primaryEmail !== undefined) found = found.where('customers.primaryEmail', 'ilike', containing(filter.primaryEmail))
+  if (filter.primaryEmail !== undefined)
+    found = found.where('customers.primaryEmail', 'ilike', containing(filter.primaryEmail))
   const { subject, planKey } = filter
   if (subject !== undefined) {
-    found = found.where(({ exists, selectFrom }) => exists(selectFrom('customerSubjects').select('subjectKey')
-      .whereRef('customerSubjects.customerId', '=', 'customers.id').where('customerSubjects.deletedAt', 'is', null)
-      .where('subjectKey', 'ilike', containing(subject))))
+    found = found.where(({ exists, selectFrom }) =>
+      exists(
+        selectFrom('customerSubjects')
+          .select('subjectKey')
+          .whereRef('customerSubjects.customerId', '=', 'customers.id')
+          .where('customerSubjects.deletedAt', 'is', null)
+          .where('subjectKey', 'ilike', containing(subject)),
+      ),
+    )
   }
   if (planKey !== undefined) {
-    found = found.where(({ exists, selectFrom }) => exists(selectFrom('subscriptions').select('subscriptions.id')
-      .whereRef('subscriptions.customerId', '=', 'customers.id').where('planKey', '=', planKey).where('lifecycle', '!=', 'ended')))
+    found = found.where(({ exists, selectFrom }) =>
+      exists(
+        selectFrom('subscriptions')
+          .select('subscriptions.id')
+          .whereRef('subscriptions.customerId', '=', 'customers.id')
+          .where('planKey', '=', planKey)
+          .where('lifecycle', '!=', 'ended'),
+      ),
+    )
   }
   return found
 }
@@ -156,24 +212,64 @@ export async function listCustomers(
   filter: CustomerFilter,
   paging: PageRequest & Ordering<'id' | 'name' | 'createdAt'>,
 ): Promise<Page<CustomerRow>> {
-  const { count } = await filtered(db.selectFrom('customers').select(sql<string>`count(*)`.as('count')), filter).executeTakeFirstOrThrow()
-  const rows = await filtered(customers(db), filter).orderBy(`customers.${paging.orderBy}`, paging.order).orderBy('customers.id')
-    .limit(paging.pageSize).offset(offsetOf(paging)).execute()
+  const { count } = await filtered(
+    db.selectFrom('customers').select(sql<string>`count(*)`.as('count')),
+    filter,
+  ).executeTakeFirstOrThrow()
+  const rows = await filtered(customers(db), filter)
+    .orderBy(`customers.${paging.orderBy}`, paging.order)
+    .orderBy('customers.id')
+    .limit(paging.pageSize)
+    .offset(offsetOf(paging))
+    .execute()
   return { items: rows as unknown as CustomerRow[], totalCount: Number(count) }
 }
 
 /** Why a customer cannot go yet: a subscription that has not ended, or an invoice that is not settled. */
 export async function findCustomerUse(db: Db, id: string): Promise<string | null> {
-  const subscription = await db.selectFrom('subscriptions').select('id').where('customerId', '=', id)
-    .where('deletedAt', 'is', null).where('lifecycle', '!=', 'ended').limit(1).executeTakeFirst()
+  const subscription = await db
+    .selectFrom('subscriptions')
+    .select('id')
+    .where('customerId', '=', id)
+    .where('deletedAt', 'is', null)
+    .where('lifecycle', '!=', 'ended')
+    .limit(1)
+    .executeTakeFirst()
   if (subscription !== undefined) return `the subscription ${subscription.id}`
-  const invoice = await db.selectFrom('invoices').select('id').where('customerId', '=', id).where('deletedAt', 'is', null)
-    .where('status', 'not in', ['paid', 'voided', 'uncollectible']).limit(1).executeTakeFirst()
+  const invoice = await db
+    .selectFrom('invoices')
+    .select('id')
+    .where('customerId', '=', id)
+    .where('deletedAt', 'is', null)
+    .where('status', 'not in', ['paid', 'voided', 'uncollectible'])
+    .limit(1)
+    .executeTakeFirst()
   return invoice === undefined ? null : `the invoice ${invoice.id}`
+}
+
+/** All subscriptions of some customers, the newest first. */
+export async function findSubscriptionsOf(
+  db: Db,
+  customerIds: readonly string[],
+): Promise<readonly SubscriptionRow[]> {
+  if (customerIds.length === 0) return []
+  return db
+    .selectFrom('subscriptions')
+    .selectAll()
+    .where('customerId', 'in', [...customerIds])
+    .where('deletedAt', 'is', null)
+    .orderBy('activeFrom', 'desc')
+    .orderBy('id')
+    .execute()
 }
 
 /** Its key and its subjects are free again. */
 export async function deleteCustomer(db: Db, id: string, now: Date): Promise<void> {
-  await db.updateTable('customers').set({ deletedAt: now, updatedAt: now }).where('id', '=', id).where('deletedAt', 'is', null).execute()
+  await db
+    .updateTable('customers')
+    .set({ deletedAt: now, updatedAt: now })
+    .where('id', '=', id)
+    .where('deletedAt', 'is', null)
+    .execute()
   await dropSubjects(db, id, [], now)
 }

@@ -1,0 +1,98 @@
+import { DomainError } from '../../domain/errors.ts'
+import { findApp, findAppsById } from '../../db/stores/apps.ts'
+import type { AppRow } from '../../db/stores/apps.ts'
+import {
+  countPinnedCustomers,
+  deleteBillingProfile,
+  findBillingProfile,
+  insertBillingProfile,
+  replaceBillingProfile,
+} from '../../db/stores/billing-profiles.ts'
+import type { BillingProfileContent, BillingProfileRow } from '../../db/stores/billing-profiles.ts'
+import type { ApiDeps } from '../deps.ts'
+import { found } from '../not-found.ts'
+import type { BillingProfileCreate, BillingProfileReplaceUpdate } from '../schemas/billing-profiles.ts'
+import { profileSettings } from './profile-settings.ts'
+
+/** A living profile. Errors: not_found. */
+export async function requireProfile({ db }: Pick<ApiDeps, 'db'>, id: string): Promise<BillingProfileRow> {
+  const profile = found(await findBillingProfile(db, id), 'billing profile', id)
+  if (profile.deletedAt !== null) throw new DomainError('not_found', `The billing profile ${id} was deleted.`)
+  return profile
+}
+
+/** The apps of some profiles, by id, where `expand` asks for them. */
+export async function expandedApps(
+  { db }: ApiDeps,
+  profiles: readonly BillingProfileRow[],
+  expand: readonly string[] | undefined,
+): Promise<ReadonlyMap<string, AppRow>> {
+  if (expand?.includes('apps') !== true) return new Map()
+  const apps = await findAppsById(db, [...new Set(profiles.map(({ appId }) => appId))])
+  return new Map(apps.map((app) => [app.id, app]))
+}
+
+function contentOf(input: BillingProfileReplaceUpdate): BillingProfileContent {
+  const { name, description, metadata, supplier } = input
+  return {
+    name,
+    description: description ?? null,
+    metadata: metadata ?? null,
+    supplier,
+    isDefault: input.default,
+    ...profileSettings(input),
+  }
+}
+
+/** One app computes tax, invoices and collects; three that differ would have to agree on one invoice. */
+async function oneApp(
+  { db }: ApiDeps,
+  { tax, invoicing, payment }: BillingProfileCreate['apps'],
+): Promise<string> {
+  const wrong = tax !== payment ? 'tax' : invoicing !== payment ? 'invoicing' : null
+  if (wrong !== null)
+    throw new DomainError('validation_failed', 'tax, invoicing and payment must be the same app.', {
+      field: `apps.${wrong}`,
+    })
+  if ((await findApp(db, payment)) === null)
+    throw new DomainError('validation_failed', `There is no app ${payment}; install it first.`, {
+      field: 'apps.payment',
+    })
+  return payment
+}
+
+export async function createProfile(deps: ApiDeps, input: BillingProfileCreate): Promise<BillingProfileRow> {
+  const content = contentOf(input)
+  const appId = await oneApp(deps, input.apps)
+  return deps.db
+    .transaction()
+    .execute((trx) => insertBillingProfile(trx, { ...content, appId, id: deps.newId() }, deps.now()))
+}
+
+/** Invoices there are keep what they were made with (billing rule 23). */
+export async function updateProfile(
+  deps: ApiDeps,
+  id: string,
+  input: BillingProfileReplaceUpdate,
+): Promise<BillingProfileRow> {
+  const content = contentOf(input)
+  const { isDefault } = await requireProfile(deps, id)
+  if (isDefault && !input.default) {
+    throw new DomainError(
+      'profile_in_use',
+      'The default profile stays it until another is made the default.',
+      { field: 'default' },
+    )
+  }
+  return deps.db.transaction().execute((trx) => replaceBillingProfile(trx, id, content, deps.now()))
+}
+
+export async function removeProfile(deps: ApiDeps, id: string): Promise<void> {
+  const profile = await requireProfile(deps, id)
+  if (profile.isDefault)
+    throw new DomainError('profile_in_use', 'It is the default profile; make another the default first.')
+  const pinned = await countPinnedCustomers(deps.db, id)
+  if (pinned > 0)
+    throw new DomainError('profile_in_use', `${pinned} customers are pinned to it; move them first.`)
+  await deleteBillingProfile(deps.db, id, deps.now())
+}

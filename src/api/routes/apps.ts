@@ -1,0 +1,87 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import { listApps } from '../../db/stores/apps.ts'
+import { changeStripeKey, requireApp, uninstallApp, updateApp } from '../actions/apps.ts'
+import type { ApiDeps } from '../deps.ts'
+import { pageRequest, presentPage } from '../paging.ts'
+import { presentApp } from '../presenters/app.ts'
+import { AppPage, StripeApiKeyInput, StripeApp, StripeAppReplaceUpdate } from '../schemas/apps.ts'
+import { PageQuery } from '../schemas/common.ts'
+import { ref } from '../schemas/reference.ts'
+
+const tags = ['Apps']
+const AppParams = Type.Object({ id: Type.String() })
+
+/** Installed apps: a Stripe account each. */
+export function appRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
+  return async (app) => {
+    app.get(
+      '/api/v1/apps',
+      {
+        config: { scope: 'read' },
+        schema: {
+          operationId: 'listApps',
+          tags,
+          querystring: Type.Object(PageQuery),
+          response: { 200: ref(AppPage) },
+        },
+      },
+      async ({ query }) =>
+        presentPage(await listApps(deps.db, pageRequest(query)), pageRequest(query), presentApp),
+    )
+
+    app.get(
+      '/api/v1/apps/:id',
+      {
+        config: { scope: 'read' },
+        schema: { operationId: 'getApp', tags, params: AppParams, response: { 200: ref(StripeApp) } },
+      },
+      async ({ params: { id } }) => presentApp(await requireApp(deps, id)),
+    )
+
+    app.put(
+      '/api/v1/apps/:id',
+      {
+        config: { scope: 'admin' },
+        schema: {
+          operationId: 'updateApp',
+          tags,
+          params: AppParams,
+          body: ref(StripeAppReplaceUpdate),
+          response: { 200: ref(StripeApp) },
+        },
+      },
+      async ({ params: { id }, body }) => presentApp(await updateApp(deps, id, body)),
+    )
+
+    app.delete(
+      '/api/v1/apps/:id',
+      {
+        config: { scope: 'admin' },
+        schema: { operationId: 'uninstallApp', tags, params: AppParams, response: { 204: Type.Null() } },
+      },
+      async ({ params: { id } }, reply) => {
+        await uninstallApp(deps, id)
+        return reply.status(204).send(null)
+      },
+    )
+
+    app.put(
+      '/api/v1/apps/:id/stripe/api-key',
+      {
+        config: { scope: 'admin' },
+        schema: {
+          operationId: 'updateStripeAPIKey',
+          tags,
+          params: AppParams,
+          body: ref(StripeApiKeyInput),
+          response: { 204: Type.Null() },
+        },
+      },
+      async ({ params: { id }, body }, reply) => {
+        await changeStripeKey(deps, id, body.secretAPIKey)
+        return reply.status(204).send(null)
+      },
+    )
+  }
+}
