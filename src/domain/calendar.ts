@@ -57,6 +57,11 @@ export function addDuration(ms: number, iso: string, timeZone: string): number {
   return zoned(ms, timeZone).add(parseDuration(iso), { overflow: 'constrain' }).epochMilliseconds
 }
 
+/** The instant a duration before another, by the calendar of the zone. */
+export function subtractDuration(ms: number, iso: string, timeZone: string): number {
+  return zoned(ms, timeZone).subtract(parseDuration(iso), { overflow: 'constrain' }).epochMilliseconds
+}
+
 /** Whether a name is an IANA time zone. Offsets such as +01:00 are refused: they have no daylight saving. */
 export function isTimeZone(name: string): boolean {
   if (!/^[A-Za-z]/.test(name)) return false

@@ -76,5 +76,5 @@ function dispositionOf(totalMinor: bigint, c: Currency): Disposition {
 
 /** Whether the processor charges an amount: at least its minimum (rule 21). */
 export function isCollectable(totalMinor: bigint, c: Currency): boolean {
-  return totalMinor > 0n && totalMinor >= (c.processorMinimumMinor ?? 1n)
+  return totalMinor >= (c.processorMinimumMinor ?? 1n)
 }

@@ -175,7 +175,7 @@ function slicesEnding(q: SliceSource & { after: number | null; at: number }): re
   if (after === null || span.from >= at || span.to <= after) return []
   if (q.rateCard.billingCadence === null) return span.to <= at ? [oneTime(q)] : []
   const slices = slicesFrom(q, { from: Math.max(after, span.from), before: at })
-  return slices.filter((s) => s.service.to > after && s.service.to <= at)
+  return slices.filter((s) => s.service.to <= at)
 }
 
 /** The periods of a recurring rate card that overlap [from, before), each clipped to the phase. */

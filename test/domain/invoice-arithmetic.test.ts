@@ -33,6 +33,16 @@ test('rule 17: the total is the sum of the rounded lines', () => {
   })
 })
 
+test('rule 20: discounts come off before the total that tax is computed on and that is compared with the minimum', () => {
+  const discounted = [line(100n, 60n)]
+  expect(planTotals({ lines: discounted, currency: usd, carriedInMinor: 0n, isLast: false })).toMatchObject({
+    subtotalMinor: 100n,
+    discountMinor: 60n,
+    totalMinor: 40n,
+    disposition: 'carried',
+  })
+})
+
 test.each([
   [[], 0n, 'nothing', 0n],
   [[], 20n, 'nothing', 20n],

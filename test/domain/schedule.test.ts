@@ -100,6 +100,20 @@ describe('what becomes billable', () => {
     expect(last).toEqual(['2026-02-01', 'tokens 2026-01-01→2026-02-01'])
   })
 
+  test('rule 28: a cancelation at the end of a period still bills the usage of that period', () => {
+    const t = plan([usage(unit)], { activeToMs: at('2026-03-01') })
+    expect(timeline(t, at('2026-06-01')).map((c) => [c.kind, c.items.length])).toEqual([
+      ['start', 0],
+      ['boundary', 1],
+      ['end', 1],
+    ])
+  })
+
+  test('rule 28: a cancelation at once bills the usage up to that instant', () => {
+    const last = billed(plan([usage(unit)], { activeToMs: at('2026-02-11T10:00Z') }), '2026-06-01').at(-1)
+    expect(last).toEqual(['2026-02-11T10:00Z', 'tokens 2026-02-01→2026-02-11T10:00Z'])
+  })
+
   test('a yearly fee with monthly usage bills once a year', () => {
     const t = plan([fee({ key: 'year', billingCadence: 'P1Y' }), usage(unit)])
     expect(timeline(t, at('2027-02-01')).map((c) => c.items.map((i) => i.rateCard.key).join())).toEqual([
