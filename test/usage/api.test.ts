@@ -148,7 +148,7 @@ test.each([
   [JSON.stringify([cloudEvent({ subject: 'a\0' })]), 'application/json', 400, 'nul_character', '[0].subject'],
   ['x'.repeat(10_000_000), 'application/json', 413, 'body_too_large', undefined],
 ])('a body of %.20s… as %s is refused with %d %s', async (body, contentType, status, code, field) => {
-  const problem = (await post(body, contentType)).json() as { field?: string }
+  const problem = (await post(body, contentType)).json<{ field?: string }>()
   expect(problem).toMatchObject({ status, code })
   expect(problem.field).toBe(field)
 })
@@ -177,9 +177,7 @@ test('a number like 1e400 is stored, with its validation error', async () => {
   await post(
     JSON.stringify([cloudEvent({ id: 'huge', data: { tokens: 0 } })]).replace('"tokens":0', '"tokens":1e400'),
   )
-  const [listed] = (await get('/api/v1/events?id=huge')).json() as [
-    { event: object; validationError: string },
-  ]
+  const [listed] = (await get('/api/v1/events?id=huge')).json<[{ event: object; validationError: string }]>()
   expect(listed.event).toMatchObject({ data: { tokens: '1e400' } })
   expect(listed.validationError).toContain('not a number within')
 })
@@ -278,10 +276,8 @@ test('usage is filtered and grouped by customer', async () => {
   const subjects = ['seat-1', 'seat-2'].map((subjectKey) => ({ customerId: customer.id, subjectKey }))
   await api.db.insertInto('customerSubjects').values(subjects).execute()
   await post(['seat-1', 'seat-2', 'seat-3'].map((subject) => cloudEvent({ id: `seat-${subject}`, subject })))
-  const usage = (await get('/api/v1/meters/tokens/query?filterCustomerId=cust-1')).json() as {
-    data: object[]
-  }
+  const usage = (await get('/api/v1/meters/tokens/query?filterCustomerId=cust-1')).json<{ data: object[] }>()
   expect(usage.data).toMatchObject([{ value: 2, customerId: 'cust-1', subject: null, groupBy: {} }])
-  const listed = (await get('/api/v1/events?customerId=cust-1')).json() as { customerId: string }[]
+  const listed = (await get('/api/v1/events?customerId=cust-1')).json<{ customerId: string }[]>()
   expect(listed.map(({ customerId }) => customerId)).toEqual(['cust-1', 'cust-1'])
 })
