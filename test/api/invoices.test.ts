@@ -1,0 +1,391 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { HTTPError } from '@openmeter/sdk'
+import type { OpenMeter } from '@openmeter/sdk'
+import type { RateCard } from '../../src/domain/rate-card.ts'
+import { basePhase, insertCustomer, insertProfile, recordingTemporal } from './billing-fixtures.ts'
+import type { Call } from './billing-fixtures.ts'
+import { connectClient } from './client.ts'
+import {
+  detail,
+  insertInvoiceRow,
+  insertLineRow,
+  insertSubscriptionRow,
+  sentWorkflow,
+} from './invoice-fixtures.ts'
+import type { Owner } from './invoice-fixtures.ts'
+import { startTestApi } from './support.ts'
+import type { TestApi } from './support.ts'
+
+let api: TestApi
+let client: OpenMeter
+let owner: Owner
+let calls: Call[]
+let act: (call: Call) => Promise<void> | void = () => {}
+
+beforeAll(async () => {
+  const recorded = recordingTemporal(async (call) => await act(call))
+  calls = recorded.calls
+  api = await startTestApi({ temporal: recorded.temporal })
+  client = await connectClient(api.app)
+  const profile = await insertProfile(api.db)
+  const customerId = await insertCustomer(api.db, { key: 'acme', appId: profile.appId })
+  owner = {
+    ...profile,
+    customerId,
+    subscriptionId: await insertSubscriptionRow(api.db, customerId, [basePhase]),
+  }
+})
+afterAll(async () => await api.close())
+beforeEach(() => {
+  calls.length = 0
+  act = () => {}
+})
+
+const tokens: RateCard = {
+  type: 'usage_based',
+  key: 'tokens',
+  name: 'Tokens',
+  featureKey: 'tokens',
+  billingCadence: 'P1M',
+  price: { type: 'unit', amount: '0.01', maximumAmount: '30' },
+  discounts: { percentage: { percentage: 10 }, usage: { quantity: '1000' } },
+  taxConfig: { behavior: 'exclusive' },
+}
+
+let numbers = 0
+/** 5,000 tokens, 1,000 free: $40.00, less 10 % is $36.00, at most $30.00; and a minimum on another line. */
+async function explainedInvoice(): Promise<string> {
+  const amounts = { subtotalMinor: '5000', discountMinor: '1000', taxMinor: '320', totalMinor: '4320' }
+  const id = await insertInvoiceRow(api.db, owner, {
+    ...amounts,
+    status: 'paid',
+    number: `INV-${(numbers += 1)}`,
+    paidMinor: '4320',
+    stripeInvoiceId: `in_${numbers}`,
+  })
+  await insertLineRow(api.db, id, {
+    kind: 'usage',
+    rateCardDocument: tokens,
+    featureKey: 'tokens',
+    meteredQuantity: '5000.000',
+    quantity: '4000',
+    amountMinor: '4000',
+    discountMinor: '1000',
+    taxMinor: '240',
+    totalMinor: '3240',
+    usageCutoff: '10:20:',
+    taxConfig: JSON.stringify(tokens.taxConfig),
+    detailDocuments: [detail(3000, { discount: 300 }), detail(1000, { discount: 700 })],
+  })
+  await insertLineRow(api.db, id, {
+    position: 1,
+    amountMinor: '1000',
+    taxMinor: '80',
+    totalMinor: '1080',
+    detailDocuments: [detail(400), detail(600, { category: 'commitment' })],
+  })
+  return id
+}
+
+test('an invoice has every total, and its lines explain every cent of them', async () => {
+  const invoice = await client.billing.invoices.get(await explainedInvoice())
+  expect(invoice?.totals).toEqual({
+    amount: '44.00',
+    chargesTotal: '6.00',
+    discountsTotal: '10.00',
+    creditsTotal: '0.00',
+    taxesInclusiveTotal: '0.00',
+    taxesExclusiveTotal: '3.20',
+    taxesTotal: '3.20',
+    total: '43.20',
+  })
+  const cents = (texts: readonly (string | undefined)[]) =>
+    texts.reduce((sum, text) => sum + Math.round(Number(text) * 100), 0)
+  const lines = invoice?.lines ?? []
+  expect(lines).toHaveLength(2)
+  for (const field of ['amount', 'chargesTotal', 'discountsTotal', 'taxesTotal', 'total'] as const) {
+    expect(cents(lines.map((line) => line.totals[field]))).toBe(cents([invoice?.totals[field]]))
+    for (const line of lines) {
+      expect(cents((line.children ?? []).map((child) => child.totals[field]))).toBe(
+        cents([line.totals[field]]),
+      )
+    }
+  }
+})
+
+test('a line of usage shows its quantities, its price and why it was discounted', async () => {
+  const invoice = await client.billing.invoices.get(await explainedInvoice())
+  const line = invoice?.lines?.[0]
+  expect(line).toMatchObject({
+    type: 'usage_based',
+    status: 'valid',
+    managedBy: 'subscription',
+    meteredQuantity: '5000',
+    quantity: '4000',
+    preLinePeriodQuantity: '0',
+    featureKey: 'tokens',
+    price: { type: 'unit', amount: '0.01' },
+    rateCard: { featureKey: 'tokens', discounts: { percentage: { percentage: 10 } } },
+    period: { from: new Date('2025-02-01T00:00:00Z'), to: new Date('2025-03-01T00:00:00Z') },
+    subscription: { subscription: { id: owner.subscriptionId } },
+    taxes: [{ behavior: 'exclusive' }],
+  })
+  expect(line?.discounts?.amount?.map(({ reason, amount }) => [reason.type, amount])).toEqual([
+    ['ratecard_percentage', '4.00'],
+    ['maximum_spend', '6.00'],
+  ])
+  expect(line?.discounts?.usage).toMatchObject([{ quantity: '1000', reason: { type: 'ratecard_usage' } }])
+  expect(line?.children?.[1]).toMatchObject({
+    type: 'flat_fee',
+    status: 'detailed',
+    perUnitAmount: '10.00',
+    paymentTerm: 'in_arrears',
+    category: 'regular',
+  })
+})
+
+test('rule 23: supplier, customer and workflow are those of the snapshot', async () => {
+  const invoice = await client.billing.invoices.get(await explainedInvoice())
+  expect(invoice?.supplier).toEqual({
+    id: 'SUP',
+    name: 'Perennial Inc',
+    taxId: { code: 'US-1' },
+    addresses: [{ country: 'US' }],
+  })
+  expect(invoice?.customer).toEqual({
+    id: owner.customerId,
+    key: 'acme',
+    name: 'Acme',
+    addresses: [{ country: 'US' }],
+    usageAttribution: { subjectKeys: ['acme-1', 'acme-2'] },
+  })
+  const app = { id: owner.appId }
+  expect(invoice?.workflow).toMatchObject({
+    apps: { tax: app, invoicing: app, payment: app },
+    sourceBillingProfileId: owner.profileId,
+    workflow: { payment: { collectionMethod: 'charge_automatically' }, invoicing: { dueAfter: 'P30D' } },
+  })
+  expect(invoice).toMatchObject({
+    number: `INV-${numbers}`,
+    externalIds: { invoicing: `in_${numbers}` },
+    payment: { terms: { type: 'instant' } },
+    amountPaid: '43.20',
+  })
+})
+
+test('a tax that is in the price is shown as included', async () => {
+  const id = await insertInvoiceRow(api.db, owner, { status: 'paid', taxMinor: '319' })
+  const inclusive = JSON.stringify({ behavior: 'inclusive' })
+  await insertLineRow(api.db, id, { taxMinor: '319', taxConfig: inclusive, detailDocuments: [detail(2000)] })
+  const invoice = await client.billing.invoices.get(id)
+  expect(invoice?.totals).toMatchObject({
+    taxesInclusiveTotal: '3.19',
+    taxesExclusiveTotal: '0.00',
+    total: '20.00',
+  })
+  expect(invoice?.lines?.[0]?.totals).toMatchObject({ taxesInclusiveTotal: '3.19', total: '20.00' })
+})
+
+test('a draft has a draft number, and says what can be done about it', async () => {
+  const id = await insertInvoiceRow(api.db, owner, { substatus: 'waiting_approval' })
+  const invoice = await client.billing.invoices.get(id)
+  expect(invoice?.number).toMatch(/^DRAFT-/)
+  expect(invoice?.statusDetails).toEqual({
+    immutable: false,
+    failed: false,
+    extendedStatus: 'draft.waiting_approval',
+    availableActions: { approve: { resultingState: 'issued' }, void: { resultingState: 'voided' } },
+  })
+  expect(invoice?.period).toBeUndefined()
+})
+
+test('an invoice that is stuck says why', async () => {
+  const stuck = {
+    status: 'issuing',
+    substatus: 'failed',
+    statusCode: 'stripe_totals_differ',
+    statusReason: 'ours 20.00, theirs 19.00',
+  }
+  const invoice = await client.billing.invoices.get(await insertInvoiceRow(api.db, owner, stuck))
+  expect(invoice?.statusDetails).toMatchObject({
+    failed: true,
+    immutable: true,
+    extendedStatus: 'issuing.failed',
+  })
+  expect(invoice?.validationIssues).toMatchObject([
+    { severity: 'critical', code: 'stripe_totals_differ', message: 'ours 20.00, theirs 19.00' },
+  ])
+})
+
+test('an invoice that is e-mailed is due by a date', async () => {
+  const dueAt = new Date('2025-03-31T00:00:00Z')
+  const id = await insertInvoiceRow(api.db, owner, {
+    status: 'issued',
+    dueAt,
+    workflowSnapshot: JSON.stringify(sentWorkflow),
+  })
+  const invoice = await client.billing.invoices.get(id)
+  expect(invoice?.payment?.terms).toEqual({
+    type: 'due_date',
+    dueAt: [{ dueAt, amount: '20.00', percent: 100, currency: 'USD' }],
+  })
+})
+
+test('a balance that was carried explains itself', async () => {
+  const id = await insertInvoiceRow(api.db, owner)
+  const none = { phaseKey: null, rateCardKey: null, kind: 'carried_balance' as const }
+  await insertLineRow(api.db, id, {
+    ...none,
+    name: 'Balance',
+    description: 'of February',
+    amountMinor: '-150',
+    totalMinor: '-150',
+  })
+  const [line] = (await client.billing.invoices.get(id))?.lines ?? []
+  expect(line).toMatchObject({
+    managedBy: 'system',
+    totals: { amount: '-1.50' },
+    children: [{ name: 'Balance', totals: { total: '-1.50' } }],
+  })
+})
+
+test('invoices are filtered, ordered and paged', async () => {
+  const customerId = await insertCustomer(api.db, { key: 'lister' })
+  const subscriptionId = await insertSubscriptionRow(api.db, customerId, [basePhase])
+  const mine = { ...owner, customerId, subscriptionId }
+  const at = (day: number) => new Date(Date.UTC(2025, 3, day))
+  const first = await insertInvoiceRow(api.db, mine, {
+    status: 'paid',
+    createdAt: at(1),
+    issuedAt: at(5),
+    periodFrom: at(1),
+  })
+  const second = await insertInvoiceRow(api.db, mine, {
+    status: 'issued',
+    substatus: 'payment_failed',
+    createdAt: at(2),
+    issuedAt: at(4),
+    periodFrom: at(2),
+  })
+  const third = await insertInvoiceRow(api.db, mine, { createdAt: at(3), periodFrom: at(3) })
+  await insertLineRow(api.db, first, { detailDocuments: [detail(2000)] })
+  const ids = async (query: Parameters<typeof client.billing.invoices.list>[0]) => {
+    const page = await client.billing.invoices.list({ customers: [customerId], ...query })
+    return page?.items.map(({ id }) => id)
+  }
+  expect(await ids({})).toEqual([first, second, third])
+  expect(await ids({ statuses: ['paid', 'draft'], order: 'DESC' })).toEqual([third, first])
+  expect(await ids({ extendedStatuses: ['issued.payment_failed', 'draft'] })).toEqual([second, third])
+  expect(await ids({ orderBy: 'issuedAt' })).toEqual([second, first, third])
+  expect(await ids({ createdAfter: at(2), createdBefore: at(2) })).toEqual([second])
+  expect(await ids({ issuedAfter: at(5) })).toEqual([first])
+  expect(await ids({ periodStartBefore: at(1) })).toEqual([first])
+  expect(await ids({ orderBy: 'customer.name', page: 2, pageSize: 2 })).toEqual([third])
+  const lines = async (expand: 'lines'[]) =>
+    (await client.billing.invoices.list({ customers: [customerId], expand }))?.items[0]?.lines
+  expect(await lines([])).toBeUndefined()
+  expect(await lines(['lines'])).toHaveLength(1)
+  const own = await api.app.inject({
+    url: `/api/v1/subscriptions/${subscriptionId}/invoices?pageSize=1&order=DESC`,
+  })
+  expect(own.json()).toMatchObject({ totalCount: 3, items: [{ id: third }] })
+})
+
+test('what a person asks of an invoice goes to the workflow that owns it', async () => {
+  const id = await insertInvoiceRow(api.db, owner, { substatus: 'waiting_approval' })
+  act = async ({ name }) => {
+    if (name === 'updateInvoice')
+      await api.db
+        .updateTable('invoices')
+        .set({ status: 'issued', substatus: null })
+        .where('id', '=', id)
+        .execute()
+  }
+  const url = `/api/v1/billing/invoices/${id}/approve`
+  const approved = await api.app.inject({ method: 'POST', url, headers: { 'idempotency-key': 'approve-1' } })
+  expect(approved.json()).toMatchObject({ id, status: 'issued' })
+  expect(calls).toMatchObject([
+    { name: 'startInvoice', args: [{ invoiceId: id, customerKey: 'acme', testNowMs: null }] },
+    { name: 'updateInvoice', args: [id, { kind: 'approve', requestId: 'anonymous/approve-1' }] },
+  ])
+})
+
+test('an invoice is voided as a whole, with a reason', async () => {
+  const id = await insertInvoiceRow(api.db, owner, { status: 'issued' })
+  await client.billing.invoices.void(id, {
+    reason: 'duplicate',
+    action: { percentage: 100, action: { type: 'discard' } },
+  })
+  expect(calls.at(-1)).toMatchObject({
+    name: 'updateInvoice',
+    args: [id, { kind: 'void', reason: 'duplicate' }],
+  })
+  const half = client.billing.invoices.void(id, {
+    reason: 'half',
+    action: { percentage: 50, action: { type: 'discard' } },
+  })
+  await expect(half).rejects.toMatchObject({ status: 400 })
+})
+
+test('an action that is not offered is refused, and nothing is sent', async () => {
+  const id = await insertInvoiceRow(api.db, owner, { status: 'paid' })
+  const { invoices } = client.billing
+  const attempts = [
+    async () => await invoices.approve(id),
+    async () => await invoices.retry(id),
+    async () => await invoices.advance(id),
+    async () => await invoices.delete(id),
+    async () => await invoices.snapshotQuantities(id),
+    async () => await invoices.recalculateTax(id),
+  ]
+  for (const attempt of attempts) {
+    const error: unknown = await attempt().catch((reason: unknown) => reason)
+    expect(error).toBeInstanceOf(HTTPError)
+    expect(error).toMatchObject({ status: 409, type: 'urn:perennial:problem:action_not_available' })
+  }
+  expect(calls).toEqual([])
+})
+
+test('the upcoming invoice of a subscription is the gathering one', async () => {
+  const customerId = await insertCustomer(api.db, { key: 'next', appId: owner.appId })
+  const subscriptionId = await insertSubscriptionRow(api.db, customerId, [basePhase])
+  const upcoming = await client.billing.invoices.get(subscriptionId)
+  expect(upcoming).toMatchObject({
+    id: subscriptionId,
+    status: 'gathering',
+    statusDetails: { extendedStatus: 'gathering', availableActions: {} },
+    totals: { total: '20.00' },
+    customer: { key: 'next', usageAttribution: { subjectKeys: ['subject-next'] } },
+    lines: [{ name: 'Base fee', period: { from: new Date('2025-02-01T00:00:00Z') } }],
+  })
+  const listed = await client.billing.invoices.list({
+    statuses: ['gathering'],
+    customers: [customerId],
+    expand: ['lines'],
+  })
+  expect(listed?.items.map(({ id, lines }) => [id, lines?.length])).toEqual([[subscriptionId, 1]])
+  const own = await api.app.inject({ url: `/api/v1/subscriptions/${subscriptionId}/upcoming-invoice` })
+  expect(own.json()).toMatchObject({ id: subscriptionId, issuedAt: '2025-02-01T00:00:00.000Z' })
+  expect(
+    await api.db.selectFrom('invoices').select('id').where('subscriptionId', '=', subscriptionId).execute(),
+  ).toEqual([])
+})
+
+test('a subscription that has ended has no upcoming invoice', async () => {
+  const customerId = await insertCustomer(api.db, { key: 'gone', appId: owner.appId })
+  const subscriptionId = await insertSubscriptionRow(api.db, customerId, [basePhase])
+  const ended = new Date('2025-01-20T00:00:00Z')
+  await api.db
+    .updateTable('subscriptions')
+    .set({ activeTo: ended, closedThrough: ended, lifecycle: 'ended' })
+    .where('id', '=', subscriptionId)
+    .execute()
+  const response = await api.app.inject({ url: `/api/v1/subscriptions/${subscriptionId}/upcoming-invoice` })
+  expect(response.json()).toMatchObject({ status: 404, code: 'not_found' })
+})
+
+test('an invoice that does not exist is not found', async () => {
+  await expect(client.billing.invoices.get('01HZZZZZZZZZZZZZZZZZZZZZZZ')).rejects.toMatchObject({
+    status: 404,
+  })
+})
