@@ -1,0 +1,183 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startInstallation } from '../support/installation.ts'
+import type { Installation } from '../support/installation.ts'
+import { addCustomer, addTokenPlan, advanceTo, startScenario, waitFor } from '../support/scenario.ts'
+import type { Scenario } from '../support/scenario.ts'
+import { stripePost } from '../support/stripe-client.ts'
+
+let installation: Installation
+let scenario: Scenario
+const start = '2026-01-01T00:00:00Z'
+const planKey = 'tokens_monthly'
+
+beforeAll(async () => {
+  installation = await startInstallation()
+  scenario = await startScenario(installation, {
+    frozenTime: start,
+    dunning: { retries: ['P3D', 'P7D'], end: 'leave_overdue', grace: 'P7D' },
+  })
+  await addTokenPlan(installation)
+})
+afterAll(async () => {
+  await installation.close()
+})
+
+interface Invoice {
+  readonly id: string
+  readonly number: string
+  readonly status: string
+  readonly statusDetails: { readonly extendedStatus: string; readonly availableActions: object }
+  readonly hostedInvoiceUrl?: string
+  readonly validationIssues?: readonly { readonly code: string; readonly message: string }[]
+}
+
+async function invoicesOf(customerId: string): Promise<readonly Invoice[]> {
+  const page = await installation.call<{ items: Invoice[] }>(
+    'GET',
+    `/api/v1/billing/invoices?customers=${customerId}&order=ASC`,
+  )
+  return page.items
+}
+
+/** Customers share the installation but not the time. */
+async function onOwnClock(): Promise<
+  Scenario & { readonly clockId: string; readonly stripeClockId: string }
+> {
+  const clock = await installation.call<{ id: string }>('POST', '/api/v1/test-clocks', {
+    name: 'own',
+    frozenTime: start,
+  })
+  const frozen = (Date.parse(start) / 1000).toString()
+  const stripeClock = await stripePost(installation.sandboxUrl, 'test_helpers/test_clocks', {
+    frozen_time: frozen,
+  })
+  return { ...scenario, clockId: clock.id, stripeClockId: stripeClock.id }
+}
+
+async function profileFor(customerId: string, workflow: object): Promise<void> {
+  await installation.call('PUT', `/api/v1/billing/customers/${customerId}`, {}).catch(() => {})
+  const profile = await installation.call<{ id: string }>('POST', '/api/v1/billing/profiles', {
+    name: `For ${customerId}`,
+    default: false,
+    supplier: { name: 'Acme Inc.', addresses: [{ country: 'US' }] },
+    workflow,
+    apps: { tax: scenario.appId, invoicing: scenario.appId, payment: scenario.appId },
+  })
+  await installation.call('PUT', `/api/v1/billing/customers/${customerId}`, { billingProfileId: profile.id })
+}
+
+const settled = async (customerId: string) =>
+  await waitFor(
+    async () => await invoicesOf(customerId),
+    (items) => items.length > 0 && items.every((item) => item.status !== 'issuing'),
+  )
+
+test('rule 32: a failed payment is retried at the profile’s intervals and recovers with a new card', async () => {
+  const own = await onOwnClock()
+  const customer = await addCustomer(installation, own, { key: 'dunned', card: 'pm_card_chargeCustomerFail' })
+  await installation.call('POST', '/api/v1/subscriptions', {
+    customerId: customer.id,
+    plan: { key: planKey },
+  })
+  await advanceTo(installation, own.clockId, '2026-01-02T00:00:00Z')
+  const [failed] = await invoicesOf(customer.id)
+  expect(failed?.statusDetails.extendedStatus).toContain('payment_failed')
+  const card = await stripePost(installation.sandboxUrl, 'payment_methods/pm_card_visa/attach', {
+    customer: customer.stripeCustomerId,
+  })
+  await stripePost(installation.sandboxUrl, `customers/${customer.stripeCustomerId}`, {
+    'invoice_settings[default_payment_method]': card.id,
+  })
+  await advanceTo(installation, own.clockId, '2026-01-03T23:59:59Z')
+  expect((await invoicesOf(customer.id))[0]?.status).not.toBe('paid')
+  await advanceTo(installation, own.clockId, '2026-01-04T00:00:00Z')
+  expect((await invoicesOf(customer.id))[0]?.status).toBe('paid')
+})
+
+test('rule 32: after the last retry the profile’s end leaves it overdue', async () => {
+  const own = await onOwnClock()
+  const customer = await addCustomer(installation, own, {
+    key: 'hopeless',
+    card: 'pm_card_chargeCustomerFail',
+  })
+  await installation.call('POST', '/api/v1/subscriptions', {
+    customerId: customer.id,
+    plan: { key: planKey },
+  })
+  await advanceTo(installation, own.clockId, '2026-01-09T00:00:00Z')
+  const [invoice] = await invoicesOf(customer.id)
+  expect(invoice?.status).toBe('overdue')
+  const { rows } = {
+    rows: await installation.database.db
+      .selectFrom('invoices')
+      .select(['attempts'])
+      .where('id', '=', invoice?.id ?? '')
+      .execute(),
+  }
+  expect(rows).toEqual([{ attempts: 3 }])
+})
+
+test('an e-mailed invoice is settled by the webhook when it is paid on Stripe’s page', async () => {
+  const own = await onOwnClock()
+  const customer = await addCustomer(installation, own, {
+    key: 'emailed',
+    card: null,
+    email: 'billing@example.com',
+  })
+  await profileFor(customer.id, {
+    payment: { collectionMethod: 'send_invoice' },
+    invoicing: { dueAfter: 'P30D' },
+  })
+  await installation.call('POST', '/api/v1/subscriptions', {
+    customerId: customer.id,
+    plan: { key: planKey },
+  })
+  const [invoice] = await settled(customer.id)
+  expect(invoice?.status).toBe('issued')
+  const page = await fetch(invoice?.hostedInvoiceUrl ?? '', {
+    method: 'POST',
+    body: new URLSearchParams({ card: '4242424242424242' }),
+  })
+  expect(page.ok).toBe(true)
+  await waitFor(
+    async () => (await invoicesOf(customer.id))[0]?.status,
+    (status) => status === 'paid',
+  )
+})
+
+test('an invoice that needs approval waits for it, and is issued and collected when approved', async () => {
+  const own = await onOwnClock()
+  const customer = await addCustomer(installation, own, { key: 'approved' })
+  await profileFor(customer.id, { invoicing: { autoAdvance: false } })
+  await installation.call('POST', '/api/v1/subscriptions', {
+    customerId: customer.id,
+    plan: { key: planKey },
+  })
+  const [draft] = await settled(customer.id)
+  expect(draft?.status).toBe('draft')
+  await waitFor(
+    async () =>
+      await installation
+        .call<Invoice>('POST', `/api/v1/billing/invoices/${draft?.id}/approve`)
+        .catch(() => null),
+    (answer) => answer !== null,
+  )
+  await waitFor(
+    async () => (await invoicesOf(customer.id))[0]?.status,
+    (status) => status === 'paid',
+  )
+})
+
+test('a draft period holds the invoice back until it is over', async () => {
+  const own = await onOwnClock()
+  const customer = await addCustomer(installation, own, { key: 'drafted' })
+  await profileFor(customer.id, { invoicing: { draftPeriod: 'P2D' } })
+  await installation.call('POST', '/api/v1/subscriptions', {
+    customerId: customer.id,
+    plan: { key: planKey },
+  })
+  await advanceTo(installation, own.clockId, '2026-01-02T23:00:00Z')
+  expect((await invoicesOf(customer.id))[0]?.status).toBe('draft')
+  await advanceTo(installation, own.clockId, '2026-01-03T00:00:00Z')
+  expect((await invoicesOf(customer.id))[0]?.status).toBe('paid')
+})
