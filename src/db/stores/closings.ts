@@ -72,7 +72,7 @@ export async function ratedUsageSince(
     .selectFrom('ratedUsage')
     .selectAll()
     .where('subscriptionId', '=', subscriptionId)
-    .where('serviceTo', '>', window.from)
+    .where('serviceTo', '>=', window.from)
     .where('serviceTo', '<=', window.to)
     .orderBy('serviceFrom')
     .orderBy('lineKey')
