@@ -48,10 +48,8 @@ export function meterEvents(
   if (reads === 'nothing')
     return sql`SELECT events.seq, events.time, events.subject${extra} FROM events WHERE ${where}`
   return sql`SELECT * FROM (
-    SELECT e.*, ${reads === 'number' ? numberFrom(sql`e.raw`) : sql`e.raw`} AS value FROM (
-      SELECT events.seq, events.time, events.subject${extra},
-        CASE WHEN jsonb_typeof(${json}) IN ('string', 'number', 'boolean') THEN (${json}) #>> '{}' END AS raw
-      FROM events WHERE ${where}
+    SELECT e.*, ${reads === 'number' ? numberValue : textValue} AS value FROM (
+      SELECT events.seq, events.time, events.subject${extra}, ${json} AS json FROM events WHERE ${where}
     ) e
   ) v WHERE ${usableWhen(reads)}`
 }
@@ -107,11 +105,15 @@ function usableWhen(reads: 'number' | 'text'): RawBuilder<unknown> {
   return sql`abs(v.value) < ${magnitudeMax}::numeric AND scale(trim_scale(v.value)) <= ${scaleMax}::int`
 }
 
-/** CASE keeps the cast away from text that is no number; the length keeps the cast cheap. */
-function numberFrom(text: RawBuilder<unknown>): RawBuilder<unknown> {
-  const { pattern, lengthMax } = usageNumber
-  return sql`CASE WHEN length(${text}) <= ${lengthMax}::int AND ${text} ~ ${pattern} THEN (${text})::numeric END`
-}
+/** CASE keeps the cast away from text that is no number, and spares numbers the pattern: a third of the time. */
+const numberValue = sql`CASE jsonb_typeof(e.json)
+  WHEN 'number' THEN e.json::numeric
+  WHEN 'string' THEN CASE
+    WHEN length(e.json #>> '{}') <= ${usageNumber.lengthMax}::int AND (e.json #>> '{}') ~ ${usageNumber.pattern}
+    THEN (e.json #>> '{}')::numeric
+  END
+END`
+const textValue = sql`CASE WHEN jsonb_typeof(e.json) IN ('string', 'number', 'boolean') THEN e.json #>> '{}' END`
 
 function plain(value: RawBuilder<unknown>): RawBuilder<string | null> {
   return sql`trim_scale(${value})::text`
