@@ -12,7 +12,7 @@ export function rulesNamedIn(source: string): readonly number[] {
 }
 
 /** Billing rules that no test names; an error when there are no tests to look at. */
-export async function rulesWithoutTest(folder: string = testFolder): Promise<readonly number[]> {
+async function rulesWithoutTest(folder: string = testFolder): Promise<readonly number[]> {
   const files = (await readdir(folder, { recursive: true })).filter((file) => file.endsWith('.test.ts'))
   if (files.length === 0) throw new Error(`There are no tests in ${folder}`)
   const sources = await Promise.all(files.map((file) => readFile(join(folder, file), 'utf8')))

@@ -7,7 +7,6 @@ Decimal.strict = true
 export type Decimal = Big
 
 export const zero: Decimal = new Decimal('0')
-export const one: Decimal = new Decimal('1')
 
 const maxDigits = 64
 const maxExponent = 40

@@ -19,7 +19,7 @@ export const defaultDunningPolicy: DunningPolicy = {
   grace: 'P7D',
 }
 
-export const maxRetries = 12
+const maxRetries = 12
 
 export type RetryDecision =
   | { readonly kind: 'retry'; readonly atMs: number }

@@ -15,7 +15,7 @@ export interface LineAmounts {
  * - carried: too small or negative for the processor: it stays in our ledger for the next invoice, or after the last
  *   one as the remainder that is reported
  */
-export type Disposition = 'nothing' | 'settled_zero' | 'collect' | 'carried'
+type Disposition = 'nothing' | 'settled_zero' | 'collect' | 'carried'
 
 export interface TotalsInput<L extends LineAmounts> {
   readonly lines: readonly L[]
@@ -75,6 +75,6 @@ function dispositionOf(totalMinor: bigint, c: Currency): Disposition {
 }
 
 /** Whether the processor charges an amount: at least its minimum (rule 21). */
-export function isCollectable(totalMinor: bigint, c: Currency): boolean {
+function isCollectable(totalMinor: bigint, c: Currency): boolean {
   return totalMinor >= (c.processorMinimumMinor ?? 1n)
 }

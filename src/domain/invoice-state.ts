@@ -12,22 +12,6 @@ export const invoiceStatuses = [
 ] as const
 export type InvoiceStatus = (typeof invoiceStatuses)[number]
 
-/**
- * The finer state within a status:
- * - draft: `waiting_approval`, `waiting_draft_period`
- * - issuing: `failed` (its reason is on the row; `retry` goes on)
- * - issued and overdue: `action_required` (3-D Secure), `payment_failed` (a retry is planned),
- *   `payment_method_needed` (a hard decline, or none yet), `dunning_ended`
- */
-export type InvoiceSubstatus =
-  | 'waiting_approval'
-  | 'waiting_draft_period'
-  | 'failed'
-  | 'action_required'
-  | 'payment_failed'
-  | 'payment_method_needed'
-  | 'dunning_ended'
-
 /** What can happen to an invoice: commands of people, and facts that the processor or the clock reports. */
 export const invoiceEvents = [
   'approve',
@@ -49,7 +33,7 @@ export type InvoiceEvent = (typeof invoiceEvents)[number]
  * may collect while we wait, and what is paid after it was written off is paid. A payment that is processing can be
  * neither voided nor overdue (rule 32).
  */
-export const invoiceTransitions: Readonly<
+const invoiceTransitions: Readonly<
   Record<InvoiceStatus, Readonly<Partial<Record<InvoiceEvent, InvoiceStatus>>>>
 > = {
   draft: { approve: 'issuing', draft_period_ended: 'issuing', paid: 'paid', void: 'voided' },
@@ -96,6 +80,13 @@ export function transition(status: InvoiceStatus, event: InvoiceEvent): InvoiceS
 
 export interface InvoiceState {
   readonly status: InvoiceStatus
+  /**
+   * The finer state within the status:
+   * - draft: `waiting_approval`, `waiting_draft_period`
+   * - issuing: `failed` (its reason is on the row; `retry` goes on)
+   * - issued and overdue: `action_required` (3-D Secure), `payment_failed` (a retry is planned),
+   *   `payment_method_needed` (a hard decline, or none yet), `dunning_ended`
+   */
   readonly substatus: string | null
 }
 

@@ -13,9 +13,9 @@ export interface PlanTerms {
   readonly phases: readonly Phase[]
 }
 
-export const maxPhases = 50
+const maxPhases = 50
 /** What one invoice of the processor can hold. */
-export const maxRateCards = 200
+const maxRateCards = 200
 
 /** All that is wrong with a plan (rules 4, 12 and 18); empty when it can be published. */
 export function validatePlan(plan: PlanTerms): readonly Violation[] {

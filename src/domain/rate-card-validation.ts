@@ -4,7 +4,7 @@ import { DomainError } from './errors.ts'
 import type { Discounts, Price, PriceTier, RateCard, TieredPrice, UsagePrice } from './rate-card.ts'
 import { invalid, refusals, type Violation } from './violations.ts'
 
-export const maxTiers = 100
+const maxTiers = 100
 
 /** What is wrong with a rate card by itself. */
 export function rateCardViolations(card: RateCard, field: string): readonly Violation[] {

@@ -1,5 +1,5 @@
 /** When a flat price is billed: at the start of its period or at its end (rule 16). Left out: in advance. */
-export type PaymentTerm = 'in_advance' | 'in_arrears'
+type PaymentTerm = 'in_advance' | 'in_arrears'
 
 /** A fixed amount, in major units as a decimal string. */
 export interface FlatPrice {
@@ -9,12 +9,12 @@ export interface FlatPrice {
 }
 
 /** Bounds on what a usage price charges in a period (rule 15), in major units. */
-export interface Commitments {
+interface Commitments {
   readonly minimumAmount?: string
   readonly maximumAmount?: string
 }
 
-export interface UnitPrice extends Commitments {
+interface UnitPrice extends Commitments {
   readonly type: 'unit'
   readonly amount: string
 }
@@ -33,7 +33,7 @@ export interface TieredPrice extends Commitments {
 }
 
 /** The metered value is money already; it is billed times a multiplier (1 when left out). */
-export interface DynamicPrice extends Commitments {
+interface DynamicPrice extends Commitments {
   readonly type: 'dynamic'
   readonly multiplier?: string
 }
@@ -61,7 +61,7 @@ export interface TaxConfig {
   readonly taxCodeId?: string
 }
 
-export interface MeteredEntitlement {
+interface MeteredEntitlement {
   readonly type: 'metered'
   readonly metadata?: Readonly<Record<string, string>>
   readonly isSoftLimit?: boolean
@@ -71,18 +71,18 @@ export interface MeteredEntitlement {
   readonly usagePeriod?: string
 }
 
-export interface StaticEntitlement {
+interface StaticEntitlement {
   readonly type: 'static'
   readonly metadata?: Readonly<Record<string, string>>
   readonly config: string
 }
 
-export interface BooleanEntitlement {
+interface BooleanEntitlement {
   readonly type: 'boolean'
   readonly metadata?: Readonly<Record<string, string>>
 }
 
-export type EntitlementTemplate = MeteredEntitlement | StaticEntitlement | BooleanEntitlement
+type EntitlementTemplate = MeteredEntitlement | StaticEntitlement | BooleanEntitlement
 
 interface RateCardBase {
   readonly key: string

@@ -9,7 +9,7 @@ import type { FlatPrice, UsagePrice } from './rate-card.ts'
 import type { DetailedLine, RatedItem } from './rated-item.ts'
 import type { BillableItem } from './schedule.ts'
 
-export type { DetailedLine, RatedItem } from './rated-item.ts'
+export type { RatedItem } from './rated-item.ts'
 
 export interface RatingInput {
   /** Usage of the whole service period; null for fixed fees and for a meter without a value, which is 0 units. */

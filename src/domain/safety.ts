@@ -5,7 +5,7 @@ export interface SafetyBounds {
   readonly maxPeriodMs: number
 }
 
-export const safetyBounds: SafetyBounds = {
+const safetyBounds: SafetyBounds = {
   maxInvoicesPerDay: 25,
   maxPeriodMs: 11 * 366 * 86_400_000,
 }

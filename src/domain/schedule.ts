@@ -17,7 +17,7 @@ export interface Terms {
   readonly phases: readonly Phase[]
 }
 
-export type ClosingKind = 'start' | 'boundary' | 'phase_change' | 'end'
+type ClosingKind = 'start' | 'boundary' | 'phase_change' | 'end'
 
 /** An instant at which a subscription bills. */
 export interface Closing {
