@@ -8,6 +8,14 @@ import { paymentMethodRoutes } from './resources/payment-methods.ts'
 import { paymentRoutes } from './resources/payments.ts'
 import { clockRoutes } from './resources/test-clocks.ts'
 import { endpointRoutes } from './resources/webhook-endpoints.ts'
+import { balanceRoutes } from './resources/balance-transactions.ts'
+import { catalogRoutes } from './resources/catalog.ts'
+import { checkoutRoutes } from './resources/checkout.ts'
+import { creditNoteRoutes } from './resources/credit-notes.ts'
+import { portalRoutes } from './resources/portal.ts'
+import { refundRoutes } from './resources/refunds.ts'
+import { setupIntentRoutes } from './resources/setup-intents.ts'
+import { taxRoutes } from './resources/tax.ts'
 import type { Route } from './route.ts'
 
 /** Every endpoint the sandbox serves. */
@@ -22,4 +30,12 @@ export const routes: readonly Route[] = [
   ...lineRoutes,
   ...paymentMethodRoutes,
   ...paymentRoutes,
+  ...balanceRoutes,
+  ...catalogRoutes,
+  ...checkoutRoutes,
+  ...creditNoteRoutes,
+  ...portalRoutes,
+  ...refundRoutes,
+  ...setupIntentRoutes,
+  ...taxRoutes,
 ]

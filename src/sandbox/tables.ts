@@ -121,7 +121,7 @@ export type PortalSessionRecord = Record_<Stripe.BillingPortal.Session>
 export type CreditNoteRecord = Record_<
   Stripe.CreditNote,
   'lines' | 'metadata',
-  { metadata: Metadata; _lines: readonly object[] }
+  { metadata: Metadata; _lines: readonly { readonly id: string }[] }
 >
 export type RefundRecord = Record_<Stripe.Refund>
 export type BalanceTransactionRecord = Record_<Stripe.CustomerBalanceTransaction>

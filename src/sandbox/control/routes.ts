@@ -9,6 +9,8 @@ import type { TimeKeeper } from '../clock.ts'
 import type { RequestLog } from '../request-log.ts'
 import type { ActiveRule, WebhookRule, WebhookRules } from '../webhook-rules.ts'
 import { webhookActions } from '../webhook-rules.ts'
+import { completeSetupAuthentication } from '../setup.ts'
+import type { SetupIntentRecord } from '../tables.ts'
 import { settledState } from './settled.ts'
 
 /** What the control plane steers. */
@@ -74,8 +76,19 @@ function dump(deps: ControlDeps): unknown {
   return tables
 }
 
+function authenticateSetup(deps: ControlDeps, setup: SetupIntentRecord, body: unknown): unknown {
+  const ctx = deps.context()
+  const succeeds = asRecord(body ?? {})['outcome'] !== 'fail'
+  const after = ctx.store.transact(() => completeSetupAuthentication(ctx, setup, succeeds))
+  deps.changed()
+  if (after === null) throw new BadCall(`the setup intent is ${setup.status}, not requires_action`)
+  return { setup_intent: after.id, status: after.status }
+}
+
 function authenticate(deps: ControlDeps, { rest, body }: Call): unknown {
   const ctx = deps.context()
+  const setup = ctx.store.get('setupIntents', rest)
+  if (setup !== undefined) return authenticateSetup(deps, setup, body)
   const intent = ctx.store.get('paymentIntents', rest)
   if (intent === undefined) throw new BadCall(`no payment intent ${rest}`)
   const succeeds = asRecord(body ?? {})['outcome'] !== 'fail'

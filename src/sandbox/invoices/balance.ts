@@ -2,35 +2,53 @@ import type { Context } from '../context.ts'
 import { timeOf } from '../context.ts'
 import { update } from '../events.ts'
 import { newId } from '../ids.ts'
-import type { BalanceTransactionRecord, InvoiceRecord } from '../tables.ts'
+import type { BalanceTransactionRecord, InvoiceRecord, Metadata } from '../tables.ts'
+
+interface BalanceTarget {
+  readonly customer: string
+  readonly currency: string
+  readonly invoice: string | null
+}
 
 interface BalanceChange {
   /** Negative is credit to the customer. */
   readonly amount: number
   readonly type: BalanceTransactionRecord['type']
+  readonly creditNote?: string
+  readonly description?: string | null
+  readonly metadata?: Metadata
 }
 
-/** Moves a customer's balance because of an invoice, and records the transaction. */
-export function changeBalance(ctx: Context, invoice: InvoiceRecord, { amount, type }: BalanceChange): void {
-  const customer = ctx.store.get('customers', invoice.customer)
-  if (customer === undefined) return
-  const balance = customer.balance + amount
-  ctx.store.put('balanceTransactions', {
+/** The customer's balance, moved because of an invoice. */
+export function targetOf({ customer, currency, id }: InvoiceRecord): BalanceTarget {
+  return { customer, currency, invoice: id }
+}
+
+/** Moves a customer's balance, and records the transaction. */
+export function changeBalance(
+  ctx: Context,
+  target: BalanceTarget,
+  change: BalanceChange,
+): BalanceTransactionRecord {
+  const customer = ctx.store.get('customers', target.customer)
+  if (customer === undefined) throw new Error(`no customer ${target.customer}`)
+  const balance = customer.balance + change.amount
+  if (!customer._deleted) update(ctx, 'customer.updated', ['customers', { ...customer, balance }])
+  return ctx.store.put('balanceTransactions', {
     id: newId('cbtxn'),
     object: 'customer_balance_transaction',
-    amount,
+    amount: change.amount,
     checkout_session: null,
     created: timeOf(ctx, customer.test_clock),
-    credit_note: null,
-    currency: invoice.currency,
+    credit_note: change.creditNote ?? null,
+    currency: target.currency,
     customer: customer.id,
     customer_account: null,
-    description: null,
+    description: change.description ?? null,
     ending_balance: balance,
-    invoice: invoice.id,
+    invoice: target.invoice,
     livemode: false,
-    metadata: {},
-    type,
+    metadata: change.metadata ?? {},
+    type: change.type,
   })
-  if (!customer._deleted) update(ctx, 'customer.updated', ['customers', { ...customer, balance }])
 }

@@ -6,7 +6,7 @@ import { emit, update } from '../events.ts'
 import { randomText } from '../ids.ts'
 import { taxLocationInvalid } from '../resources/customers.ts'
 import type { InvoiceRecord } from '../tables.ts'
-import { changeBalance } from './balance.ts'
+import { changeBalance, targetOf } from './balance.ts'
 import { openPayment } from './payments.ts'
 import { settle } from './settle.ts'
 import { withTotals } from './totals.ts'
@@ -40,7 +40,7 @@ function dueOf(invoice: InvoiceRecord): Due {
 function applyBalance(ctx: Context, invoice: InvoiceRecord, due: Due): void {
   const amount = due.endingBalance - invoice.starting_balance
   if (amount === 0) return
-  changeBalance(ctx, invoice, {
+  changeBalance(ctx, targetOf(invoice), {
     amount,
     type: due.kind === 'too_small' ? 'invoice_too_small' : 'applied_to_invoice',
   })

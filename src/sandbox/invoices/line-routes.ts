@@ -78,9 +78,7 @@ function remove(ctx: Context, values: Values<typeof removeShape>, path: readonly
 function editLine(ctx: Context, values: Values<typeof lineShape>, path: readonly string[]): object {
   const invoice = invoiceAt(ctx, path)
   const item = itemOfLine(ctx, invoice, [path[1] ?? ''])
-  const changed = changeItems(ctx, invoice, () =>
-    editItem(ctx, item, [values, targetOf(ctx, invoice, '')]),
-  )
+  const changed = changeItems(ctx, invoice, () => editItem(ctx, item, [values, targetOf(ctx, invoice, '')]))
   return lineItem(ctx, changed, ctx.store.get('invoiceItems', item.id) ?? item)
 }
 

@@ -3,7 +3,7 @@ import { timeOf } from '../context.ts'
 import { refuse } from '../errors.ts'
 import { emit, update } from '../events.ts'
 import type { InvoiceRecord } from '../tables.ts'
-import { changeBalance } from './balance.ts'
+import { changeBalance, targetOf } from './balance.ts'
 import { cancelPayments, defaultPayment } from './payments.ts'
 
 /** How an invoice came to be paid. */
@@ -61,7 +61,8 @@ export function voidInvoice(ctx: Context, invoice: InvoiceRecord): InvoiceRecord
   if (invoice.status !== 'open' && invoice.status !== 'uncollectible') throw notOpen()
   const voided = close(ctx, invoice, 'void')
   const applied = (voided.ending_balance ?? 0) - voided.starting_balance
-  if (applied !== 0) changeBalance(ctx, voided, { amount: -applied, type: 'unapplied_from_invoice' })
+  if (applied !== 0)
+    changeBalance(ctx, targetOf(voided), { amount: -applied, type: 'unapplied_from_invoice' })
   cancelPayments(ctx, voided)
   emit(ctx, 'invoice.voided', ['invoices', voided])
   return voided

@@ -1,7 +1,9 @@
 import type { ServerResponse } from 'node:http'
 import type { Context } from '../context.ts'
 import type { Raw } from '../route.ts'
+import { checkoutPage } from './checkout-page.ts'
 import { invoicePage } from './invoice-page.ts'
+import { portalPage } from './portal-page.ts'
 
 /** A request for a page that a customer would see. */
 export interface PageRequest {
@@ -14,7 +16,9 @@ export interface PageRequest {
 }
 
 const pages: Readonly<Record<string, (request: PageRequest) => void>> = {
+  '/c/': checkoutPage,
   '/i/': invoicePage,
+  '/p/': portalPage,
 }
 
 /** The page of an address, by its first segment. */
