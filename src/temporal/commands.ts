@@ -2,7 +2,7 @@ import { WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError } f
 import type { Client } from '@temporalio/client'
 import { ApplicationFailure } from '@temporalio/common'
 import { DomainError, isErrorCode } from '../domain/errors.ts'
-import { isGone } from './gateway.ts'
+import { isGone } from './gone.ts'
 
 /** A command waits this long for a worker: longer than a slow step, shorter than a caller's patience. */
 const ANSWER_WITHIN_MS = 30_000

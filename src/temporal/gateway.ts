@@ -1,6 +1,7 @@
 import { Client, Connection } from '@temporalio/client'
 import type { InvoiceCommand, SubscriptionCommand } from '../activities/contracts.ts'
 import { sendUpdate } from './commands.ts'
+import { isGone } from './gone.ts'
 import { workflowIds } from './ids.ts'
 import { signalInvoice, startInvoice, startSubscription, startTestClock } from './start.ts'
 import type {
@@ -104,9 +105,4 @@ async function checkHealth(client: Client): Promise<{ ok: boolean; detail: strin
   } catch (error) {
     return { ok: false, detail: error instanceof Error ? error.message : String(error) }
   }
-}
-
-/** The workflow has ended, or never began. */
-export function isGone(error: unknown): boolean {
-  return error instanceof Error && error.name === 'WorkflowNotFoundError'
 }
