@@ -20,6 +20,7 @@ import { featureRoutes } from './routes/features.ts'
 import { healthRoutes } from './routes/health.ts'
 import { meterQueryRoutes } from './routes/meter-query.ts'
 import { meterRoutes } from './routes/meters.ts'
+import { infoRoutes } from './routes/info.ts'
 import { invoiceActionRoutes } from './routes/invoice-actions.ts'
 import { invoiceRoutes } from './routes/invoices.ts'
 import { notServedRoutes } from './routes/not-served.ts'
@@ -66,6 +67,7 @@ export async function buildApp(deps: ApiDeps, options: AppOptions = {}): Promise
 
   // Routes, a file per resource.
   await app.register(healthRoutes(deps))
+  await app.register(infoRoutes(deps))
   await app.register(meterRoutes(deps))
   await app.register(meterQueryRoutes(deps))
   await app.register(eventRoutes(deps))

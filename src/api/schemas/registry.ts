@@ -5,6 +5,7 @@ import { commonSchemas } from './common.ts'
 import { customerSchemas } from './customers.ts'
 import { eventSchemas } from './events.ts'
 import { featureSchemas } from './features.ts'
+import { infoSchemas } from './info.ts'
 import { invoiceSchemas } from './invoices.ts'
 import { meterSchemas } from './meters.ts'
 import { planSchemas } from './plans.ts'
@@ -15,6 +16,7 @@ import { testClockSchemas } from './test-clocks.ts'
 /** Every named schema, so that it is a component of the OpenAPI document. A schema file adds its list here. */
 export const schemas: readonly TSchema[] = [
   ...commonSchemas,
+  ...infoSchemas,
   ...meterSchemas,
   ...eventSchemas,
   ...featureSchemas,

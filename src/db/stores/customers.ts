@@ -183,9 +183,10 @@ function filtered<O>(query: SelectQueryBuilder<DB, 'customers', O>, filter: Cust
     found = found.where('customers.primaryEmail', 'ilike', containing(filter.primaryEmail))
   const { subject, planKey } = filter
   if (subject !== undefined) {
-    found = found.where(({ exists, selectFrom }) =>
-      exists(
-        selectFrom('customerSubjects')
+    found = found.where((eb) =>
+      eb.exists(
+        eb
+          .selectFrom('customerSubjects')
           .select('subjectKey')
           .whereRef('customerSubjects.customerId', '=', 'customers.id')
           .where('customerSubjects.deletedAt', 'is', null)
@@ -194,9 +195,10 @@ function filtered<O>(query: SelectQueryBuilder<DB, 'customers', O>, filter: Cust
     )
   }
   if (planKey !== undefined) {
-    found = found.where(({ exists, selectFrom }) =>
-      exists(
-        selectFrom('subscriptions')
+    found = found.where((eb) =>
+      eb.exists(
+        eb
+          .selectFrom('subscriptions')
           .select('subscriptions.id')
           .whereRef('subscriptions.customerId', '=', 'customers.id')
           .where('planKey', '=', planKey)
@@ -272,4 +274,36 @@ export async function deleteCustomer(db: Db, id: string, now: Date): Promise<voi
     .where('deletedAt', 'is', null)
     .execute()
   await dropSubjects(db, id, [], now)
+}
+
+/** What usage is reported for, with the customer that names it. */
+export interface SubjectRow {
+  readonly customerId: string
+  readonly customerName: string
+  readonly subjectKey: string
+  readonly createdAt: Date
+}
+
+const MAX_SUBJECTS_LISTED = 10_000
+
+function subjects(db: Db) {
+  return db
+    .selectFrom('customerSubjects')
+    .innerJoin('customers', 'customers.id', 'customerSubjects.customerId')
+    .where('customerSubjects.deletedAt', 'is', null)
+    .select([
+      'customerSubjects.customerId',
+      'customers.name as customerName',
+      'customerSubjects.subjectKey',
+      'customerSubjects.createdAt',
+    ])
+}
+
+/** Living subjects by key; the contract's list has no pages, so it has an end. */
+export async function listSubjects(db: Db): Promise<readonly SubjectRow[]> {
+  return subjects(db).orderBy('subjectKey').limit(MAX_SUBJECTS_LISTED).execute()
+}
+
+export async function findSubject(db: Db, subjectKey: string): Promise<SubjectRow | null> {
+  return (await subjects(db).where('subjectKey', '=', subjectKey).executeTakeFirst()) ?? null
 }
