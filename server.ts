@@ -19,10 +19,11 @@ const db = openDatabase({
   applicationName: 'perennial-api',
 })
 const temporal = await connectTemporal(config.temporal)
+// Another address than Stripe's own is a sandbox: it has no limits.
 const stripe = createStripeGateway({
   masterKey: config.masterKey,
   allowLiveKeys: config.stripe.allowLiveKeys,
-  ...(config.stripe.baseUrl === undefined ? {} : { baseUrl: config.stripe.baseUrl }),
+  ...(config.stripe.baseUrl === undefined ? {} : { baseUrl: config.stripe.baseUrl, limits: false as const }),
 })
 const deps: ApiDeps = {
   db,

@@ -5,7 +5,6 @@ import { pendingMigrations } from '../db/migrate.ts'
 import { checkDatabase } from '../db/stores/api-keys.ts'
 import { findDefaultApp } from '../db/stores/apps.ts'
 import { createStripeGateway } from '../stripe/gateway.ts'
-import { TASK_QUEUE } from '../temporal/ids.ts'
 
 /** A part of an installation, and whether it does its work. */
 export interface CheckResult {
@@ -18,7 +17,7 @@ export interface CheckResult {
 
 export interface CheckTargets {
   readonly databaseUrl: string | null
-  readonly temporal: { readonly address: string; readonly namespace: string }
+  readonly temporal: { readonly address: string; readonly namespace: string; readonly taskQueue: string }
   readonly apiUrl: string
   readonly stripeBaseUrl: string | undefined
   readonly masterKey: string | null
@@ -115,10 +114,7 @@ function checksWithoutDatabase(targets: CheckTargets): readonly Check[] {
       name: 'Worker',
       next: 'run npm start, or start worker.ts with the same TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE',
       run: async () =>
-        await onTemporal(
-          targets,
-          async (connection) => await pollers(connection, targets.temporal.namespace),
-        ),
+        await onTemporal(targets, async (connection) => await pollers(connection, targets.temporal)),
     },
     {
       name: 'API',
@@ -145,14 +141,17 @@ async function onTemporal(
   }
 }
 
-async function pollers(connection: Connection, namespace: string): Promise<string> {
+async function pollers(
+  connection: Connection,
+  { namespace, taskQueue }: CheckTargets['temporal'],
+): Promise<string> {
   const found = await connection.workflowService.describeTaskQueue({
     namespace,
-    taskQueue: { name: TASK_QUEUE },
+    taskQueue: { name: taskQueue },
   })
   const workers = new Set((found.pollers ?? []).map((poller) => poller.identity))
   if (workers.size === 0)
-    throw new Error(`no worker polls the task queue ${TASK_QUEUE}: nothing is billed meanwhile`)
+    throw new Error(`no worker polls the task queue ${taskQueue}: nothing is billed meanwhile`)
   return `${workers.size} polling`
 }
 

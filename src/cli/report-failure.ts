@@ -3,8 +3,8 @@ import { ConfigError } from '../config.ts'
 import { CliProblem } from './problem.ts'
 
 /** Prints a failure to stderr, as what, why and next where it is one of ours. Returns the exit code. */
-export function reportFailure(error: unknown, stream: NodeJS.WritableStream = process.stderr): number {
-  stream.write(`${describe(error)}\n`)
+export function reportFailure(error: unknown): number {
+  process.stderr.write(`${describe(error)}\n`)
   return 1
 }
 

@@ -35,6 +35,7 @@ async function targetsOf(options: {
     temporal: {
       address: settings.temporalAddress ?? instance?.temporalAddress ?? '127.0.0.1:7233',
       namespace: settings.temporalNamespace,
+      taskQueue: settings.temporalTaskQueue,
     },
     apiUrl: options.url ?? instance?.apiUrl ?? 'http://127.0.0.1:8888',
     stripeBaseUrl: settings.stripeApiBase ?? (instance?.isSandbox === true ? instance.stripeUrl : undefined),

@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { reportFailure } from '../report-failure.ts'
 import { dataDirOption, parsePort } from '../options.ts'
 
 interface Options {
@@ -37,6 +38,6 @@ What runs already is used instead of started:
       // Loaded here: the other commands need none of what a start needs.
       const { check, start } = await import('../../local/start.ts')
       // What the parts leave open (sockets, timers) must not keep a stopped start alive.
-      process.exit(await (options.check ? check() : start(options)))
+      process.exit(await (options.check ? check() : start(options)).catch(reportFailure))
     })
 }

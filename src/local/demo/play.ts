@@ -118,12 +118,7 @@ async function payOne({ stripe, options }: Cast, stripeInvoiceId: string): Promi
     await stripe.post(`/v1/invoices/${stripeInvoiceId}/pay`, { paid_out_of_band: 'true' })
     return
   }
-  const card = new URLSearchParams({
-    number: '4242424242424242',
-    exp_month: '12',
-    exp_year: '2035',
-    cvc: '123',
-  })
+  const card = new URLSearchParams({ card: '4242424242424242' })
   const response = await fetch(atStripe.hosted_invoice_url, {
     method: 'POST',
     body: card,
