@@ -1,6 +1,10 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client'
 import type { Client } from '@temporalio/client'
-import { defineSearchAttributeKey } from '@temporalio/common'
+import {
+  customerKeyAttribute,
+  invoiceStatusAttribute,
+  planKeyAttribute,
+} from '../workflows/search-attributes.ts'
 import { workflowIds } from './ids.ts'
 
 export interface SubscriptionStartRequest {
@@ -42,9 +46,6 @@ async function unlessStarted(start: Promise<unknown>): Promise<void> {
 
 const clockSource = (testNowMs: number | null) =>
   testNowMs === null ? { kind: 'real' } : { kind: 'test', nowMs: testNowMs }
-const customerKey = defineSearchAttributeKey('CustomerKey', 'KEYWORD')
-const planKey = defineSearchAttributeKey('PlanKey', 'KEYWORD')
-const invoiceStatus = defineSearchAttributeKey('InvoiceStatus', 'KEYWORD')
 
 export async function startSubscription(
   client: Client,
@@ -63,8 +64,8 @@ export async function startSubscription(
     ],
     staticSummary: `${request.customerKey} on ${request.planKey}`,
     typedSearchAttributes: [
-      { key: customerKey, value: request.customerKey },
-      { key: planKey, value: request.planKey },
+      { key: customerKeyAttribute, value: request.customerKey },
+      { key: planKeyAttribute, value: request.planKey },
     ],
     workflowIdReusePolicy: 'REJECT_DUPLICATE',
   })
@@ -85,8 +86,8 @@ function invoiceOptions(request: Queued<InvoiceStartRequest>) {
     ],
     staticSummary: `Invoice of ${request.customerKey}`,
     typedSearchAttributes: [
-      { key: customerKey, value: request.customerKey },
-      { key: invoiceStatus, value: request.status },
+      { key: customerKeyAttribute, value: request.customerKey },
+      { key: invoiceStatusAttribute, value: request.status },
     ],
   }
 }
