@@ -173,6 +173,18 @@ test('rule 23: supplier, customer and workflow are those of the snapshot', async
   })
 })
 
+test('the apps of the workflow are shown whole where they are asked for', async () => {
+  const id = await insertInvoiceRow(api.db, owner)
+  const invoice = async (expand: string) =>
+    (await api.app.inject({ url: `/api/v1/billing/invoices/${id}?expand=${expand}` })).json()
+  expect((await invoice('workflow.apps')).workflow.apps.invoicing).toMatchObject({
+    id: owner.appId,
+    type: 'stripe',
+    stripeAccountId: 'acct_1',
+  })
+  expect((await invoice('lines')).workflow.apps.invoicing).toEqual({ id: owner.appId })
+})
+
 test('a tax that is in the price is shown as included', async () => {
   const id = await insertInvoiceRow(api.db, owner, { status: 'paid', taxMinor: '319' })
   const inclusive = JSON.stringify({ behavior: 'inclusive' })

@@ -1,3 +1,4 @@
+import { ulid } from 'ulid'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { StripeGateway } from '../../src/stripe/types.ts'
 import {
@@ -11,6 +12,7 @@ import {
   stripeWithCustomer,
 } from './billing-fixtures.ts'
 import type { Call } from './billing-fixtures.ts'
+import { connectClient } from './client.ts'
 import { startTestApi } from './support.ts'
 import type { TestApi } from './support.ts'
 
@@ -313,4 +315,38 @@ test('the timeline of a subscription tells what happened to it', async () => {
   expect(timeline.body).toMatchObject([
     { kind: 'created', detail: expect.stringContaining('Subscribed to pro version 1') },
   ])
+})
+
+test('the published client subscribes, reads, lists and cancels', async () => {
+  const client = await connectClient(api.app)
+  const customerId = await customer()
+  const created = await client.subscriptions.create({
+    customerId,
+    plan: { key: 'pro' },
+    timing: new Date(Date.now() + 60_000),
+  })
+  const id = created?.id ?? ''
+  expect(created?.activeFrom).toBeInstanceOf(Date)
+  expect((await client.subscriptions.get(id))?.phases[0]?.items[0]).toMatchObject({
+    key: 'base',
+    billingCadence: 'P1M',
+  })
+  const listed = await client.customers.listSubscriptions(customerId, { status: ['scheduled'] })
+  expect(listed?.items.map((one) => one.id)).toEqual([id])
+  expect((await client.subscriptions.cancel(id, { timing: 'next_billing_cycle' }))?.id).toBe(id)
+  await expect(client.subscriptions.migrate(id, { timing: 'immediate' })).rejects.toMatchObject({
+    status: 501,
+  })
+})
+
+test('an item shows the feature that it grants', async () => {
+  await api.db.insertInto('features').values({ id: ulid(), key: 'support', name: 'Support' }).execute()
+  const rateCards = basePhase.rateCards.map((card) => ({ ...card, featureKey: 'support' }))
+  await insertPlan(api.db, { key: 'supported', phases: [{ ...basePhase, rateCards }] })
+  const created = await subscribe({ customerId: await customer(), plan: { key: 'supported' } })
+  const { body } = await get(`/api/v1/subscriptions/${created.body.id}`)
+  expect(body.phases[0].items[0]).toMatchObject({
+    featureKey: 'support',
+    included: { feature: { key: 'support', name: 'Support' } },
+  })
 })

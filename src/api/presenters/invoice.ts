@@ -1,3 +1,4 @@
+import type { AppRow } from '../../db/stores/apps.ts'
 import type { InvoiceLineRow, InvoiceRow } from '../../db/stores/invoices.ts'
 import { currency } from '../../domain/currency.ts'
 import type { Currency } from '../../domain/currency.ts'
@@ -5,6 +6,7 @@ import { formatMinor } from '../../domain/money.ts'
 import type { WorkflowDocument } from '../schemas/documents.ts'
 import type { InvoiceCustomer, InvoiceParty } from '../schemas/invoice-parties.ts'
 import type { Invoice, InvoiceTotals, ValidationIssue } from '../schemas/invoices.ts'
+import { presentApp } from './app.ts'
 import { derivedId } from './derived-id.ts'
 import { chargesOf, presentTotals } from './invoice-amounts.ts'
 import type { StoredDetail } from './invoice-amounts.ts'
@@ -15,6 +17,8 @@ import { instant, withoutNulls } from './without-nulls.ts'
 export interface InvoiceOptions {
   /** Whether the answer shows the lines; totals are of them either way. */
   readonly showLines: boolean
+  /** Its app, where the answer shows more of it than the id. */
+  readonly app?: AppRow | undefined
 }
 
 /** An invoice as the contract has it, with what we add. `lines` are all of its lines, in order. */
@@ -46,7 +50,7 @@ export function presentInvoice(
     ...(lines.length > 0 && {
       period: { from: row.periodFrom.toISOString(), to: row.periodTo.toISOString() },
     }),
-    workflow: presentWorkflow(row),
+    workflow: presentWorkflow(row, options.app),
     ...(options.showLines && { lines: lines.map((line) => presentInvoiceLine(line, context)) }),
     payment: { terms: paymentTerms(row, c) },
     ...validationIssues(row),
@@ -130,13 +134,19 @@ function presentCustomer(row: InvoiceRow): InvoiceCustomer {
   return { ...party(snapshot), id: snapshot.id ?? row.customerId, usageAttribution: { subjectKeys } }
 }
 
-function presentWorkflow(row: InvoiceRow): Invoice['workflow'] {
-  const app = { id: row.appId }
+function presentWorkflow(row: InvoiceRow, app: AppRow | undefined): Invoice['workflow'] {
   return {
-    apps: { tax: app, invoicing: app, payment: app },
+    apps: presentApps(row.appId, app),
     sourceBillingProfileId: row.billingProfileId,
     workflow: workflowOf(row),
   }
+}
+
+/** One app computes the tax, issues and collects. */
+function presentApps(id: string, app: AppRow | undefined): Invoice['workflow']['apps'] {
+  if (app === undefined) return { tax: { id }, invoicing: { id }, payment: { id } }
+  const whole = presentApp(app)
+  return { tax: whole, invoicing: whole, payment: whole }
 }
 
 function workflowOf(row: InvoiceRow): WorkflowDocument {

@@ -1,11 +1,12 @@
+import type { Feature as FeatureRow } from '../../db/stores/features.ts'
 import type { SubscriptionRow } from '../../db/stores/subscriptions.ts'
 import type { TimelineRow } from '../../db/stores/subscription-reads.ts'
 import { termsOf } from '../../billing/terms.ts'
 import { DomainError } from '../../domain/errors.ts'
 import type { Period } from '../../domain/periods.ts'
-import type { Phase, RateCard } from '../../domain/rate-card.ts'
+import type { RateCard } from '../../domain/rate-card.ts'
 import { billingPeriod, phaseSpans } from '../../domain/schedule.ts'
-import type { Terms } from '../../domain/schedule.ts'
+import type { PhaseSpan, Terms } from '../../domain/schedule.ts'
 import { presentDiscounts, presentPrice } from '../schemas/documents.ts'
 import type {
   Subscription,
@@ -15,6 +16,7 @@ import type {
   TimelineEntry,
 } from '../schemas/subscriptions.ts'
 import { derivedId } from './derived-id.ts'
+import { presentFeature } from './feature.ts'
 
 type Status = Subscription['status']
 
@@ -99,13 +101,31 @@ function waitingFor(row: SubscriptionRow): Pick<Subscription, 'waitingFor'> {
   return { waitingFor: `the end of its billing period at ${closing}` }
 }
 
-/** A subscription with its phases and items; `nowMs` is the customer's now. */
-export function presentSubscriptionExpanded(row: SubscriptionRow, nowMs: number): SubscriptionExpanded {
+export interface ExpandOptions {
+  /** The customer's now. */
+  readonly nowMs: number
+  /** The features of its items, by key. */
+  readonly features: ReadonlyMap<string, FeatureRow>
+}
+
+/** The keys of the features that a subscription's items name. */
+export function featureKeysOf(row: SubscriptionRow): readonly string[] {
+  const keys = termsOf(row).phases.flatMap((phase) =>
+    phase.rateCards.flatMap((card) => card.featureKey ?? []),
+  )
+  return [...new Set(keys)]
+}
+
+/** A subscription with its phases and items. */
+export function presentSubscriptionExpanded(
+  row: SubscriptionRow,
+  options: ExpandOptions,
+): SubscriptionExpanded {
   const terms = termsOf(row)
   return {
     ...presentSubscription(row),
-    alignment: { billablesMustAlign: true, ...currentBillingPeriod(terms, nowMs) },
-    phases: phaseSpans(terms).map((span) => presentPhase(row, span.phase, span)),
+    alignment: { billablesMustAlign: true, ...currentBillingPeriod(terms, options.nowMs) },
+    phases: phaseSpans(terms).map((span) => presentPhase(row, span, options.features)),
   }
 }
 
@@ -118,15 +138,21 @@ function currentBillingPeriod(terms: Terms, nowMs: number) {
   }
 }
 
-function presentPhase(row: SubscriptionRow, phase: Phase, window: Period): SubscriptionPhase {
-  const items = phase.rateCards.map((rateCard) => presentItem(row, { phase, rateCard, window }))
+type Features = ExpandOptions['features']
+
+function presentPhase(row: SubscriptionRow, span: PhaseSpan, features: Features): SubscriptionPhase {
+  const { phase } = span
+  const items = phase.rateCards.map((rateCard) => {
+    const feature = rateCard.featureKey === undefined ? undefined : features.get(rateCard.featureKey)
+    return presentItem(row, { span, rateCard, feature })
+  })
   return {
     id: derivedId(row.id, `phase/${phase.key}`),
     key: phase.key,
     name: phase.name,
     ...described(phase),
     ...stamps(row),
-    ...cadence(window),
+    ...cadence(span),
     items,
     itemTimelines: Object.fromEntries(items.map((item) => [item.key, [item]])),
   }
@@ -139,21 +165,22 @@ const cadence = (window: Period) => ({
 
 function presentItem(
   row: SubscriptionRow,
-  item: { readonly phase: Phase; readonly rateCard: RateCard; readonly window: Period },
+  item: { readonly span: PhaseSpan; readonly rateCard: RateCard; readonly feature: FeatureRow | undefined },
 ): SubscriptionItem {
-  const { rateCard } = item
+  const { span, rateCard, feature } = item
   return {
-    id: derivedId(row.id, `phase/${item.phase.key}/item/${rateCard.key}`),
+    id: derivedId(row.id, `phase/${span.phase.key}/item/${rateCard.key}`),
     key: rateCard.key,
     name: rateCard.name,
     ...described(rateCard),
     ...stamps(row),
-    ...cadence(item.window),
+    ...cadence(span),
     ...(rateCard.featureKey !== undefined && { featureKey: rateCard.featureKey }),
     billingCadence: rateCard.billingCadence,
     price: rateCard.price && presentPrice(rateCard.price),
     ...(rateCard.discounts && { discounts: presentDiscounts(rateCard.discounts) }),
     ...(rateCard.taxConfig && { taxConfig: { ...rateCard.taxConfig } }),
+    ...(feature && { included: { feature: presentFeature(feature) } }),
   }
 }
 

@@ -3,11 +3,11 @@ import { Type } from 'typebox'
 import type { Static } from 'typebox'
 import { DomainError } from '../../domain/errors.ts'
 import { commandInvoice, refuseAction } from '../actions/invoice-actions.ts'
+import { presentOneInvoice } from '../actions/present-invoices.ts'
 import type { ApiDeps } from '../deps.ts'
 import { commandId } from '../request-id.ts'
 import { Invoice, InvoiceParams, InvoiceVoid } from '../schemas/invoices.ts'
 import { ref } from '../schemas/reference.ts'
-import { presentWithLines } from './invoices.ts'
 
 const tags = ['Invoices']
 const FULL_PERCENT = 100
@@ -61,7 +61,7 @@ export function invoiceActionRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
       { config, schema: schemaOf('approveInvoiceAction') },
       async (request) => {
         const command = { kind: 'approve', requestId: commandId(deps, request) } as const
-        return await presentWithLines(deps, await commandInvoice(deps, request.params.invoiceId, command))
+        return await presentOneInvoice(deps, await commandInvoice(deps, request.params.invoiceId, command))
       },
     )
 
@@ -70,7 +70,7 @@ export function invoiceActionRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
       { config, schema: schemaOf('retryInvoiceAction') },
       async (request) => {
         const command = { kind: 'retry', requestId: commandId(deps, request) } as const
-        return await presentWithLines(deps, await commandInvoice(deps, request.params.invoiceId, command))
+        return await presentOneInvoice(deps, await commandInvoice(deps, request.params.invoiceId, command))
       },
     )
 
@@ -84,7 +84,7 @@ export function invoiceActionRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
           requestId: commandId(deps, request),
           reason: request.body.reason,
         } as const
-        return await presentWithLines(deps, await commandInvoice(deps, request.params.invoiceId, command))
+        return await presentOneInvoice(deps, await commandInvoice(deps, request.params.invoiceId, command))
       },
     )
 

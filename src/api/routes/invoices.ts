@@ -1,17 +1,16 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { findInvoice, linesOfInvoices, listInvoices } from '../../db/stores/invoice-reads.ts'
+import { findInvoice, listInvoices } from '../../db/stores/invoice-reads.ts'
 import type { InvoiceFilter } from '../../db/stores/invoice-reads.ts'
-import type { InvoiceRow } from '../../db/stores/invoices.ts'
 import { findSubscription, listTimeline } from '../../db/stores/subscription-reads.ts'
 import { subscriptionOf } from '../actions/cancel-subscription.ts'
 import { invoiceOf } from '../actions/invoice-actions.ts'
+import { presentInvoices, presentOneInvoice } from '../actions/present-invoices.ts'
 import { listGathering, upcomingOf } from '../actions/upcoming-invoices.ts'
 import type { ApiDeps } from '../deps.ts'
 import { parseInstant } from '../instants.ts'
 import { pageRequest, presentPage } from '../paging.ts'
 import type { PageAnswer } from '../paging.ts'
-import { presentInvoice } from '../presenters/invoice.ts'
 import { presentTimelineEntry } from '../presenters/subscription.ts'
 import {
   Invoice,
@@ -20,24 +19,22 @@ import {
   InvoicePage,
   InvoiceParams,
 } from '../schemas/invoices.ts'
+import type { InvoiceExpansion } from '../schemas/invoices.ts'
 import { ref } from '../schemas/reference.ts'
 import { SubscriptionParams, TimelineEntry } from '../schemas/subscriptions.ts'
 
 const tags = ['Invoices']
 
-/** An invoice with all of its lines. */
-export async function presentWithLines(deps: ApiDeps, row: InvoiceRow): Promise<Invoice> {
-  const lines = await linesOfInvoices(deps.db, [row.id])
-  return presentInvoice(row, lines.get(row.id) ?? [], { showLines: true })
-}
-
 /** A stored invoice, or the upcoming one of the subscription with this id. Errors: not_found. */
-async function getInvoice(deps: ApiDeps, id: string, showLines: boolean): Promise<Invoice> {
+async function getInvoice(
+  deps: ApiDeps,
+  id: string,
+  expand: readonly InvoiceExpansion[] | undefined,
+): Promise<Invoice> {
   const row = await findInvoice(deps.db, id)
   if (row === undefined && (await findSubscription(deps.db, id)) !== undefined)
     return await upcomingOf(deps, id)
-  const lines = await linesOfInvoices(deps.db, [id])
-  return presentInvoice(row ?? (await invoiceOf(deps, id)), lines.get(id) ?? [], { showLines })
+  return await presentOneInvoice(deps, row ?? (await invoiceOf(deps, id)), expand)
 }
 
 function filterOf(query: InvoiceListQuery): InvoiceFilter {
@@ -80,13 +77,8 @@ async function list(
     { ...filterOf(query), subscriptionId },
     { ...page, ...order },
   )
-  const lines = await linesOfInvoices(
-    deps.db,
-    rows.map((row) => row.id),
-  )
-  return presentPage({ items: rows, totalCount }, page, (row) =>
-    presentInvoice(row, lines.get(row.id) ?? [], { showLines }),
-  )
+  const items = await presentInvoices(deps, rows, query.expand ?? [])
+  return { items, ...page, totalCount }
 }
 
 /** Invoices: what was billed, why, and what became of it. */
@@ -120,12 +112,7 @@ export function invoiceRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
           response: { 200: ref(Invoice) },
         },
       },
-      async ({ params, query }) =>
-        await getInvoice(
-          deps,
-          params.invoiceId,
-          query.expand === undefined || query.expand.includes('lines'),
-        ),
+      async ({ params, query }) => await getInvoice(deps, params.invoiceId, query.expand),
     )
 
     app.get(

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { Static } from 'typebox'
 import { nowForCustomer } from '../../billing/clock.ts'
+import { findFeaturesByKey } from '../../db/stores/features.ts'
 import { findCustomerByIdOrKey, listSubscriptions, listTimeline } from '../../db/stores/subscription-reads.ts'
 import { cancelSubscription, subscriptionOf, unscheduleCancelation } from '../actions/cancel-subscription.ts'
 import { createSubscription } from '../actions/create-subscription.ts'
@@ -9,6 +10,7 @@ import type { ApiDeps } from '../deps.ts'
 import { found } from '../not-found.ts'
 import { pageRequest, presentPage } from '../paging.ts'
 import {
+  featureKeysOf,
   lifecyclesOfStatus,
   presentSubscription,
   presentSubscriptionExpanded,
@@ -115,7 +117,12 @@ export function subscriptionRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
       },
       async ({ params: { subscriptionId } }) => {
         const row = await subscriptionOf(deps, subscriptionId)
-        return presentSubscriptionExpanded(row, await nowForCustomer(deps.db, row.customerId, deps.now()))
+        const nowMs = await nowForCustomer(deps.db, row.customerId, deps.now())
+        const features = await findFeaturesByKey(deps.db, featureKeysOf(row))
+        return presentSubscriptionExpanded(row, {
+          nowMs,
+          features: new Map(features.map((one) => [one.key, one])),
+        })
       },
     )
 

@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import type { Static, TSchema } from 'typebox'
+import { StripeApp } from './apps.ts'
 import { CurrencyCode, Instant, Metadata, Order, PageQuery, pageOf, Stamps } from './common.ts'
 import {
   DiscountsDocument,
@@ -168,7 +169,11 @@ const PaymentTerms = Type.Union([
   }),
 ])
 
-const AppRef = Type.Object({ id: Type.String() })
+const AppReference = Type.Object({ id: Type.String() })
+const Apps = Type.Union([
+  Type.Object({ tax: ref(StripeApp), invoicing: ref(StripeApp), payment: ref(StripeApp) }),
+  Type.Object({ tax: AppReference, invoicing: AppReference, payment: AppReference }),
+])
 
 const ValidationIssue = Type.Object({
   id: Type.String(),
@@ -208,7 +213,7 @@ export const Invoice = Type.Object(
     voidedAt: Type.Optional(Instant),
     sentToCustomerAt: Type.Optional(Instant),
     workflow: Type.Object({
-      apps: Type.Object({ tax: AppRef, invoicing: AppRef, payment: AppRef }),
+      apps: Apps,
       sourceBillingProfileId: Type.String(),
       workflow: WorkflowDocument,
     }),
@@ -241,6 +246,7 @@ export const InvoicePage = pageOf(ref(Invoice), 'InvoicePaginatedResponse')
 
 const orders = ['customer.name', 'issuedAt', 'status', 'createdAt', 'updatedAt', 'periodStart'] as const
 const expansions = ['lines', 'preceding', 'workflow.apps'] as const
+export type InvoiceExpansion = (typeof expansions)[number]
 
 export const InvoiceListQuery = Type.Object({
   ...PageQuery,
@@ -254,7 +260,7 @@ export const InvoiceListQuery = Type.Object({
   periodStartAfter: Type.Optional(Instant),
   periodStartBefore: Type.Optional(Instant),
   includeDeleted: Type.Optional(Type.Boolean()),
-  expand: Type.Optional(Type.Array(Type.Enum([...expansions]))),
+  expand: Type.Optional(Type.Array(Type.Enum(expansions))),
   order: Type.Optional(Order),
   orderBy: Type.Optional(Type.Enum([...orders])),
 })
@@ -262,7 +268,7 @@ export type InvoiceListQuery = Static<typeof InvoiceListQuery>
 
 /** Lines are shown unless `expand` names other parts only. */
 export const InvoiceGetQuery = Type.Object({
-  expand: Type.Optional(Type.Array(Type.Enum([...expansions]))),
+  expand: Type.Optional(Type.Array(Type.Enum(expansions))),
   includeDeletedLines: Type.Optional(Type.Boolean()),
 })
 

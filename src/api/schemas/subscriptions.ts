@@ -13,6 +13,7 @@ import {
   Stamps,
 } from './common.ts'
 import { DiscountsDocument, PriceDocument, TaxConfigDocument } from './documents.ts'
+import { Feature } from './features.ts'
 import { Alignment, PlanPhase, ProRatingConfig } from './plans.ts'
 import { ref } from './reference.ts'
 
@@ -128,6 +129,7 @@ const SubscriptionItem = Type.Object(
     price: Type.Union([PriceDocument, Type.Null()]),
     discounts: Type.Optional(DiscountsDocument),
     taxConfig: Type.Optional(TaxConfigDocument),
+    included: Type.Optional(Type.Object({ feature: ref(Feature) })),
   },
   { $id: 'SubscriptionItem' },
 )
