@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { clockCommand } from './commands/clock.ts'
 import { doctorCommand } from './commands/doctor.ts'
+import { ingestCommand } from './commands/ingest.ts'
 import { invoicesCommand } from './commands/invoices.ts'
 import { keysCommand } from './commands/keys.ts'
 import { migrateCommand } from './commands/migrate.ts'
@@ -15,6 +16,7 @@ export function createProgram(): Command {
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError('(--help shows what there is)')
     .addCommand(startCommand())
+    .addCommand(ingestCommand())
     .addCommand(clockCommand())
     .addCommand(invoicesCommand())
     .addCommand(subscriptionsCommand())

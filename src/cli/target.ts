@@ -19,9 +19,18 @@ export function localInstance(dataDir = '.perennial'): Instance | null {
 }
 
 /** By --url, PERENNIAL_URL, the running `npm start`, or the usual port, in this order. */
-export function targetApi(options: TargetOptions): Api {
+export function targetOf(options: TargetOptions): {
+  readonly apiUrl: string
+  readonly apiKey: string | null
+} {
   const settings = readClientSettings()
   const url =
     options.url ?? settings.apiUrl ?? localInstance(options.dataDir)?.apiUrl ?? 'http://127.0.0.1:8888'
-  return apiClient(url.replace(/\/+$/, ''), options.apiKey ?? settings.apiKey)
+  return { apiUrl: url.replace(/\/+$/, ''), apiKey: options.apiKey ?? settings.apiKey ?? null }
+}
+
+/** A client for that installation. */
+export function targetApi(options: TargetOptions): Api {
+  const { apiUrl, apiKey } = targetOf(options)
+  return apiClient(apiUrl, apiKey ?? undefined)
 }

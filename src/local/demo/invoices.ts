@@ -38,7 +38,7 @@ interface Page {
 
 const pageSize = 100
 
-/** Every invoice of these customers, oldest first. The upcoming ones (`gathering`) are left out. */
+/** Every invoice of these customers, by number. The upcoming ones (`gathering`) are left out. */
 export async function demoInvoices(
   api: Api,
   customerIds: readonly string[],
@@ -56,7 +56,8 @@ export async function demoInvoices(
     invoices.push(...found.items)
     if (found.items.length < pageSize) break
   }
-  return invoices.filter((invoice) => invoice.status !== 'gathering').map(shown)
+  const issued = invoices.filter((invoice) => invoice.status !== 'gathering').map(shown)
+  return issued.sort((a, b) => a.number.localeCompare(b.number))
 }
 
 function shown(invoice: ApiInvoice): DemoInvoice {
