@@ -87,6 +87,28 @@ test.each([
   expect(rows).toMatchObject([{ value: '2', windowStart: new Date(start), windowEnd: end }])
 })
 
+test.each([
+  ['2025-04-05', ['14:00', '14:45', '15:15', '15:30'], ['14:00 15:00 2', '15:00 15:30 1', '15:30 16:30 1']],
+  ['2025-10-04', ['14:45', '15:15', '15:45', '16:00'], ['14:30 15:30 2', '15:30 16:00 1', '16:00 17:00 1']],
+])(
+  'where clocks move by half an hour on %s, the hour that is cut is two windows',
+  async (day, times, expected) => {
+    const subject = `half-hour-${day}`
+    await store(database.db, ...times.map((time) => event({ subject, time: `${day}T${time}:00Z` })))
+    const timeZone = 'Australia/Lord_Howe'
+    const rows = await queryMeter(database.db, {
+      ...whole,
+      subjects: [subject],
+      timeZone,
+      windowSize: 'HOUR',
+    })
+    const clock = (at: Date) => at.toISOString().slice(11, 16)
+    expect(rows.map((row) => `${clock(row.windowStart)} ${clock(row.windowEnd)} ${row.value}`)).toEqual(
+      expected,
+    )
+  },
+)
+
 test('rule 2: a window ends where the next begins, and an event at the edge is in the next', async () => {
   const subject = 'window-edge'
   await store(
