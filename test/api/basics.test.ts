@@ -51,6 +51,19 @@ test('the OpenAPI document is 3.1, and every reference in it resolves', async ()
   }
 })
 
+test('every call of the OpenAPI document has a name of its own, and says how it fails', async () => {
+  const document: {
+    readonly paths: Readonly<
+      Record<string, Readonly<Record<string, { readonly operationId?: string; readonly responses: object }>>>
+    >
+  } = (await api.app.inject('/api/openapi.json')).json()
+  const calls = Object.values(document.paths).flatMap((path) => Object.values(path))
+  const names = calls.map(({ operationId }) => operationId)
+  expect(new Set(names).size).toBe(names.length)
+  expect(names).not.toContain(undefined)
+  for (const call of calls) expect(call.responses).toHaveProperty('default')
+})
+
 test('the reference page is served', async () => {
   expect((await api.app.inject('/docs/')).statusCode).toBe(200)
 })

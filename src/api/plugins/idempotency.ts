@@ -7,9 +7,10 @@ import { DomainError } from '../../domain/errors.ts'
 import {
   claimIdempotencyKey,
   completeIdempotencyKey,
+  pruneIdempotencyKeys,
   releaseIdempotencyKey,
 } from '../../db/stores/idempotency-keys.ts'
-import type { StoredAnswer } from '../../db/stores/idempotency-keys.ts'
+import type { KeyHolder, StoredAnswer } from '../../db/stores/idempotency-keys.ts'
 import type { ApiDeps } from '../deps.ts'
 
 declare module 'fastify' {
@@ -21,6 +22,7 @@ declare module 'fastify' {
   }
 }
 
+const PRUNE_EVERY_MS = 60 * 60_000
 const WRITES = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
 const KEPT_HEADERS = ['content-type', 'location'] as const
 const KEY_PATTERN = /^[\x21-\x7e]{1,255}$/
@@ -79,11 +81,7 @@ export function idempotency(deps: ApiDeps) {
         )
     }
   }
-  const settle = async (request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<void> => {
-    const key = request.heldKey
-    if (key === null) return
-    request.heldKey = null
-    const holder = { caller: request.caller, key }
+  const store = async (holder: KeyHolder, reply: FastifyReply, payload: unknown): Promise<void> => {
     if (reply.statusCode >= 500) return releaseIdempotencyKey(deps.db, holder)
     const headers: Record<string, string> = {}
     for (const name of KEPT_HEADERS) {
@@ -92,6 +90,24 @@ export function idempotency(deps: ApiDeps) {
     }
     const body = typeof payload === 'string' ? payload : null
     await completeIdempotencyKey(deps.db, holder, { status: reply.statusCode, headers, body }, deps.now())
+  }
+  const settle = async (request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<void> => {
+    const key = request.heldKey
+    if (key === null) return
+    request.heldKey = null
+    try {
+      await store({ caller: request.caller, key }, reply, payload)
+    } catch (error) {
+      // What was asked for is done: the caller gets the answer, and the claim expires.
+      request.log.error({ err: error }, 'the answer could not be stored under its idempotency key')
+    }
+  }
+  const prune = async (): Promise<void> => {
+    try {
+      await pruneIdempotencyKeys(deps.db, deps.now())
+    } catch (error) {
+      deps.log.warn({ err: error }, 'old idempotency keys could not be removed')
+    }
   }
   return fp(async (app) => {
     app.decorateRequest('fingerprint', null)
@@ -111,5 +127,7 @@ export function idempotency(deps: ApiDeps) {
     })
     app.addHook('preHandler', claim)
     app.addHook('onSend', settle)
+    const timer = setInterval(() => void prune(), PRUNE_EVERY_MS).unref()
+    app.addHook('onClose', async () => clearInterval(timer))
   })
 }

@@ -1,6 +1,7 @@
 import { fastifySwagger } from '@fastify/swagger'
 import { fastifySwaggerUi } from '@fastify/swagger-ui'
 import fp from 'fastify-plugin'
+import { problemResponse } from '../schemas/common.ts'
 
 /** The OpenAPI 3.1 document at /api/openapi.json and the reference page at /docs; both come from the routes' schemas. */
 export const openapi = fp(async (app) => {
@@ -18,6 +19,14 @@ export const openapi = fp(async (app) => {
       security: [{ apiKey: [] }],
     },
     convertConstToEnum: false,
+    // Every call may fail, and in one shape: said once here, not on each route.
+    transform: ({ schema, url }) => {
+      const { response } = (schema ?? {}) as { readonly response?: object }
+      return {
+        schema: { ...schema, ...(response && { response: { ...response, default: problemResponse } }) },
+        url,
+      }
+    },
     refResolver: {
       buildLocalReference: (json, _baseUri, _fragment, i) =>
         typeof json['$id'] === 'string' ? json['$id'] : `def-${i}`,

@@ -88,3 +88,9 @@ export function pageOf<T extends TSchema>(item: T, $id: string) {
 }
 
 export const commonSchemas: readonly TSchema[] = [Metadata, Problem]
+
+/** What every call answers where it fails, as the OpenAPI document has it. */
+export const problemResponse = {
+  description: 'A problem; act on its `code`.',
+  content: { 'application/problem+json': { schema: { $ref: 'Problem#' } } },
+}
