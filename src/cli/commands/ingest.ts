@@ -1,6 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { BATCH_MAX } from '../../domain/cloud-event.ts'
-import { readClientSettings } from '../../config.ts'
 import { parseDataOption, parseExplodeOption } from '../ingest/csv-mapping.ts'
 import type { CsvMapping, DataColumn, Source } from '../ingest/csv-mapping.ts'
 import { ingestFile } from '../ingest/ingest-file.ts'
@@ -10,7 +9,7 @@ import { jsonOption, withTarget } from '../options.ts'
 import { printData, say, textFields } from '../output.ts'
 import type { OutputOptions } from '../output.ts'
 import { CliProblem } from '../problem.ts'
-import { targetApi } from '../target.ts'
+import { targetOf } from '../target.ts'
 import type { TargetOptions } from '../target.ts'
 
 type Attribute = 'type' | 'subject' | 'source'
@@ -71,8 +70,7 @@ async function ingest(file: string, options: Options): Promise<void> {
   const format = options.format ?? (/\.(ndjson|jsonl)$/i.test(file) ? 'ndjson' : 'csv')
   const bar = progressBar(process.stderr)
   const summary = await ingestFile({
-    apiUrl: targetApi(options).url,
-    apiKey: options.apiKey ?? readClientSettings().apiKey ?? null,
+    ...targetOf(options),
     file,
     format,
     mapping: format === 'csv' ? mappingOf(options) : null,

@@ -80,8 +80,7 @@ async function outcomeOf(response: Response, text: string): Promise<PostOutcome 
   throw new CliProblem({
     what: `The API refused the events with ${status}`,
     why: detail ?? text.slice(0, 200),
-    next:
-      status === 401 || status === 403 ? 'give a key with the scope ingest: --api-key' : 'check --api-url',
+    next: status === 401 || status === 403 ? 'give a key with the scope ingest: --api-key' : 'check --url',
   })
 }
 
