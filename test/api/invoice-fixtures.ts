@@ -1,6 +1,6 @@
 import type { Insertable } from 'kysely'
 import { ulid } from 'ulid'
-import type { Database } from '../../src/db/connection.ts'
+import type { Database, Db } from '../../src/db/connection.ts'
 import type { InvoiceLines, Invoices } from '../../src/db/types.gen.ts'
 import type { RateCard } from '../../src/domain/rate-card.ts'
 
@@ -13,7 +13,7 @@ export interface Owner {
 }
 
 export async function insertSubscriptionRow(
-  db: Database,
+  db: Db,
   customerId: string,
   phases: readonly object[],
 ): Promise<string> {

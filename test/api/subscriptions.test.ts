@@ -1,5 +1,7 @@
+import { sql } from 'kysely'
 import { ulid } from 'ulid'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { lockCustomer } from '../../src/db/stores/subscription-create.ts'
 import type { StripeGateway } from '../../src/stripe/types.ts'
 import {
   basePhase,
@@ -13,6 +15,7 @@ import {
 } from './billing-fixtures.ts'
 import type { Call } from './billing-fixtures.ts'
 import { connectClient } from './client.ts'
+import { insertSubscriptionRow } from './invoice-fixtures.ts'
 import { startTestApi } from './support.ts'
 import type { TestApi } from './support.ts'
 
@@ -206,15 +209,31 @@ test('a customer who is not linked to Stripe is refused a paid plan', async () =
   })
 })
 
-test('a customer has one subscription at a time, also when two are asked for at once', async () => {
+test('a customer has one subscription at a time', async () => {
   const customerId = await customer()
-  const answers = await Promise.all([
-    subscribe({ customerId }),
-    subscribe({ customerId }),
-    subscribe({ customerId }),
-  ])
-  expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([201, 409, 409])
-  expect(answers.find(({ status }) => status === 409)?.body.code).toBe('subscription_overlap')
+  expect((await subscribe({ customerId })).status).toBe(201)
+  expect(await subscribe({ customerId })).toMatchObject({
+    status: 409,
+    body: { code: 'subscription_overlap' },
+  })
+})
+
+test('of two subscriptions at once the later one sees the earlier one', async () => {
+  const customerId = await customer()
+  const isBlocked = async () => {
+    const waiting = await sql<{ count: string }>`select count(*) from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`.execute(api.db)
+    return waiting.rows[0]?.count !== '0'
+  }
+  let answer: ReturnType<typeof subscribe> | undefined
+  await api.db.transaction().execute(async (trx) => {
+    await lockCustomer(trx, customerId)
+    let isAnswered = false
+    answer = subscribe({ customerId }).finally(() => (isAnswered = true))
+    await expect.poll(async () => isAnswered || (await isBlocked()), { timeout: 10_000 }).toBe(true)
+    await insertSubscriptionRow(trx, customerId, [basePhase])
+  })
+  expect(await answer).toMatchObject({ status: 409, body: { code: 'subscription_overlap' } })
 })
 
 test('no subscription begins while the clock of its customer is advancing', async () => {

@@ -18,7 +18,7 @@ import { Alignment, PlanPhase, ProRatingConfig } from './plans.ts'
 import { ref } from './reference.ts'
 
 /** When a command takes effect; an instant may lie in the future (billing rule 6). */
-export const SubscriptionTiming = Type.Union(
+const SubscriptionTiming = Type.Union(
   [Type.Literal('immediate'), Type.Literal('next_billing_cycle'), Instant],
   {
     description: '`immediate`, `next_billing_cycle` or an instant.',

@@ -19,7 +19,7 @@ export interface InvoiceFilter {
   readonly includeDeleted?: boolean | undefined
 }
 
-export type InvoiceOrder = 'customer.name' | 'issuedAt' | 'status' | 'createdAt' | 'updatedAt' | 'periodStart'
+type InvoiceOrder = 'customer.name' | 'issuedAt' | 'status' | 'createdAt' | 'updatedAt' | 'periodStart'
 
 export interface InvoicePageQuery {
   readonly page: number
