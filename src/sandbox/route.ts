@@ -15,6 +15,8 @@ export interface Ready {
 export interface Route {
   readonly method: Method
   readonly pattern: string
+  /** The parameters it knows, built or not. */
+  readonly names: readonly string[]
   readonly read: (raw: Raw) => Ready
 }
 
@@ -37,7 +39,7 @@ export function route<const S extends Shape>(
       run: (ctx, path) => handler(ctx, values, path),
     }
   }
-  return { method, pattern, read }
+  return { method, pattern, names: Object.keys(shape), read }
 }
 
 interface Match {
