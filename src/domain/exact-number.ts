@@ -10,6 +10,7 @@ export class ExactNumber {
 }
 
 const DOUBLE_DIGITS = 15
+const EXPONENT_MIN = -324
 const EXPONENT_MAX = 308
 const LITERAL_MAX = 400
 
@@ -21,7 +22,7 @@ export function readNumber(literal: string): number | ExactNumber | string {
   if (literal.length <= DOUBLE_DIGITS && !/[eE]/.test(literal)) return Number(literal)
   if (literal.length > LITERAL_MAX) return literal
   const value = new Decimal(literal)
-  if (Math.abs(value.e) > EXPONENT_MAX) return literal
+  if (value.e < EXPONENT_MIN || value.e > EXPONENT_MAX) return literal
   const digits = value.toFixed()
   return digits.length <= DOUBLE_DIGITS ? Number(digits) : new ExactNumber(digits)
 }

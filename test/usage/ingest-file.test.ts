@@ -100,7 +100,7 @@ test('wrong rows are reported with row, reason and original, and the rest is sto
   const more = [
     '5,eve,1,yesterday',
     '6,eve,1,2025-01-01 00:00',
-    '7,eve,12345678901234567890.5,2025-01-01T00:00:00Z',
+    '7,eve,+12345678901234567890.5,2025-01-01T00:00:00Z',
     '8,"a"b,1,2025-01-01T00:00:00Z',
   ]
   const last = '9,eve,2,2025-01-01T00:00:00Z\n10,"open,1,2025-01-01T00:00:00Z'

@@ -145,7 +145,7 @@ function filled(cell: (column: string) => string, column: string): string {
 }
 
 function numberOf(text: string, column: string): unknown {
-  if (numberPattern.test(text)) return readNumber(text)
+  if (numberPattern.test(text)) return readNumber(text.replace(/^\+/, ''))
   throw new Refusal(`the column ${column} is not a number: ${text.slice(0, 60)}`)
 }
 
