@@ -24,7 +24,8 @@ export function parseDecimal(text: string, field?: string): Decimal {
     throw new DomainError('invalid_decimal', `"${shown}" ${why}`, field === undefined ? {} : { field })
   }
   if (text.length > maxLength || !shape.test(text)) return refuse('is not a decimal number')
-  const value = new Decimal(text)
+  // big.js knows no plus sign.
+  const value = new Decimal(text.replace(/^\+/, ''))
   if (value.c.length > maxDigits) return refuse(`has more than ${maxDigits} significant digits`)
   if (Math.abs(value.e) > maxExponent) return refuse(`has an exponent beyond ±${maxExponent}`)
   return value
