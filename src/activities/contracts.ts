@@ -11,6 +11,7 @@ interface Command {
 export type SubscriptionCommand =
   | (Command & { readonly kind: 'cancel'; readonly effectiveAtMs: number })
   | (Command & { readonly kind: 'unschedule_cancelation' })
+  | (Command & { readonly kind: 'release' })
 
 export type InvoiceCommand =
   | (Command & { readonly kind: 'approve' })

@@ -1,8 +1,11 @@
+import { nextLookMs } from '../billing/invoice-look.ts'
 import { stepInvoice } from '../billing/invoice-step.ts'
 import type { InvoiceStepOptions } from '../billing/invoice-step.ts'
 import { getInvoiceRow, updateInvoice } from '../db/stores/invoices.ts'
 import type { InvoicePatch, InvoiceRow } from '../db/stores/invoices.ts'
 import { appendTimeline } from '../db/stores/timeline.ts'
+import { isCollecting } from '../domain/invoice-state.ts'
+import type { InvoiceStatus } from '../domain/invoice-state.ts'
 import type { ActivityDeps } from './deps.ts'
 import { verdictOf } from './failures.ts'
 
@@ -29,6 +32,13 @@ export async function advanceWithReason(
       }
       if (verdict.kind === 'final' && row.status === 'issuing') {
         return await fail(deps, row, { ...verdict, asOfMs: options.asOfMs })
+      }
+      if (
+        verdict.kind === 'final' &&
+        options.command === undefined &&
+        isCollecting(row.status as InvoiceStatus)
+      ) {
+        return await lookLater(deps, row, { ...verdict, asOfMs: options.asOfMs })
       }
       if (verdict.kind !== 'final') await noteReason(deps, row, error)
       throw verdict.kind === 'retry' ? verdict.error : error
@@ -66,6 +76,18 @@ async function fail(
   ])
   deps.log.warn({ invoiceId: row.id, code }, 'issuing failed')
   return written ?? row
+}
+
+/** What is issued cannot fail any more: the reason is shown, and the next look tries again. */
+async function lookLater(
+  deps: ActivityDeps,
+  row: InvoiceRow,
+  { code, message, asOfMs }: Failure,
+): Promise<InvoiceRow> {
+  const nextLookAt = new Date(nextLookMs(asOfMs, (row.issuedAt ?? row.createdAt).getTime()))
+  deps.log.warn({ invoiceId: row.id, code }, 'looking at Stripe failed')
+  const patch: InvoicePatch = { statusCode: code, statusReason: message, nextLookAt, nextDueAt: nextLookAt }
+  return (await updateInvoice(deps.db, row, patch)) ?? row
 }
 
 /** It will be tried again; until then the row says what is in the way. */

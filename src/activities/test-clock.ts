@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { loadStoredApp } from '../billing/stored-app.ts'
+import { storedApp } from '../db/stores/billing-settings.ts'
 import {
   clockMessages,
   clockSubjects,
@@ -55,7 +55,7 @@ async function nextInstant(deps: ActivityDeps, clock: TestClockRow, target: Date
 async function moveTo(deps: ActivityDeps, clock: TestClockRow, to: Date): Promise<void> {
   // Stripe's time first: what our workflows do at this instant happens there at this instant too.
   for (const { appId, stripeTestClockId } of await linkedStripeClocks(deps.db, clock.id)) {
-    const app = await loadStoredApp(deps.db, appId)
+    const app = await storedApp(deps.db, appId)
     await deps.stripe.advanceTestClock(app, { testClockId: stripeTestClockId, toMs: to.getTime() })
   }
   await setClockTime(deps.db, clock.id, { frozenTime: to, status: 'advancing' })

@@ -8,7 +8,7 @@ import type { InvoiceToSync, StripeInvoiceView } from '../stripe/types.ts'
 import type { CollectDeps } from './collect-deps.ts'
 import { invoiceSettings } from './invoice-settings.ts'
 import { nextLookMs } from './invoice-look.ts'
-import { loadStoredApp } from './stored-app.ts'
+import { storedApp } from '../db/stores/billing-settings.ts'
 
 /**
  * Syncs the invoice to Stripe, compares, binds its number, finalizes and adopts Stripe's tax. Every step can be repeated:
@@ -26,7 +26,7 @@ export async function issueInvoice(
       'the customer has no Stripe customer; link one, then retry the invoice',
     )
   }
-  const app = await loadStoredApp(deps.db, row.appId)
+  const app = await storedApp(deps.db, row.appId)
   const lines = await getInvoiceLines(deps.db, row.id)
   const synced = await deps.stripe.syncInvoice(app, invoiceToSync(row, lines))
   deps.progress?.()

@@ -1,5 +1,6 @@
 import { getInvoiceRow, recordInvoiceCommand, wasInvoiceCommandAccepted } from '../db/stores/invoices.ts'
 import type { InvoicePatch, InvoiceRow } from '../db/stores/invoices.ts'
+import { insertLedgerEntryOnce } from '../db/stores/ledger.ts'
 import { insertOutbox } from '../db/stores/outbox.ts'
 import { appendTimeline } from '../db/stores/timeline.ts'
 import { assertNever, DomainError } from '../domain/errors.ts'
@@ -10,7 +11,7 @@ import type { CollectDeps } from './collect-deps.ts'
 import { invoiceRef, issueInvoice, write } from './invoice-issue.ts'
 import { invoiceSettings } from './invoice-settings.ts'
 import { settle } from './invoice-settle.ts'
-import { loadStoredApp } from './stored-app.ts'
+import { appAndLink, storedApp } from '../db/stores/billing-settings.ts'
 
 /** What can be asked of an invoice. */
 export type InvoiceRequest =
@@ -102,12 +103,7 @@ async function retry(deps: CollectDeps, row: InvoiceRow, { asOfMs, command }: As
       detail: 'Payment retried by hand',
       patch: { ...cleared, needsNewPaymentMethod: false },
     })
-  const link = await deps.db
-    .selectFrom('customerApps')
-    .select('stripeCustomerId')
-    .where('customerId', '=', row.customerId)
-    .where('appId', '=', row.appId)
-    .executeTakeFirst()
+  const { link } = await appAndLink(deps.db, row.appId, row.customerId)
   const stripeCustomerId = row.stripeCustomerId ?? link?.stripeCustomerId ?? null
   return await change(deps, row, {
     asOfMs,
@@ -123,7 +119,7 @@ async function voidInvoice(
   { asOfMs, command }: Asked<Extract<InvoiceRequest, { kind: 'void' }>>,
 ): Promise<InvoiceRow> {
   if (row.stripeInvoiceId !== null) {
-    const app = await loadStoredApp(deps.db, row.appId)
+    const app = await storedApp(deps.db, row.appId)
     const view = await deps.stripe.getInvoice(app, row.stripeInvoiceId)
     if (view.status === 'draft') await deps.stripe.deleteDraft(app, row.stripeInvoiceId)
     else await deps.stripe.voidInvoice(app, invoiceRef(row))
@@ -151,7 +147,7 @@ async function leaveDraft(deps: CollectDeps, row: InvoiceRow, asOfMs: number): P
 
 /** The first payment, or the e-mail. */
 async function collectFirst(deps: CollectDeps, row: InvoiceRow, asOfMs: number): Promise<InvoiceRow> {
-  const app = await loadStoredApp(deps.db, row.appId)
+  const app = await storedApp(deps.db, row.appId)
   if (invoiceSettings(row).workflow.payment.collectionMethod === 'send_invoice') {
     const view = await deps.stripe.sendInvoice(app, invoiceRef(row))
     const sent = await change(deps, row, {
@@ -166,7 +162,7 @@ async function collectFirst(deps: CollectDeps, row: InvoiceRow, asOfMs: number):
 
 /** A new attempt has a new key; the same attempt repeated gets Stripe's first answer (rule 31). */
 async function pay(deps: CollectDeps, row: InvoiceRow): Promise<StripeInvoiceView> {
-  const app = await loadStoredApp(deps.db, row.appId)
+  const app = await storedApp(deps.db, row.appId)
   const view = await deps.stripe.payInvoice(app, { ...invoiceRef(row), attempt: row.attempts + 1 })
   deps.progress?.()
   return view
@@ -180,7 +176,7 @@ async function followUp(deps: CollectDeps, row: InvoiceRow, options: FollowUpOpt
   const { asOfMs, look } = options
   const isDue = row.nextDueAt !== null && row.nextDueAt.getTime() <= asOfMs
   if (!isDue && !look && !options.command) return row
-  const app = await loadStoredApp(deps.db, row.appId)
+  const app = await storedApp(deps.db, row.appId)
   const seen = await deps.stripe.getInvoice(app, row.stripeInvoiceId)
   const settled = await book(deps, row, { view: seen, asOfMs })
   if (seen.status === 'open' && isUnsent(settled)) return await collectFirst(deps, settled, asOfMs)
@@ -213,9 +209,15 @@ interface Seen {
 async function book(deps: CollectDeps, row: InvoiceRow, { view, asOfMs }: Seen): Promise<InvoiceRow> {
   const { patch, end, detail } = settle(row, view, asOfMs)
   if (Object.keys(patch).length === 0) return row
-  const written = await change(deps, row, { asOfMs, detail, patch, cancels: end === 'cancel_subscription' })
+  const written = await change(deps, row, {
+    asOfMs,
+    detail,
+    patch,
+    cancels: end === 'cancel_subscription',
+    balanceMinor: view.balanceAppliedMinor,
+  })
   if (end !== 'mark_uncollectible') return written
-  const app = await loadStoredApp(deps.db, row.appId)
+  const app = await storedApp(deps.db, row.appId)
   const final = await deps.stripe.markUncollectible(app, invoiceRef(row))
   return await book(deps, written, { view: final, asOfMs })
 }
@@ -225,6 +227,8 @@ interface Change {
   readonly detail: string | null
   readonly patch: InvoicePatch
   readonly cancels?: boolean
+  /** A balance the Stripe customer already had, which paid a part of it (rule 21). */
+  readonly balanceMinor?: bigint
   /** Recorded with what it changed. */
   readonly command?: InvoiceRequest
 }
@@ -232,7 +236,7 @@ interface Change {
 async function change(
   deps: CollectDeps,
   row: InvoiceRow,
-  { asOfMs, detail, patch, cancels, command }: Change,
+  { asOfMs, detail, patch, cancels, balanceMinor, command }: Change,
 ): Promise<InvoiceRow> {
   return await deps.db.transaction().execute(async (trx) => {
     const written = await write(trx, row, patch)
@@ -242,6 +246,17 @@ async function change(
       await appendTimeline(trx, [
         { subjectType: 'invoice', subjectId: row.id, at: new Date(asOfMs), kind: written.status, detail },
       ])
+    }
+    if (balanceMinor !== undefined && balanceMinor !== 0n) {
+      await insertLedgerEntryOnce(trx, {
+        id: `${row.id}:balance`,
+        subscriptionId: row.subscriptionId,
+        customerId: row.customerId,
+        currency: row.currency,
+        amountMinor: balanceMinor,
+        kind: 'customer_balance_payment',
+        invoiceId: row.id,
+      })
     }
     if (cancels === true) {
       const payload = { invoiceId: row.id, effectiveAtMs: asOfMs }

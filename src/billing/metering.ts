@@ -1,5 +1,6 @@
 import type { Selectable } from 'kysely'
 import type { Db } from '../db/connection.ts'
+import { featureMeters } from '../db/stores/billing-settings.ts'
 import { hasLateUsage, usageQuantity } from '../db/stores/usage-query.ts'
 import type { Features, Meters } from '../db/types.gen.ts'
 import { Decimal } from '../domain/decimal.ts'
@@ -19,14 +20,7 @@ export type UsageMeters = ReadonlyMap<string, FeatureMeter>
 /** Loads what counts the given features. A feature that was archived meanwhile still bills what was sold. */
 export async function usageMeters(db: Db, featureKeys: readonly string[]): Promise<UsageMeters> {
   if (featureKeys.length === 0) return new Map()
-  const rows = await db
-    .selectFrom('features')
-    .innerJoin('meters', 'meters.id', 'features.meterId')
-    .selectAll('meters')
-    .select(['features.key as featureKey', 'features.meterGroupByFilters'])
-    .where('features.key', 'in', [...new Set(featureKeys)])
-    .orderBy('features.archivedAt', (order) => order.asc().nullsLast())
-    .execute()
+  const rows = await featureMeters(db, featureKeys)
   // The living feature comes last and wins over an archived one of the same key.
   return new Map(rows.map((row) => [row.featureKey, featureMeter(row)]))
 }

@@ -1,5 +1,6 @@
 import type { Selectable } from 'kysely'
 import type { Db } from '../db/connection.ts'
+import { appAndLink, billingRows } from '../db/stores/billing-settings.ts'
 import type { Apps, CustomerApps, Customers } from '../db/types.gen.ts'
 import type { DunningPolicy } from '../domain/dunning.ts'
 import { DomainError } from '../domain/errors.ts'
@@ -50,49 +51,14 @@ function merge(base: unknown, override: unknown): unknown {
 
 /** Loads how a customer is billed now. Errors: not_found (customer), profile_missing (no profile applies). */
 export async function loadSettings(db: Db, customerId: string): Promise<BillingSettings> {
-  const customer = await db
-    .selectFrom('customers')
-    .selectAll()
-    .where('id', '=', customerId)
-    .executeTakeFirst()
+  const { customer, override, profile, subjectKeys } = await billingRows(db, customerId)
   if (!customer) throw new DomainError('not_found', `customer ${customerId} does not exist`)
-  const override = await db
-    .selectFrom('billingOverrides')
-    .selectAll()
-    .where('customerId', '=', customerId)
-    .executeTakeFirst()
-  const profile = await db
-    .selectFrom('billingProfiles')
-    .selectAll()
-    .where('deletedAt', 'is', null)
-    .where((eb) =>
-      override?.billingProfileId ? eb('id', '=', override.billingProfileId) : eb('isDefault', '=', true),
-    )
-    .executeTakeFirst()
   if (!profile) {
     throw new DomainError(
       'profile_missing',
       'no billing profile applies: create a default one, or link the customer to one',
     )
   }
-  const app = await db
-    .selectFrom('apps')
-    .selectAll()
-    .where('id', '=', profile.appId)
-    .executeTakeFirstOrThrow()
-  const link = await db
-    .selectFrom('customerApps')
-    .selectAll()
-    .where('customerId', '=', customerId)
-    .where('appId', '=', app.id)
-    .executeTakeFirst()
-  const subjects = await db
-    .selectFrom('customerSubjects')
-    .select('subjectKey')
-    .where('customerId', '=', customerId)
-    .where('deletedAt', 'is', null)
-    .orderBy('subjectKey')
-    .execute()
   return {
     profileId: profile.id,
     supplier: profile.supplier,
@@ -100,9 +66,8 @@ export async function loadSettings(db: Db, customerId: string): Promise<BillingS
     workflow: merge(profile.workflow, override?.workflow) as WorkflowSettings,
     dunning: profile.dunning as unknown as DunningPolicy,
     lateUsage: profile.lateUsage as unknown as LateUsagePolicy,
-    app,
-    link: link ?? null,
+    ...(await appAndLink(db, profile.appId, customerId)),
     customer,
-    subjectKeys: subjects.map((subject) => subject.subjectKey),
+    subjectKeys,
   }
 }

@@ -1,12 +1,13 @@
 import type { Db } from '../db/connection.ts'
 import { recordCommand } from '../db/stores/subscriptions.ts'
 import type { SubscriptionPatch, SubscriptionRow } from '../db/stores/subscriptions.ts'
-import { DomainError } from '../domain/errors.ts'
+import { assertNever, DomainError } from '../domain/errors.ts'
 
 /** What can be asked of a subscription; the effective time was resolved when the API accepted it (rule 6). */
 export type SubscriptionRequest =
   | { readonly kind: 'cancel'; readonly requestId: string; readonly effectiveAtMs: number }
   | { readonly kind: 'unschedule_cancelation'; readonly requestId: string }
+  | { readonly kind: 'release'; readonly requestId: string }
 
 /**
  * Decides what a command changes. Accepted once under its request id: a repeat changes nothing and is no error. Errors:
@@ -30,6 +31,10 @@ export async function acceptCommand(
       return cancel(row, command.effectiveAtMs)
     case 'unschedule_cancelation':
       return unschedule(row)
+    case 'release':
+      return release(row)
+    default:
+      return assertNever(command)
   }
 }
 
@@ -58,4 +63,10 @@ function unschedule(row: SubscriptionRow): SubscriptionPatch {
     )
   }
   return { activeTo: null }
+}
+
+/** An operator has looked: the closing that was parked is billed, and the bounds hold again for the next (rule 33). */
+function release(row: SubscriptionRow): SubscriptionPatch {
+  if (row.lifecycle !== 'parked') throw new DomainError('conflict', `it is ${row.lifecycle}, not parked`)
+  return { lifecycle: 'active', lifecycleReason: null }
 }

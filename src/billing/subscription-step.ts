@@ -1,10 +1,10 @@
 import type { Database, Db } from '../db/connection.ts'
 import { countClosings } from '../db/stores/closings.ts'
-import { lockSubscription, updateSubscription } from '../db/stores/subscriptions.ts'
+import { lockSubscription, setLifecycleReason, updateSubscription } from '../db/stores/subscriptions.ts'
 import type { SubscriptionPatch, SubscriptionRow } from '../db/stores/subscriptions.ts'
 import { appendTimeline } from '../db/stores/timeline.ts'
 import { withSnapshot } from '../db/transaction.ts'
-import { DomainError, isDomainError } from '../domain/errors.ts'
+import { assertNever, DomainError, isDomainError } from '../domain/errors.ts'
 import { parkReason } from '../domain/safety.ts'
 import { executeClosing } from './closing-execute.ts'
 import { planClosing } from './closing-plan.ts'
@@ -46,8 +46,18 @@ export async function stepSubscription(db: Database, options: StepOptions): Prom
       refused = error
     }
   }
-  const stepped = await withSnapshot(db, async (trx) => await billWhatIsDue(trx, options))
-  return { ...stepped, refused }
+  try {
+    const stepped = await withSnapshot(db, async (trx) => await billWhatIsDue(trx, options))
+    return { ...stepped, refused }
+  } catch (error) {
+    await noteObstacle(db, options, error)
+    throw error
+  }
+}
+
+/** The step is tried again until someone mends what is in the way; meanwhile the row says what it is. */
+async function noteObstacle(db: Database, options: StepOptions, error: unknown): Promise<void> {
+  if (isDomainError(error)) await setLifecycleReason(db, options.subscriptionId, error.message)
 }
 
 async function applyCommand(db: Db, options: StepOptions, command: SubscriptionRequest): Promise<void> {
@@ -55,14 +65,20 @@ async function applyCommand(db: Db, options: StepOptions, command: SubscriptionR
   const patch = await acceptCommand(db, row, command)
   if (Object.keys(patch).length === 0) return
   await mustUpdate(db, row, patch)
-  await note(
-    db,
-    options,
-    command.kind,
-    command.kind === 'cancel'
-      ? `Canceled as of ${new Date(command.effectiveAtMs).toISOString()}`
-      : 'Cancelation withdrawn',
-  )
+  await note(db, options, command.kind, inWords(command))
+}
+
+function inWords(command: SubscriptionRequest): string {
+  switch (command.kind) {
+    case 'cancel':
+      return `Canceled as of ${new Date(command.effectiveAtMs).toISOString()}`
+    case 'unschedule_cancelation':
+      return 'Cancelation withdrawn'
+    case 'release':
+      return 'Released by an operator'
+    default:
+      return assertNever(command)
+  }
 }
 
 async function billWhatIsDue(db: Db, options: StepOptions): Promise<Omit<SubscriptionStepResult, 'refused'>> {
@@ -72,7 +88,8 @@ async function billWhatIsDue(db: Db, options: StepOptions): Promise<Omit<Subscri
   const due = nextStep(row, settings, options.jitterWindowMs)
   if (due === null || due.dueMs > options.asOfMs)
     return await writeNext(db, { row, settings, options, next: due })
-  const reason = await absurdity(db, row, { ...due, nowMs: options.asOfMs })
+  const isReleased = options.command?.kind === 'release'
+  const reason = isReleased ? null : await absurdity(db, row, { ...due, nowMs: options.asOfMs })
   if (reason !== null) return await park(db, row, options, reason)
   const plan = await planClosing(db, {
     subscription: row,
@@ -104,6 +121,7 @@ async function writeNext(
   const patch = {
     closedThrough: row.closedThrough,
     lifecycle: lifecycleOf(row, options.asOfMs),
+    lifecycleReason: null,
     nextDueAt: next === null ? null : new Date(next.dueMs),
     nextClosingAt: next === null ? null : new Date(next.closing.atMs),
   }

@@ -18,3 +18,12 @@ export async function carriedBalance(db: Db, subscriptionId: string, currency: s
 export async function insertLedgerEntry(db: Db, entry: Insertable<LedgerEntries>): Promise<void> {
   await db.insertInto('ledgerEntries').values(entry).execute()
 }
+
+/** The same, once: a second booking under the same id changes nothing. */
+export async function insertLedgerEntryOnce(db: Db, entry: Insertable<LedgerEntries>): Promise<void> {
+  await db
+    .insertInto('ledgerEntries')
+    .values(entry)
+    .onConflict((oc) => oc.column('id').doNothing())
+    .execute()
+}

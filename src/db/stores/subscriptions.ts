@@ -46,3 +46,8 @@ export async function recordCommand(
     .executeTakeFirst()
   return result.numInsertedOrUpdatedRows === 1n
 }
+
+/** Says what is in the way of the next step, whatever the row's version: the step itself has failed. */
+export async function setLifecycleReason(db: Db, id: string, lifecycleReason: string): Promise<void> {
+  await db.updateTable('subscriptions').set({ lifecycleReason }).where('id', '=', id).execute()
+}

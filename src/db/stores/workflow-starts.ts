@@ -25,7 +25,7 @@ export async function subscriptionStart(db: Db, id: string) {
   }
 }
 
-/** What starting an invoice's workflow needs; undefined when the row is gone. */
+/** What starting an invoice's workflow needs; undefined when the row is gone, or settled by now. */
 export async function invoiceStart(db: Db, id: string) {
   const row = await db
     .selectFrom('invoices')
@@ -40,6 +40,7 @@ export async function invoiceStart(db: Db, id: string) {
       'testClocks.frozenTime',
     ])
     .where('invoices.id', '=', id)
+    .where('invoices.status', 'not in', ['paid', 'voided', 'uncollectible'])
     .executeTakeFirst()
   if (!row) return undefined
   return {
