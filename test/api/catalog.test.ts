@@ -1,7 +1,9 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { sql } from 'kysely'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import type { OpenMeter } from '@openmeter/sdk'
 import { ulid } from 'ulid'
 import { insertMeter } from '../../src/db/stores/meters.ts'
+import { lockPlanVersions } from '../../src/db/stores/plans.ts'
 import type { Feature } from '../../src/api/schemas/features.ts'
 import type { Plan, PlanCreate } from '../../src/api/schemas/plans.ts'
 import { connectClient } from './client.ts'
@@ -187,12 +189,25 @@ test('a plan published twice is a conflict, and a published one cannot be change
   expect((await api.app.inject({ method: 'DELETE', url })).json()).toMatchObject({ code: 'plan_not_draft' })
 })
 
+/** Sessions of this database that wait for a row. */
+async function waiting(): Promise<number> {
+  const { rows } = await sql<{ count: string }>`
+    select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`.execute(
+    api.db,
+  )
+  return Number(rows[0]?.count)
+}
+
 test('two publishings at once: one wins', async () => {
   const plan = await client.plans.create(basic('race'))
-  const answers = await Promise.all(
-    [1, 2, 3].map(() => send('POST', `/api/v1/plans/${plan?.id ?? ''}/publish`, {})),
-  )
-  expect(answers.map((answer) => answer.statusCode).sort((a, b) => a - b)).toEqual([200, 409, 409])
+  const answers = await api.db.transaction().execute(async (trx) => {
+    await lockPlanVersions(trx, 'race')
+    const both = [1, 2].map(() => send('POST', `/api/v1/plans/${plan?.id ?? ''}/publish`, {}))
+    await vi.waitFor(async () => expect(await waiting()).toBe(2), 10_000)
+    return both
+  })
+  const statuses = (await Promise.all(answers)).map((answer) => answer.statusCode)
+  expect(statuses.sort((a, b) => a - b)).toEqual([200, 409])
 })
 
 test('a tier list without an open end, an unknown currency and a wild number are refused when written', async () => {
