@@ -38,7 +38,8 @@ async function deliver(deps: RelayDeps, row: OutboxRow): Promise<void> {
       return
     }
     case 'start_test_clock':
-      return await deps.temporal.startTestClock({ testClockId: row.subjectId })
+      // Asking a clock that stands at its target to move changes nothing.
+      return await deps.temporal.advanceTestClock(row.subjectId)
     case 'invoice_outcome':
       return await cancelUnpaid(deps, row)
     default:

@@ -1,9 +1,11 @@
 import { beginAdvance, findTestClock } from '../../db/stores/test-clock-create.ts'
 import type { TestClockRow } from '../../db/stores/test-clock-create.ts'
+import { insertOutbox } from '../../db/stores/outbox.ts'
 import { addDuration } from '../../domain/calendar.ts'
 import { DomainError } from '../../domain/errors.ts'
 import type { ApiDeps } from '../deps.ts'
 import { found } from '../not-found.ts'
+import { startedLater } from './started-later.ts'
 
 /** Each due instant on the way is acted on one by one: further is a loop that would not end for a person. */
 const LONGEST_ADVANCE = 'P5Y'
@@ -25,9 +27,14 @@ export async function advanceTestClock(deps: ApiDeps, id: string, target: Date):
     const detail = `A clock advances at most five years at once: to ${new Date(furthest).toISOString()} from here.`
     throw new DomainError('clock_too_far', detail, { field: 'frozenTime' })
   }
-  const advancing = await beginAdvance(deps.db, id, target)
+  // The target and the request to move are one transaction; the relay repeats the request if this process dies here.
+  const advancing = await deps.db.transaction().execute(async (trx) => {
+    const row = await beginAdvance(trx, id, target)
+    if (row !== undefined) await insertOutbox(trx, { kind: 'start_test_clock', subjectId: id })
+    return row
+  })
   if (advancing === undefined) throw busy(clock)
-  await deps.temporal.advanceTestClock(id)
+  await startedLater(deps, deps.temporal.advanceTestClock(id))
   return advancing
 }
 

@@ -59,6 +59,19 @@ export async function unscheduleCancelation(
   return await subscriptionOf(deps, id)
 }
 
+/** Lets a parked subscription bill the closing it was parked at (billing rule 33). Errors: not_found, conflict. */
+export async function releaseSubscription(
+  deps: ApiDeps,
+  { id, requestId }: SubscriptionAction,
+): Promise<SubscriptionRow> {
+  const row = await subscriptionOf(deps, id)
+  if (row.lifecycle !== 'parked') {
+    throw new DomainError('conflict', `The subscription is ${row.lifecycle}, not parked.`)
+  }
+  await deps.temporal.updateSubscription(id, { kind: 'release', requestId })
+  return await subscriptionOf(deps, id)
+}
+
 /** Resolved once, when it is accepted (billing rule 6). */
 function effectiveAt(row: SubscriptionRow, timing: string, nowMs: number): number {
   const startMs = row.activeFrom.getTime()

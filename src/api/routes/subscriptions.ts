@@ -4,7 +4,12 @@ import type { Static } from 'typebox'
 import { nowForCustomer } from '../../billing/clock.ts'
 import { findFeaturesByKey } from '../../db/stores/features.ts'
 import { findCustomerByIdOrKey, listSubscriptions, listTimeline } from '../../db/stores/subscription-reads.ts'
-import { cancelSubscription, subscriptionOf, unscheduleCancelation } from '../actions/cancel-subscription.ts'
+import {
+  cancelSubscription,
+  releaseSubscription,
+  subscriptionOf,
+  unscheduleCancelation,
+} from '../actions/cancel-subscription.ts'
 import { createSubscription } from '../actions/create-subscription.ts'
 import type { ApiDeps } from '../deps.ts'
 import { found } from '../not-found.ts'
@@ -160,6 +165,23 @@ export function subscriptionRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
       async (request) => {
         const action = { id: request.params.subscriptionId, requestId: commandId(deps, request) }
         return presentSubscription(await unscheduleCancelation(deps, action))
+      },
+    )
+
+    app.post(
+      '/api/v1/subscriptions/:subscriptionId/release',
+      {
+        config: { scope: 'admin' },
+        schema: {
+          operationId: 'releaseSubscription',
+          tags,
+          params: SubscriptionParams,
+          response: { 200: ref(Subscription) },
+        },
+      },
+      async (request) => {
+        const action = { id: request.params.subscriptionId, requestId: commandId(deps, request) }
+        return presentSubscription(await releaseSubscription(deps, action))
       },
     )
 
