@@ -393,3 +393,34 @@ test('a customer is billed by the default profile until it is pinned to another'
   await client.billing.customers.deleteOverride(id)
   expect((await client.billing.customers.getOverride(id))?.customerOverride).toBeUndefined()
 })
+
+test('an app is installed with a billing profile of its account, and one that nobody uses is uninstalled with its endpoint', async () => {
+  const fresh = await startTestApi({ stripe: api.deps.stripe })
+  try {
+    const other = await connectClient(fresh.app)
+    const bare = await other.apps.marketplace.installWithAPIKey('stripe', {
+      apiKey: key,
+      createBillingProfile: false,
+    })
+    const endpointOf = async (id: string) =>
+      (await stripe.webhookEndpoints.list({ limit: 100 })).data.filter(({ url }) => url.includes(id))
+    expect(await endpointOf(bare?.app.id ?? '')).toHaveLength(1)
+    await other.apps.uninstall(bare?.app.id ?? '')
+    expect(await endpointOf(bare?.app.id ?? '')).toHaveLength(0)
+    expect((await other.apps.list({}))?.totalCount).toBe(0)
+
+    const installed = await other.apps.marketplace.installWithAPIKey('stripe', { apiKey: key })
+    expect(installed?.defaultForCapabilityTypes).toEqual([
+      'calculateTax',
+      'invoiceCustomers',
+      'collectPayments',
+    ])
+    const profiles = await other.billing.profiles.list({})
+    expect(profiles).toMatchObject({
+      totalCount: 1,
+      items: [{ default: true, supplier: { addresses: [{ country: 'US' }] } }],
+    })
+  } finally {
+    await fresh.close()
+  }
+})
