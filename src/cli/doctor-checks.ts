@@ -30,6 +30,15 @@ interface Check {
   readonly run: () => Promise<string>
 }
 
+/** Whether a worker polls: what a container asks of itself. */
+export async function checkWorker(targets: CheckTargets): Promise<readonly CheckResult[]> {
+  return await Promise.all(
+    checksWithoutDatabase(targets)
+      .filter((check) => check.name === 'Worker')
+      .map(perform),
+  )
+}
+
 /** Runs every check, whatever the ones before it found. */
 export async function runChecks(targets: CheckTargets): Promise<readonly CheckResult[]> {
   if (targets.databaseUrl === null) {

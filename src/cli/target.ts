@@ -24,8 +24,9 @@ export function targetOf(options: TargetOptions): {
   readonly apiKey: string | null
 } {
   const settings = readClientSettings()
-  const url =
-    options.url ?? settings.apiUrl ?? localInstance(options.dataDir)?.apiUrl ?? 'http://127.0.0.1:8888'
+  // An empty variable (`PERENNIAL_URL=`) reaches us as an empty option: the same as none.
+  const wanted = options.url === '' ? undefined : options.url
+  const url = wanted ?? settings.apiUrl ?? localInstance(options.dataDir)?.apiUrl ?? 'http://127.0.0.1:8888'
   return { apiUrl: url.replace(/\/+$/, ''), apiKey: options.apiKey ?? settings.apiKey ?? null }
 }
 

@@ -1,8 +1,7 @@
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import pc from 'picocolors'
 import { readLocalSettings } from '../../config.ts'
 import { dataFolder, existingMasterKey } from '../../local/data-folder.ts'
-import { runChecks } from '../doctor-checks.ts'
 import type { CheckResult, CheckTargets } from '../doctor-checks.ts'
 import { dataDirOption, jsonOption } from '../options.ts'
 import { printData } from '../output.ts'
@@ -13,10 +12,14 @@ export function doctorCommand(): Command {
   return new Command('doctor')
     .description('Check every part of an installation; each failing one says what to do next')
     .option('--url <url>', 'address of the API')
+    .addOption(new Option('--only <part>', 'check this part alone').choices(['worker']))
     .addOption(dataDirOption())
     .addOption(jsonOption())
-    .action(async (options: OutputOptions & { url?: string; dataDir: string }) => {
-      const results = await runChecks(await targetsOf(options))
+    .action(async (options: OutputOptions & { url?: string; only?: 'worker'; dataDir: string }) => {
+      // Loaded here: the other commands need neither Temporal's client nor Stripe's.
+      const { checkWorker, runChecks } = await import('../doctor-checks.ts')
+      const check = options.only === 'worker' ? checkWorker : runChecks
+      const results = await check(await targetsOf(options))
       printData({ ok: results.every((result) => result.ok), checks: results }, options, () =>
         describe(results),
       )

@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { ulid } from 'ulid'
 import {
+  anyApiKeyExists,
   apiKeyScopes,
   generateApiKey,
   insertApiKey,
@@ -29,6 +30,7 @@ export function keysCommand(): Command {
         .argParser(parseScopes)
         .default(['admin'], 'admin'),
     )
+    .option('--unless-any', 'do nothing where a key exists already, for scripts that run again', false)
     .addOption(dataDirOption())
     .addOption(jsonOption())
     .action(create)
@@ -56,7 +58,14 @@ function parseScopes(text: string): readonly ApiKeyScope[] {
   })
 }
 
-async function create(name: string, options: Options & { scope: readonly ApiKeyScope[] }): Promise<void> {
+async function create(
+  name: string,
+  options: Options & { scope: readonly ApiKeyScope[]; unlessAny: boolean },
+): Promise<void> {
+  if (options.unlessAny && (await withDatabase(options.dataDir, anyApiKeyExists))) {
+    say('A key exists already; none was made.')
+    return
+  }
   const key = generateApiKey()
   const row = await withDatabase(
     options.dataDir,

@@ -1,0 +1,81 @@
+import { execFile } from 'node:child_process'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+
+interface Run {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+const program = fileURLToPath(new URL('../../bin/perennial.mjs', import.meta.url))
+
+async function perennial(...args: readonly string[]): Promise<Run> {
+  return await new Promise((resolve) => {
+    const env = { ...process.env, NO_COLOR: '1', DATABASE_URL: '', PERENNIAL_URL: '' }
+    execFile(process.execPath, [program, ...args], { env }, (error, stdout, stderr) => {
+      resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr })
+    })
+  })
+}
+
+const nowhere = `${tmpdir()}/perennial-no-such-folder`
+
+test('an API that does not answer is said with what, why and next, on stderr alone', async () => {
+  const run = await perennial('invoices', 'list', '--url', 'http://127.0.0.1:1', '--data-dir', nowhere)
+  expect(run.code).toBe(1)
+  expect(run.stdout).toBe('')
+  expect(run.stderr).toContain('http://127.0.0.1:1 did not answer')
+  expect(run.stderr).toContain('Next: start it with npm start')
+})
+
+test('a taken port is named together with the flag that changes it', async () => {
+  const server = createServer()
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const run = await perennial('start', '--port', String(port), '--data-dir', nowhere)
+  server.close()
+  expect(run.code).toBe(1)
+  expect(run.stderr).toContain(`Port ${port} is taken`)
+  expect(run.stderr).toContain('--port')
+})
+
+test('doctor names a next step for every part that fails, as JSON too', async () => {
+  const run = await perennial('doctor', '--json', '--url', 'http://127.0.0.1:1', '--data-dir', nowhere)
+  expect(run.code).toBe(1)
+  const report = JSON.parse(run.stdout) as {
+    ok: boolean
+    checks: { name: string; ok: boolean; next?: string }[]
+  }
+  expect(report.ok).toBe(false)
+  const failing = report.checks.filter((check) => !check.ok)
+  expect(failing.map((check) => check.name)).toContain('PostgreSQL')
+  expect(failing.every((check) => (check.next ?? '') !== '')).toBe(true)
+})
+
+test('a wrong instant and a wrong port are refused before anything is done', async () => {
+  const clock = await perennial('clock', 'advance', 'x', '--to', 'tomorrow')
+  expect(clock.stderr).toContain('2026-02-01')
+  const start = await perennial('start', '--port', '99999')
+  expect(start.stderr).toContain('1 to 65535')
+})
+
+test('every command has a help text', async () => {
+  const { stdout } = await perennial('--help')
+  for (const name of [
+    'start',
+    'ingest',
+    'clock',
+    'invoices',
+    'subscriptions',
+    'keys',
+    'migrate',
+    'doctor',
+    'status',
+  ]) {
+    expect(stdout).toContain(`  ${name}`)
+  }
+})
