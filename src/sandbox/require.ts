@@ -27,11 +27,6 @@ const kinds: { readonly [T in Table]: string } = {
   idempotency: 'key',
 }
 
-/** What a table's objects are called in "No such …". */
-export function kindOf(table: Table): string {
-  return kinds[table]
-}
-
 /** The record, or `No such …`: 404 for the path, 400 when `param` names where the id came from. */
 export function requireRecord<T extends Table>(
   ctx: Context,

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { customerWith, draftOf, startWorld } from './world.ts'
 import type { World } from './world.ts'

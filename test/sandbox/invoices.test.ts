@@ -193,7 +193,7 @@ describe('the life of an invoice', () => {
     const customer = await customerWith(stripe)
     const open = await openInvoice(stripe, customer.id, 800)
     const [payment] = (await stripe.invoicePayments.list({ invoice: open.id })).data
-    const intent = String(payment?.payment.payment_intent)
+    const intent = payment?.payment.payment_intent as string
     const found = await stripe.invoicePayments.list({
       payment: { type: 'payment_intent', payment_intent: intent },
     })
@@ -211,7 +211,7 @@ describe('lines', () => {
         { amount: -30, metadata: { k: 'v' } },
         {
           quantity: 3,
-          price_data: { currency: 'usd', unit_amount: 7, product_data: { name: 'x' } } as never,
+          price_data: { currency: 'usd', unit_amount: 7, product_data: { name: 'x' } },
         },
       ],
     })

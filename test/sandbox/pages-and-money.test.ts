@@ -133,7 +133,7 @@ test('a charge is refunded once, in parts', async () => {
   await stripe.invoices.pay(open.id)
   const [charge] = (await stripe.charges.list({ customer: customer.id })).data
   await stripe.refunds.create({ charge: String(charge?.id), amount: 300 })
-  await stripe.refunds.create({ payment_intent: String(charge?.payment_intent) })
+  await stripe.refunds.create({ payment_intent: charge?.payment_intent as string })
   expect((await refusalOf(stripe.refunds.create({ charge: String(charge?.id) }))).code).toBe(
     'charge_already_refunded',
   )

@@ -67,9 +67,3 @@ export function taxesOf(ctx: Context, invoice: InvoiceRecord, item: InvoiceItemR
   const rates = item.tax_rates.length > 0 ? item.tax_rates : invoice.default_tax_rates
   return rates.flatMap((id) => byRate(ctx, id, item))
 }
-
-/** Whether automatic tax knows where the customer is. */
-export function hasTaxLocation(ctx: Context, invoice: InvoiceRecord): boolean {
-  const country = ctx.store.get('customers', invoice.customer)?.address?.country
-  return country !== null && country !== undefined
-}
