@@ -6,6 +6,7 @@ import {
   getTestClock,
   linkedStripeClocks,
   setClockReason,
+  setClockReady,
   setClockTime,
 } from '../db/stores/clock-progress.ts'
 import type { ClockSubject, TestClockRow } from '../db/stores/clock-progress.ts'
@@ -36,7 +37,11 @@ async function step(deps: ActivityDeps, testClockId: string): Promise<TestClockS
       return { done: true, frozenMs: 0, summary: 'The test clock was deleted' }
     await settle(deps, clock)
     const target = clock.targetTime ?? clock.frozenTime
-    if (clock.frozenTime >= target) return await arrive(deps, clock)
+    if (clock.frozenTime >= target) {
+      const arrived = await arrive(deps, clock)
+      if (arrived) return arrived
+      continue
+    }
     await moveTo(deps, clock, await nextInstant(deps, clock, target))
   }
   const clock = await getTestClock(deps.db, testClockId)
@@ -58,7 +63,7 @@ async function moveTo(deps: ActivityDeps, clock: TestClockRow, to: Date): Promis
     const app = await storedApp(deps.db, appId)
     await deps.stripe.advanceTestClock(app, { testClockId: stripeTestClockId, toMs: to.getTime() })
   }
-  await setClockTime(deps.db, clock.id, { frozenTime: to, status: 'advancing' })
+  await setClockTime(deps.db, clock.id, to)
 }
 
 /** Ticks whatever is due and waits until every effect has finished: nothing due, nothing on its way. */
@@ -112,10 +117,10 @@ const workflowIdOf = ({ kind, id }: ClockSubject): string =>
   kind === 'subscription' ? workflowIds.subscription(id) : workflowIds.invoice(id)
 
 /** Everyone learns the time the clock stopped at, so that a command that comes next is carried out as of it. */
-async function arrive(deps: ActivityDeps, clock: TestClockRow): Promise<TestClockStep> {
+async function arrive(deps: ActivityDeps, clock: TestClockRow): Promise<TestClockStep | null> {
   const frozenMs = clock.frozenTime.getTime()
   for (const subject of await clockSubjects(deps.db, clock.id))
     await deps.temporal.tick(workflowIdOf(subject), frozenMs)
-  await setClockTime(deps.db, clock.id, { frozenTime: clock.frozenTime, status: 'ready' })
+  if (!(await setClockReady(deps.db, clock.id, clock.frozenTime))) return null
   return { done: true, frozenMs, summary: `Ready at ${clock.frozenTime.toISOString()}` }
 }

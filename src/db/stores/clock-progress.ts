@@ -16,21 +16,24 @@ export async function getTestClock(db: Db, id: string): Promise<TestClockRow | u
   return await db.selectFrom('testClocks').selectAll().where('id', '=', id).executeTakeFirst()
 }
 
-/** Moves the clock; `ready` when it has reached its target. */
-export async function setClockTime(
-  db: Db,
-  id: string,
-  now: { readonly frozenTime: Date; readonly status: 'ready' | 'advancing' },
-): Promise<void> {
+/** Moves the clock on its way to its target. */
+export async function setClockTime(db: Db, id: string, frozenTime: Date): Promise<void> {
   await db
     .updateTable('testClocks')
-    .set({
-      ...now,
-      updatedAt: sql`now()`,
-      ...(now.status === 'ready' && { targetTime: null, statusReason: null }),
-    })
+    .set({ frozenTime, status: 'advancing', updatedAt: sql`now()` })
     .where('id', '=', id)
     .execute()
+}
+
+/** The clock stands at its target; false when it was given another one meanwhile. */
+export async function setClockReady(db: Db, id: string, frozenTime: Date): Promise<boolean> {
+  const result = await db
+    .updateTable('testClocks')
+    .set({ status: 'ready', targetTime: null, statusReason: null, updatedAt: sql`now()` })
+    .where('id', '=', id)
+    .where((eb) => eb.or([eb('targetTime', 'is', null), eb('targetTime', '<=', frozenTime)]))
+    .executeTakeFirst()
+  return result.numUpdatedRows === 1n
 }
 
 export async function setClockReason(db: Db, id: string, statusReason: string | null): Promise<void> {
