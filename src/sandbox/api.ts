@@ -45,7 +45,7 @@ interface Outcome {
 
 const errorOutcome = (status: number, error: ErrorBody): Outcome => ({
   status,
-  body: JSON.stringify({ error }, null, 2),
+  body: JSON.stringify({ error }),
 })
 const failure = (message: string): ErrorBody => ({ type: 'api_error', message })
 
@@ -99,7 +99,7 @@ function insteadOf(
 function execute(ctx: Context, ready: Ready, path: readonly string[]): Outcome {
   try {
     const body = ready.run(ctx, path)
-    return { status: 200, body: JSON.stringify(expandPaths(ctx, body, ready.expand), null, 2) }
+    return { status: 200, body: JSON.stringify(expandPaths(ctx, body, ready.expand)) }
   } catch (error) {
     if (error instanceof StripeRefusal && error.keepsChanges) return errorOutcome(error.status, error.body)
     throw error

@@ -8,6 +8,7 @@ import type { Context } from './context.ts'
 import type { ControlDeps } from './control/routes.ts'
 import { control } from './control/routes.ts'
 import { createDeliverer } from './deliveries.ts'
+import { withoutExpired } from './expiry.ts'
 import { createFaults } from './faults.ts'
 import { parseForm, readBody, send, sendJson, truncate } from './http.ts'
 import { openJournalFile } from './journal-file.ts'
@@ -45,7 +46,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const { dataFile, log = () => {} } = options
   const file = dataFile === undefined ? nowhere : openJournalFile(dataFile)
   const store = createStore((changes) => file.append(changes))
-  store.load(file.read())
+  store.load(withoutExpired(file.read(), Date.now()))
   file.rewrite(store.dump())
 
   const state = { origin: '' }
@@ -89,7 +90,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       idempotencyKey: headerText('idempotency-key'),
       stripeVersion: headerText('stripe-version'),
       status: reply.status,
-      errorCode: /"code": "(\w+)"/.exec(reply.status >= 400 ? reply.body : '')?.[1] ?? null,
+      errorCode: /"code":"(\w+)"/.exec(reply.status >= 400 ? reply.body : '')?.[1] ?? null,
       replayed: reply.replayed ?? false,
       fault: reply.fault ?? null,
       durationMs: Date.now() - started,
