@@ -84,7 +84,7 @@ async function build(go: string, folder: string, env: NodeJS.ProcessEnv): Promis
   try {
     // The user's own settings for modules and toolchains stay in force; only the target folder is ours.
     const result = await runToEnd(go, ['install', goModule], {
-      env: { ...env, GOBIN: draft, GOFLAGS: '-trimpath' },
+      env: { ...env, GOBIN: draft },
       timeoutMs: 1_200_000,
     })
     if (!result.ok) {
