@@ -11,6 +11,7 @@ import { createStripeGateway } from '../../src/stripe/gateway.ts'
 import { temporalGateway } from '../../src/temporal/gateway.ts'
 import { createTestDatabase } from './database.ts'
 import type { TestDatabase } from './database.ts'
+import { assertJournalMatchesSpec } from './stripe-request-schemas.ts'
 import { testTemporalAddress, workflowBundlePath } from './temporal.ts'
 
 /** The whole product in this process, on a database and a task queue of its own, against a sandbox of its own. */
@@ -84,6 +85,8 @@ export async function startInstallation(): Promise<Installation> {
     return (text === '' ? undefined : JSON.parse(text)) as T
   }
   const close = async (): Promise<void> => {
+    // Every request that the product sent in the test is one that Stripe documents.
+    await assertJournalMatchesSpec(sandbox.url)
     await app.close()
     worker.shutdown()
     await running
