@@ -11,6 +11,8 @@ import { recordedProcess, writeProcessRecord } from './process-record.ts'
 /** Later versions of this module have replace directives, which `go install` refuses. */
 const goModule = 'github.com/temporalio/cli/cmd/temporal@v1.5.1'
 const downloadTimeoutMs = 90_000
+/** Five minutes on two idle cores; a busy machine takes several times that. */
+const buildTimeoutMs = 2_700_000
 
 export interface FindOptions {
   /** Told what takes long. */
@@ -47,6 +49,7 @@ interface Install {
 }
 
 async function install(folder: string, { env, say }: Install): Promise<string> {
+  await removeDrafts(folder)
   say("Temporal: downloading the dev server (the SDK's own download)")
   const downloaded = await download(folder, env)
   if (downloaded.path !== null) return downloaded.path
@@ -60,6 +63,14 @@ async function install(folder: string, { env, say }: Install): Promise<string> {
   }
   say('Temporal: the download is not reachable; building it with Go, about five minutes, once')
   return await build(go, folder, env)
+}
+
+/** What an installer that was killed left; the lock says that nobody works in these now. */
+async function removeDrafts(folder: string): Promise<void> {
+  const drafts = (await readdir(folder)).filter((name) => /^(build|download)-/.test(name))
+  await Promise.all(
+    drafts.map(async (name) => await rm(join(folder, name), { recursive: true, force: true })),
+  )
 }
 
 /** The SDK downloads inside its native part, which cannot be interrupted: it gets a process of its own and a limit. */
@@ -85,7 +96,7 @@ async function build(go: string, folder: string, env: NodeJS.ProcessEnv): Promis
     // The user's own settings for modules and toolchains stay in force; only the target folder is ours.
     const result = await runToEnd(go, ['install', goModule], {
       env: { ...env, GOBIN: draft },
-      timeoutMs: 1_200_000,
+      timeoutMs: buildTimeoutMs,
     })
     if (!result.ok) {
       throw new CliProblem({
