@@ -1,5 +1,6 @@
 import { nowForCustomer } from '../../billing/clock.ts'
 import { findInvoice } from '../../db/stores/invoice-reads.ts'
+import { wasInvoiceCommandAccepted } from '../../db/stores/invoices.ts'
 import type { InvoiceRow } from '../../db/stores/invoices.ts'
 import { findCustomerByIdOrKey } from '../../db/stores/subscription-reads.ts'
 import { DomainError } from '../../domain/errors.ts'
@@ -23,7 +24,13 @@ export async function commandInvoice(
   const row = await invoiceOf(deps, id)
   requireAction(stateOf(row), command.kind)
   await ensureStarted(deps, row)
-  await deps.temporal.updateInvoice(id, command)
+  try {
+    await deps.temporal.updateInvoice(id, command)
+  } catch (error) {
+    // A workflow that completed by carrying the command out may be gone before it could answer.
+    const { requestId } = command
+    if (!(await wasInvoiceCommandAccepted(deps.db, { invoiceId: id, requestId }))) throw error
+  }
   return await invoiceOf(deps, id)
 }
 
