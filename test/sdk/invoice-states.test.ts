@@ -57,7 +57,7 @@ test('an e-mailed invoice is issued with its terms, becomes overdue, and is paid
   }
   const { customer, clockId } = await addSdkCustomer(world, { key: 'mailed', card: null, workflow, appId })
   await subscribe(world, customer.id)
-  const issued = await firstInvoice(world, customer.id, 'issued')
+  const issued = await firstInvoice(world, customer.id, (one) => one.sentToCustomerAt !== undefined)
   const dueAt = new Date('2026-01-11T00:00:00Z')
   expect(issued).toMatchObject({ issuedAt: new Date(START), sentToCustomerAt: new Date(START), dueAt })
   expect(issued.payment?.terms).toEqual({
@@ -95,7 +95,7 @@ test('a failed payment shows why and what can be done, and retrying with a good 
     card: 'pm_card_chargeCustomerFail',
   })
   await subscribe(world, customer.id)
-  const issued = await firstInvoice(world, customer.id, 'issued')
+  const issued = await firstInvoice(world, customer.id, 'issued.payment_failed')
   expect(issued.statusDetails).toEqual({
     immutable: true,
     failed: true,
@@ -115,7 +115,7 @@ test('a voided invoice says when, and nothing can be done with it any more', asy
   const workflow = { payment: { collectionMethod: 'send_invoice' as const } }
   const { customer } = await addSdkCustomer(world, { key: 'voided', card: null, workflow, appId })
   await subscribe(world, customer.id)
-  const issued = await firstInvoice(world, customer.id, 'issued')
+  const issued = await firstInvoice(world, customer.id, (one) => one.sentToCustomerAt !== undefined)
   const voided = answered(
     await world.client.billing.invoices.void(issued.id, {
       reason: 'sent by mistake',

@@ -174,11 +174,18 @@ export async function invoicesOf({ client }: SdkWorld, customerId: string): Prom
   return page.items
 }
 
-/** The customer's first invoice, once it is in the status. */
-export async function firstInvoice(world: SdkWorld, customerId: string, status: string): Promise<Invoice> {
+/** The customer's first invoice, once it is as it should be: a status, finer where there is a dot, or what the test says. */
+export async function firstInvoice(
+  world: SdkWorld,
+  customerId: string,
+  wanted: string | ((invoice: Invoice) => boolean),
+): Promise<Invoice> {
+  const isWanted = ({ status, statusDetails }: Invoice): boolean =>
+    wanted === status || wanted === statusDetails.extendedStatus
   const items = await waitFor(
     async () => await invoicesOf(world, customerId),
-    ([invoice]) => invoice?.status === status,
+    ([invoice]) =>
+      invoice !== undefined && (typeof wanted === 'string' ? isWanted(invoice) : wanted(invoice)),
   )
   return answered(items[0])
 }
