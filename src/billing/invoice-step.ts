@@ -162,8 +162,14 @@ async function collectFirst(deps: CollectDeps, row: InvoiceRow, asOfMs: number):
 
 /** A new attempt has a new key; the same attempt repeated gets Stripe's first answer (rule 31). */
 async function pay(deps: CollectDeps, row: InvoiceRow): Promise<StripeInvoiceView> {
-  const app = await storedApp(deps.db, row.appId)
-  const view = await deps.stripe.payInvoice(app, { ...invoiceRef(row), attempt: row.attempts + 1 })
+  const { app, link } = await appAndLink(deps.db, row.appId, row.customerId)
+  // The method that was set here comes before the customer's default at Stripe.
+  const paymentMethodId = link?.stripeDefaultPaymentMethodId ?? null
+  const view = await deps.stripe.payInvoice(app, {
+    ...invoiceRef(row),
+    attempt: row.attempts + 1,
+    ...(paymentMethodId !== null && { paymentMethodId }),
+  })
   deps.progress?.()
   return view
 }

@@ -117,6 +117,26 @@ test('rule 32: after the last retry the profile’s end leaves it overdue', asyn
   expect(rows).toEqual([{ attempts: 3 }])
 })
 
+test('the payment method set here is charged, also when Stripe has no default', async () => {
+  const own = await onOwnClock()
+  const customer = await addCustomer(installation, own, { key: 'own-card', card: null })
+  const { stripeCustomerId } = customer
+  const card = await stripePost(installation.sandboxUrl, 'payment_methods/pm_card_visa/attach', {
+    customer: stripeCustomerId,
+  })
+  await installation.call('PUT', `/api/v1/customers/${customer.id}/apps`, [
+    { type: 'stripe', stripeCustomerId, stripeDefaultPaymentMethodId: card.id },
+  ])
+  await installation.call('POST', '/api/v1/subscriptions', {
+    customerId: customer.id,
+    plan: { key: planKey },
+  })
+  await waitFor(
+    async () => (await invoicesOf(customer.id))[0]?.status,
+    (status) => status === 'paid',
+  )
+})
+
 test('an e-mailed invoice is settled by the webhook when it is paid on Stripe’s page', async () => {
   const own = await onOwnClock()
   const customer = await addCustomer(installation, own, {
