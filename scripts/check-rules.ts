@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const ruleCount = 33
+/** Plan changes, cadence changes and pause are not built yet; docs/billing-rules.md says so too. */
+const notBuiltYet: ReadonlySet<number> = new Set([25, 26, 27])
 const testFolder = fileURLToPath(new URL('../test', import.meta.url))
 
 /** Numbers that a name such as `rule 12: …` or `rules 8 and 29: …` carries, at the start of a test's name. */
@@ -21,11 +23,9 @@ async function rulesWithoutTest(folder: string = testFolder): Promise<readonly n
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const missing = await rulesWithoutTest()
-  console.log(
-    missing.length === 0
-      ? 'Every billing rule has a test.'
-      : `Billing rules without a test: ${missing.join(', ')}`,
-  )
+  const untested = await rulesWithoutTest()
+  const missing = untested.filter((rule) => !notBuiltYet.has(rule))
+  console.log(`Billing rules without a test: ${untested.join(', ') || 'none'}`)
+  if (missing.length > 0) console.log(`Of these, built: ${missing.join(', ')}`)
   process.exitCode = missing.length === 0 ? 0 : 1
 }
