@@ -90,6 +90,21 @@ test('the same write under one idempotency key happens once, and its answer is g
   expect(second.headers['content-type']).toBe(first.headers['content-type'])
 })
 
+test('what a repeated batch of events is told under its key is what the first was told', async () => {
+  const payload = { specversion: '1.0', id: 'kept-1', source: 'test', type: 'none', subject: 'acme' }
+  const send = async () =>
+    post('/api/v1/events', { key: keys.ingest, idempotencyKey: 'events-1', payload: JSON.stringify(payload) })
+  const [first, second] = [await send(), await send()]
+  expect(first.headers).toMatchObject({ 'perennial-events-stored': '1', 'perennial-events-duplicate': '0' })
+  expect(second.statusCode).toBe(204)
+  expect(second.headers).toMatchObject({
+    'idempotent-replayed': 'true',
+    'perennial-events-stored': '1',
+    'perennial-events-duplicate': '0',
+    'perennial-events-invalid': '1',
+  })
+})
+
 test('an idempotency key with another body is refused, and another caller has keys of their own', async () => {
   await post('/api/v1/features', { idempotencyKey: 'one', payload: { key: 'one', name: 'One' } })
   const reused = await post('/api/v1/features', {

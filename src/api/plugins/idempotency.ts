@@ -24,7 +24,9 @@ declare module 'fastify' {
 
 const PRUNE_EVERY_MS = 60 * 60_000
 const WRITES = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
-const KEPT_HEADERS = ['content-type', 'location'] as const
+/** Headers that are part of an answer: the counts of stored events are told nowhere else. */
+const isKept = (name: string): boolean =>
+  ['content-type', 'content-disposition', 'location'].includes(name) || name.startsWith('perennial-')
 const KEY_PATTERN = /^[\x21-\x7e]{1,255}$/
 
 function givenKey(request: FastifyRequest): string | null {
@@ -84,10 +86,8 @@ export function idempotency(deps: ApiDeps) {
   const store = async (holder: KeyHolder, reply: FastifyReply, payload: unknown): Promise<void> => {
     if (reply.statusCode >= 500) return releaseIdempotencyKey(deps.db, holder)
     const headers: Record<string, string> = {}
-    for (const name of KEPT_HEADERS) {
-      const value = reply.getHeader(name)
-      if (typeof value === 'string') headers[name] = value
-    }
+    for (const [name, value] of Object.entries(reply.getHeaders()))
+      if (isKept(name) && typeof value === 'string') headers[name] = value
     const body = typeof payload === 'string' ? payload : null
     await completeIdempotencyKey(deps.db, holder, { status: reply.statusCode, headers, body }, deps.now())
   }
