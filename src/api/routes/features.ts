@@ -8,7 +8,7 @@ import {
   insertFeature,
   listFeatures,
 } from '../../db/stores/features.ts'
-import { findMeter } from '../../db/stores/meters.ts'
+import { findMeter, lockMeter } from '../../db/stores/meters.ts'
 import type { MeterRow } from '../../db/stores/meters.ts'
 import type { ApiDeps } from '../deps.ts'
 import { found } from '../not-found.ts'
@@ -30,20 +30,23 @@ function filtersOf(input: FeatureCreate): Record<string, string> | null {
 }
 
 async function meterOf({ db }: ApiDeps, input: FeatureCreate): Promise<MeterRow | null> {
-  const [field, idOrKey] =
-    input.meterSlug === undefined
-      ? (['meterId', input.meterId] as const)
-      : (['meterSlug', input.meterSlug] as const)
+  const idOrKey = input.meterSlug ?? input.meterId
   if (idOrKey === undefined) return null
   const meter = await findMeter(db, idOrKey)
-  if (meter === null)
-    throw new DomainError('validation_failed', `There is no meter ${idOrKey}; create it first.`, { field })
+  if (meter === null) throw noSuchMeter(input)
   return meter
+}
+
+function noSuchMeter({ meterSlug, meterId }: FeatureCreate): DomainError {
+  const field = meterSlug === undefined ? 'meterId' : 'meterSlug'
+  return new DomainError('validation_failed', `There is no meter ${meterSlug ?? meterId}; create it first.`, {
+    field,
+  })
 }
 
 function checkFilters(filters: Record<string, string> | null, meter: MeterRow | null): void {
   for (const group of Object.keys(filters ?? {})) {
-    if (meter !== null && group in meter.groupBy) continue
+    if (meter !== null && Object.hasOwn(meter.groupBy, group)) continue
     const groups =
       meter === null ? 'none, as it names no meter' : Object.keys(meter.groupBy).join(', ') || 'none'
     throw new DomainError('validation_failed', `${group} is not a group of the meter (it has: ${groups}).`, {
@@ -53,19 +56,25 @@ function checkFilters(filters: Record<string, string> | null, meter: MeterRow | 
 }
 
 async function createFeature(deps: ApiDeps, input: FeatureCreate): Promise<Feature> {
-  const meter = await meterOf(deps, input)
-  const meterGroupByFilters = filtersOf(input)
-  checkFilters(meterGroupByFilters, meter)
   const id = deps.newId()
+  const named = await meterOf(deps, input)
+  const meterGroupByFilters = filtersOf(input)
   const { key, name, metadata } = input
-  await insertFeature(deps.db, {
-    id,
-    key,
-    name,
-    metadata: metadata ?? null,
-    meterId: meter?.id ?? null,
-    meterGroupByFilters,
-    now: deps.now(),
+  await deps.db.transaction().execute(async (trx) => {
+    // Held until the feature is there, and read again: it could be deleted or lose a group meanwhile.
+    if (named !== null) await lockMeter(trx, named.id)
+    const meter = named === null ? null : await findMeter(trx, named.id)
+    if (named !== null && meter === null) throw noSuchMeter(input)
+    checkFilters(meterGroupByFilters, meter)
+    await insertFeature(trx, {
+      id,
+      key,
+      name,
+      metadata: metadata ?? null,
+      meterId: meter?.id ?? null,
+      meterGroupByFilters,
+      now: deps.now(),
+    })
   })
   return presentFeature(found(await findFeature(deps.db, id), 'feature', id))
 }

@@ -3,8 +3,17 @@ import { Type } from 'typebox'
 import { DomainError } from '../../domain/errors.ts'
 import { checkGroupBy, checkMeter } from '../../domain/meters.ts'
 import { lostFilters } from '../../db/stores/meter-use.ts'
-import { deleteMeter, findMeter, insertMeter, listMeters, updateMeter } from '../../db/stores/meters.ts'
+import type { Db } from '../../db/connection.ts'
+import {
+  deleteMeter,
+  findMeter,
+  insertMeter,
+  listMeters,
+  lockMeter,
+  updateMeter,
+} from '../../db/stores/meters.ts'
 import type { ApiDeps } from '../deps.ts'
+import { instantOf } from '../meter-query-input.ts'
 import { found } from '../not-found.ts'
 import { direction } from '../paging.ts'
 import { presentMeter } from '../presenters/meter.ts'
@@ -29,7 +38,7 @@ async function createMeter({ db, newId, now }: ApiDeps, input: MeterCreate): Pro
     name: input.name ?? null,
     description: input.description ?? null,
     metadata: input.metadata ?? null,
-    eventFrom: input.eventFrom === undefined ? null : new Date(input.eventFrom),
+    eventFrom: instantOf(input.eventFrom, 'eventFrom'),
   }
   const row = await insertMeter(db, meter, now())
   if (row === null) {
@@ -42,14 +51,6 @@ async function createMeter({ db, newId, now }: ApiDeps, input: MeterCreate): Pro
 
 async function changeMeter({ db, now }: ApiDeps, idOrSlug: string, input: MeterUpdate): Promise<Meter> {
   const meter = found(await findMeter(db, idOrSlug), 'meter', idOrSlug)
-  if (input.groupBy !== undefined) {
-    checkGroupBy(input.groupBy)
-    const lost = await lostFilters(db, meter.id, Object.keys(input.groupBy))
-    if (lost !== null) {
-      const message = `The feature ${lost.featureKey} filters by ${lost.groupByKey}: without it, it would measure nothing.`
-      throw new DomainError('meter_in_use', message, { field: `groupBy.${lost.groupByKey}` })
-    }
-  }
   const { name, description, metadata, groupBy } = input
   const change = {
     ...(name !== undefined && { name }),
@@ -57,12 +58,25 @@ async function changeMeter({ db, now }: ApiDeps, idOrSlug: string, input: MeterU
     ...(metadata !== undefined && { metadata }),
     ...(groupBy !== undefined && { groupBy }),
   }
-  return presentMeter(found(await updateMeter(db, meter.id, { ...change, now: now() }), 'meter', idOrSlug))
+  const changed = await db.transaction().execute(async (trx) => {
+    await lockMeter(trx, meter.id)
+    if (groupBy !== undefined) await checkGroups(trx, meter.id, groupBy)
+    return updateMeter(trx, meter.id, { ...change, now: now() })
+  })
+  return presentMeter(found(changed, 'meter', idOrSlug))
+}
+
+async function checkGroups(db: Db, meterId: string, groupBy: Record<string, string>): Promise<void> {
+  checkGroupBy(groupBy)
+  const lost = await lostFilters(db, meterId, Object.keys(groupBy))
+  if (lost === null) return
+  const message = `The feature ${lost.featureKey} filters by ${lost.groupByKey}: without it, it would measure nothing.`
+  throw new DomainError('meter_in_use', message, { field: `groupBy.${lost.groupByKey}` })
 }
 
 async function removeMeter({ db, now }: ApiDeps, idOrSlug: string): Promise<void> {
   const meter = found(await findMeter(db, idOrSlug), 'meter', idOrSlug)
-  const outcome = await deleteMeter(db, meter.id, now())
+  const outcome = await db.transaction().execute((trx) => deleteMeter(trx, meter.id, now()))
   if (outcome === 'in_use')
     throw new DomainError('meter_in_use', `A feature counts by the meter ${meter.key}.`)
 }

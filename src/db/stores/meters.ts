@@ -1,6 +1,6 @@
-import type { Selectable } from 'kysely'
+import type { Selectable, Transaction } from 'kysely'
 import type { Db } from '../connection.ts'
-import type { Meters } from '../types.gen.ts'
+import type { DB, Meters } from '../types.gen.ts'
 import type { Aggregation, MeterDefinition, UsageMeter } from '../../domain/meters.ts'
 
 /** A meter as it is stored; `key` is the contract's slug. */
@@ -108,35 +108,33 @@ export async function updateMeter(
   return row === undefined ? null : toMeter(row)
 }
 
+/**
+ * Holds a living meter until the transaction ends, and answers whether there is one: a feature that begins to count by it
+ * and its deletion wait for each other.
+ */
+export async function lockMeter(trx: Transaction<DB>, id: string): Promise<boolean> {
+  const living = trx.selectFrom('meters').select('id').where('id', '=', id).where('deletedAt', 'is', null)
+  return (await living.forUpdate().executeTakeFirst()) !== undefined
+}
+
 /** Soft: invoices keep naming it. `in_use` while a living feature counts by it. */
 export async function deleteMeter(
-  db: Db,
+  trx: Transaction<DB>,
   id: string,
   now: Date,
 ): Promise<'deleted' | 'in_use' | 'not_found'> {
-  const row = await db
-    .updateTable('meters')
-    .set({ deletedAt: now, updatedAt: now })
-    .where('id', '=', id)
-    .where('deletedAt', 'is', null)
-    .where((eb) => {
-      const users = eb
-        .selectFrom('features')
-        .select('id')
-        .where('meterId', '=', id)
-        .where('archivedAt', 'is', null)
-      return eb.not(eb.exists(users))
-    })
-    .returning('id')
-    .executeTakeFirst()
-  if (row !== undefined) return 'deleted'
-  const living = await db
-    .selectFrom('meters')
+  // A statement of its own: the next one sees the features of whoever held the meter before.
+  if (!(await lockMeter(trx, id))) return 'not_found'
+  const user = await trx
+    .selectFrom('features')
     .select('id')
-    .where('id', '=', id)
-    .where('deletedAt', 'is', null)
+    .where('meterId', '=', id)
+    .where('archivedAt', 'is', null)
+    .limit(1)
     .executeTakeFirst()
-  return living === undefined ? 'not_found' : 'in_use'
+  if (user !== undefined) return 'in_use'
+  await trx.updateTable('meters').set({ deletedAt: now, updatedAt: now }).where('id', '=', id).execute()
+  return 'deleted'
 }
 
 /** The columns are checked when they are written: see `checkMeter`. */

@@ -1,0 +1,87 @@
+import { sql } from 'kysely'
+import { ulid } from 'ulid'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { deleteMeter, insertMeter, lockMeter } from '../../src/db/stores/meters.ts'
+import { startTestApi } from './support.ts'
+import type { TestApi } from './support.ts'
+
+let api: TestApi
+
+beforeAll(async () => {
+  api = await startTestApi()
+})
+afterAll(async () => await api.close())
+
+const send = async (method: 'POST' | 'PUT' | 'DELETE', url: string, payload?: object) => {
+  const response = await api.app.inject({ method, url, ...(payload && { payload }) })
+  return { status: response.statusCode, body: response.body === '' ? null : response.json() }
+}
+
+async function waiting(): Promise<number> {
+  const { rows } = await sql<{ count: string }>`
+    select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`.execute(
+    api.db,
+  )
+  return Number(rows[0]?.count)
+}
+
+/** Begins a request, and goes on when it waits for a lock or was answered. */
+async function begun<T>(request: Promise<T>): Promise<{ readonly answer: Promise<T> }> {
+  let isAnswered = false
+  const answer = request.finally(() => (isAnswered = true))
+  await vi.waitFor(async () => expect(isAnswered || (await waiting()) > 0).toBe(true), 10_000)
+  return { answer }
+}
+
+async function newMeter(slug: string): Promise<string> {
+  const id = ulid()
+  await insertMeter(
+    api.db,
+    {
+      id,
+      key: slug,
+      name: null,
+      description: null,
+      metadata: null,
+      eventFrom: null,
+      eventType: 'tokens',
+      aggregation: 'SUM',
+      valueProperty: '$.tokens',
+      groupBy: { kind: '$.kind' },
+    },
+    new Date(),
+  )
+  return id
+}
+
+test('a meter is not deleted while a feature begins to count by it', async () => {
+  const meterId = await newMeter('counted')
+  const { answer } = await api.db.transaction().execute(async (trx) => {
+    await lockMeter(trx, meterId)
+    const deletion = await begun(send('DELETE', '/api/v1/meters/counted'))
+    await trx
+      .insertInto('features')
+      .values({ id: ulid(), key: 'counted', name: 'Counted', meterId })
+      .execute()
+    return deletion
+  })
+  expect(await answer).toMatchObject({ status: 409, body: { code: 'meter_in_use' } })
+})
+
+test('a feature does not begin to count by a meter that is being deleted', async () => {
+  const meterId = await newMeter('leaving')
+  const { answer } = await api.db.transaction().execute(async (trx) => {
+    await deleteMeter(trx, meterId, new Date())
+    return await begun(send('POST', '/api/v1/features', { key: 'late', name: 'Late', meterSlug: 'leaving' }))
+  })
+  expect(await answer).toMatchObject({ status: 400, body: { field: 'meterSlug' } })
+})
+
+test('a filter by a name that every object has is no group of the meter', async () => {
+  await newMeter('grouped')
+  const feature = { key: 'odd', name: 'Odd', meterSlug: 'grouped', meterGroupByFilters: { toString: 'x' } }
+  expect(await send('POST', '/api/v1/features', feature)).toMatchObject({
+    status: 400,
+    body: { field: 'meterGroupByFilters.toString' },
+  })
+})
