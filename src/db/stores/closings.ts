@@ -46,22 +46,6 @@ export async function countClosings(
   return Number(row.count)
 }
 
-/** The invoice that a closing raised, if it raised one. */
-export async function closingInvoiceId(
-  db: Db,
-  subscriptionId: string,
-  periodAt: Date,
-): Promise<string | null> {
-  const row = await db
-    .selectFrom('closings')
-    .select('invoiceId')
-    .where('subscriptionId', '=', subscriptionId)
-    .where('periodAt', '=', periodAt)
-    .orderBy('closedAt', 'desc')
-    .executeTakeFirst()
-  return row?.invoiceId ?? null
-}
-
 /** Usage slices that were billed and may still gain late usage: their service period ends in the window. */
 export async function ratedUsageSince(
   db: Db,
