@@ -7,7 +7,7 @@ import { authentication } from './plugins/authentication.ts'
 import { idempotency } from './plugins/idempotency.ts'
 import { jsonBodies } from './plugins/json-bodies.ts'
 import { openapi } from './plugins/openapi.ts'
-import { problems } from './plugins/problems.ts'
+import { answerFrameworkError, problems } from './plugins/problems.ts'
 import { schemaCompilers } from './plugins/schema-compilers.ts'
 import { eventRoutes } from './routes/events.ts'
 import { appRoutes } from './routes/apps.ts'
@@ -48,6 +48,7 @@ export async function buildApp(deps: ApiDeps, options: AppOptions = {}): Promise
     genReqId: deps.newId,
     requestIdHeader: false,
     bodyLimit: BODY_LIMIT_BYTES,
+    frameworkErrors: answerFrameworkError,
     routerOptions: {
       maxParamLength: MAX_PARAM_LENGTH,
       querystringParser: (text) => parseQuery(text, queryLimits),

@@ -3,6 +3,7 @@ import { parseRfc3339 } from '../domain/cloud-event.ts'
 import { DomainError } from '../domain/errors.ts'
 import type { EventCursor, EventListOptions, TextMatch, TimeBound } from '../db/stores/event-list.ts'
 import { instantOf } from './meter-query-input.ts'
+import { requireStorable } from './storable-text.ts'
 import { EventFilter } from './schemas/events.ts'
 import type { EventCursorQuery, EventListQuery } from './schemas/events.ts'
 
@@ -75,6 +76,7 @@ function timeBounds(column: TimeBound['column'], filter: EventFilter['time']): r
 function filterOf(text: string | undefined): EventFilter {
   if (text === undefined) return {}
   const filter = parsed(text)
+  requireStorable(filter, 'filter')
   if (Value.Check(EventFilter, filter)) return filter
   const message =
     'filter has to be JSON such as {"subject":{"$eq":"acme"}}. id, source, type and subject know $eq, $ne, $in, $nin; ' +

@@ -7,6 +7,7 @@ import { subjectsOfCustomers } from '../db/stores/usage-subjects.ts'
 import type { Db } from '../db/connection.ts'
 import type { MeterQuery } from '../db/stores/meter-query.ts'
 import type { MeterRow } from '../db/stores/meters.ts'
+import { requireStorable } from './storable-text.ts'
 import { GroupByFilter } from './schemas/meters.ts'
 import type { MeterQueryParameters, MeterQueryRequest } from './schemas/meters.ts'
 
@@ -117,6 +118,7 @@ type AdvancedFilters = NonNullable<MeterQueryRequest['advancedMeterGroupByFilter
 function advancedFiltersOf(input: string | AdvancedFilters | undefined): AdvancedFilters {
   if (typeof input !== 'string') return input ?? {}
   const filters = parsed(input)
+  requireStorable(filters, 'advancedMeterGroupByFilters')
   if (Value.Check(AdvancedFilters, filters)) return filters
   throw new DomainError(
     'validation_failed',

@@ -29,6 +29,21 @@ export function parseDuration(iso: string, field?: string): Duration {
   return duration
 }
 
+const longestDays = 3720
+
+/**
+ * Parses a duration that a contract or a wait may have: beyond ten years calendar arithmetic leaves the calendar.
+ * @throws DomainError invalid_duration
+ */
+export function parseTerm(iso: string, field?: string): Duration {
+  const duration = parseDuration(iso, field)
+  const { years, months, weeks, days, hours, minutes, seconds } = duration
+  const inDays = years * 366 + months * 31 + weeks * 7 + days + (hours + minutes / 60 + seconds / 3600) / 24
+  if (inDays <= longestDays) return duration
+  const why = `"${iso.slice(0, 40)}" is longer than ten years`
+  throw new DomainError('invalid_duration', why, withField(field))
+}
+
 function tryDuration(iso: string): Duration | null {
   try {
     return iso.startsWith('P') ? Temporal.Duration.from(iso) : null

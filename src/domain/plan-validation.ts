@@ -1,4 +1,4 @@
-import { cadenceDivides, parseCadence, parseDuration } from './calendar.ts'
+import { cadenceDivides, parseCadence, parseTerm } from './calendar.ts'
 import { currency } from './currency.ts'
 import { DomainError } from './errors.ts'
 import { rateCardViolations } from './rate-card-validation.ts'
@@ -54,7 +54,7 @@ function durationViolations(phase: Phase, field: string, isLast: boolean): reado
     return [invalid(field, 'The last phase has no duration: it goes on until the subscription ends')]
   const duration = phase.duration
   return refusals(field, () => {
-    if (parseDuration(duration).blank)
+    if (parseTerm(duration).blank)
       throw new DomainError('invalid_duration', 'A phase lasts longer than nothing')
   })
 }

@@ -141,12 +141,12 @@ test.each([
   ['{"half":', 'application/json', 400, 'malformed_body', 'body'],
   ['', 'application/json', 400, 'malformed_body', 'body'],
   ['['.repeat(100_000), 'application/json', 400, 'malformed_body', 'body'],
-  ['<xml/>', 'application/xml', 415, 'unsupported_media_type', undefined],
+  ['<xml/>', 'application/xml', 415, 'unsupported_media_type', 'content-type'],
   ['[]', 'application/cloudevents+json', 400, 'invalid_cloud_event', 'body'],
   ['{}', 'application/cloudevents-batch+json', 400, 'invalid_cloud_event', 'body'],
   [JSON.stringify(cloudEvent({ data: { a: '\0' } })), 'application/json', 400, 'nul_character', 'data.a'],
   [JSON.stringify([cloudEvent({ subject: 'a\0' })]), 'application/json', 400, 'nul_character', '[0].subject'],
-  ['x'.repeat(10_000_000), 'application/json', 413, 'body_too_large', undefined],
+  ['x'.repeat(10_000_000), 'application/json', 413, 'body_too_large', 'body'],
 ])('a body of %.20s… as %s is refused with %d %s', async (body, contentType, status, code, field) => {
   const problem = (await post(body, contentType)).json<{ field?: string }>()
   expect(problem).toMatchObject({ status, code })

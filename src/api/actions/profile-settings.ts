@@ -1,4 +1,4 @@
-import { parseDuration, addDuration } from '../../domain/calendar.ts'
+import { addDuration, parseTerm } from '../../domain/calendar.ts'
 import { defaultDunningPolicy } from '../../domain/dunning.ts'
 import { DomainError } from '../../domain/errors.ts'
 import type {
@@ -45,12 +45,12 @@ function complete(given: BillingWorkflowCreate): BillingWorkflow {
 
 /** Where durations stand, by field: each has to be one. */
 function checkDurations({ workflow, dunning, lateUsage }: ProfileSettings): void {
-  parseDuration(workflow.collection.interval, 'workflow.collection.interval')
-  parseDuration(workflow.invoicing.draftPeriod, 'workflow.invoicing.draftPeriod')
-  parseDuration(workflow.invoicing.dueAfter, 'workflow.invoicing.dueAfter')
-  parseDuration(dunning.grace, 'dunning.grace')
-  parseDuration(lateUsage.window, 'lateUsage.window')
-  dunning.retries.forEach((retry, index) => parseDuration(retry, `dunning.retries[${index}]`))
+  parseTerm(workflow.collection.interval, 'workflow.collection.interval')
+  parseTerm(workflow.invoicing.draftPeriod, 'workflow.invoicing.draftPeriod')
+  parseTerm(workflow.invoicing.dueAfter, 'workflow.invoicing.dueAfter')
+  parseTerm(dunning.grace, 'dunning.grace')
+  parseTerm(lateUsage.window, 'lateUsage.window')
+  dunning.retries.forEach((retry, index) => parseTerm(retry, `dunning.retries[${index}]`))
 }
 
 /** Counted from the first failure, so each retry is after the one before (billing rule 32). */

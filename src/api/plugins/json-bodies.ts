@@ -1,36 +1,25 @@
 import fp from 'fastify-plugin'
 import { DomainError } from '../../domain/errors.ts'
+import { requireStorable } from '../storable-text.ts'
 
-/** The path of the first text in `value` that holds a NUL character, which PostgreSQL cannot store. */
-export function findNul(value: unknown, path = ''): string | null {
-  if (typeof value === 'string') return value.includes('\0') ? path : null
-  if (typeof value !== 'object' || value === null) return null
-  for (const [key, inner] of Object.entries(value)) {
-    const here = Array.isArray(value) ? `${path}[${key}]` : path === '' ? key : `${path}.${key}`
-    const found = key.includes('\0') ? here.replaceAll('\0', '') : findNul(inner, here)
-    if (found !== null) return found
-  }
-  return null
-}
+/** Escapes are the only way in: a raw NUL is no JSON, and bytes that are no UTF-8 become U+FFFD. */
+const suspiciousEscape = /\\u(?:0000|d[89a-f])/i
 
-/** JSON bodies: an empty one is none, and a NUL character is refused where it enters. */
+/** JSON bodies: an empty one is none, and text that cannot be stored is refused where it enters. */
 export const jsonBodies = fp(async (app) => {
   const parse = app.getDefaultJsonParser('error', 'error')
-  app.removeContentTypeParser('application/json')
+  // Text is taken nowhere: without this it would reach the routes as one string.
+  app.removeContentTypeParser(['application/json', 'text/plain'])
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, text: string, done) => {
     if (text.trim() === '') return done(null, undefined)
     void parse(request, text, (error, body) => {
       if (error !== null) return done(error, undefined)
-      const field = text.includes('\\u0000') ? findNul(body) : null
-      if (field === null) return done(null, body)
-      done(
-        new DomainError(
-          'nul_character',
-          `${field} holds a NUL character, which cannot be stored; remove it.`,
-          { field },
-        ),
-        undefined,
-      )
+      try {
+        if (suspiciousEscape.test(text)) requireStorable(body)
+        done(null, body)
+      } catch (problem) {
+        done(problem as DomainError, undefined)
+      }
     })
   })
   app.addHook('onRequest', async (request) => {

@@ -6,6 +6,8 @@ import type { ClassifiedFailure } from '../../stripe/types.ts'
 import type { ErrorCode } from '../../domain/errors.ts'
 import { describeValidation } from './validation-problem.ts'
 
+const MIB = 1024 * 1024
+
 export interface ProblemBody {
   readonly type: string
   readonly title: string
@@ -41,8 +43,39 @@ function ofStripe({ kind, message }: ClassifiedFailure): DomainError {
   }
 }
 
+/** In our words: Fastify's leave out what would be right. */
+function ofFramework(code: ErrorCode, error: FastifyError, request: FastifyRequest): DomainError {
+  switch (error.code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE': {
+      const limit = `${request.routeOptions.bodyLimit / MIB} MiB`
+      return new DomainError(code, `The body is larger than ${limit}; send fewer items in one request.`, {
+        field: 'body',
+      })
+    }
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE': {
+      const given = request.headers['content-type'] ?? 'no content type'
+      return new DomainError(code, `The body came as ${given}; send it as application/json.`, {
+        field: 'content-type',
+      })
+    }
+    case 'FST_ERR_CTP_INVALID_JSON_BODY': {
+      const detail = 'The body is not valid JSON, or has a member __proto__, which is refused.'
+      return new DomainError(code, detail, { field: 'body' })
+    }
+    case 'FST_ERR_BAD_URL':
+      return new DomainError(code, 'The address is not UTF-8 with percent-encoding.', { field: 'url' })
+    case 'FST_ERR_MAX_PARAM_LENGTH':
+      return new DomainError(code, 'No id or key is as long as the one in the address.', { field: 'url' })
+    default:
+      return new DomainError(code, error.message)
+  }
+}
+
 /** Every failure as a DomainError: from here on there is one shape. */
-function toDomainError(error: FastifyError | DomainError | StripeFailure): DomainError {
+function toDomainError(
+  error: FastifyError | DomainError | StripeFailure,
+  request: FastifyRequest,
+): DomainError {
   if (error instanceof DomainError) return error
   if (error instanceof StripeFailure) return ofStripe(error.failure)
   if (error.validation !== undefined) {
@@ -50,7 +83,7 @@ function toDomainError(error: FastifyError | DomainError | StripeFailure): Domai
     return new DomainError('validation_failed', detail, { field })
   }
   const code = frameworkCodes[error.code]
-  if (code !== undefined) return new DomainError(code, error.message)
+  if (code !== undefined) return ofFramework(code, error, request)
   if (error instanceof SyntaxError || error.statusCode === 400) {
     return new DomainError('malformed_body', `The body is not valid JSON: ${error.message}.`, {
       field: 'body',
@@ -87,13 +120,23 @@ function sendProblem(request: FastifyRequest, reply: FastifyReply, error: Domain
     .send(JSON.stringify(problem))
 }
 
+/** What goes wrong before a route is found, in the same shape. */
+export function answerFrameworkError(
+  error: FastifyError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): void {
+  reply.header('x-request-id', request.id)
+  void sendProblem(request, reply, toDomainError(error, request))
+}
+
 /** One error handler, and one for what is not here. */
 export const problems = fp(async (app) => {
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
   })
   app.setErrorHandler<FastifyError | DomainError | StripeFailure>((error, request, reply) => {
-    const problem = toDomainError(error)
+    const problem = toDomainError(error, request)
     if (errorCodes[problem.code].status >= 500)
       request.log.error({ err: error, requestId: request.id }, problem.message)
     return sendProblem(request, reply, problem)

@@ -40,13 +40,16 @@ const CustomPlan = Type.Object({
   phases: Type.Array(ref(PlanPhase), { minItems: 1 }),
 })
 
+/** What the column holds. */
+const MAX_PLAN_VERSION = 2_147_483_647
+
 /** Of a published plan (`plan`) or of one written in place (`customPlan`). */
 export const SubscriptionCreate = Type.Object(
   {
     plan: Type.Optional(
       Type.Object({
         key: Type.String({ minLength: 1, maxLength: 64 }),
-        version: Type.Optional(Type.Integer({ minimum: 1 })),
+        version: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_PLAN_VERSION })),
       }),
     ),
     customPlan: Type.Optional(CustomPlan),
