@@ -49,14 +49,15 @@ async function untilTaken(send: () => Promise<void>): Promise<void> {
     try {
       return await send()
     } catch (error) {
-      const isDropped =
-        error instanceof ServiceError &&
-        isGrpcServiceError(error.cause) &&
-        Number(error.cause.code) === NOT_READY
+      const isDropped = codeOf(error) === NOT_READY
       if (!isDropped || Date.now() > until) throw error
       await delay(ASK_AGAIN_MS)
     }
   }
+}
+
+function codeOf(error: unknown): number | null {
+  return error instanceof ServiceError && isGrpcServiceError(error.cause) ? error.cause.code : null
 }
 
 function refusalOf(error: unknown): unknown {
