@@ -1,14 +1,19 @@
 import { sql } from 'kysely'
 import { ulid } from 'ulid'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { deleteApp, lockApp } from '../../src/db/stores/apps.ts'
+import { deleteBillingProfile, lockBillingProfile } from '../../src/db/stores/billing-profiles.ts'
 import { deleteMeter, insertMeter, lockMeter } from '../../src/db/stores/meters.ts'
+import { insertCustomer, insertProfile } from './billing-fixtures.ts'
 import { startTestApi } from './support.ts'
 import type { TestApi } from './support.ts'
 
 let api: TestApi
+let appId: string
 
 beforeAll(async () => {
   api = await startTestApi()
+  appId = (await insertProfile(api.db)).appId
 })
 afterAll(async () => await api.close())
 
@@ -84,4 +89,57 @@ test('a filter by a name that every object has is no group of the meter', async 
     status: 400,
     body: { field: 'meterGroupByFilters.toString' },
   })
+})
+
+const profileOf = (app: string) => ({
+  name: 'Another',
+  default: false,
+  supplier: { name: 'Acme Inc.', addresses: [{ country: 'US' }] },
+  workflow: {},
+  apps: { tax: app, invoicing: app, payment: app },
+})
+const newProfile = async (): Promise<string> =>
+  (await send('POST', '/api/v1/billing/profiles', profileOf(appId))).body.id
+
+test('a profile is not deleted while a customer is being pinned to it', async () => {
+  const [id, customerId] = [await newProfile(), await insertCustomer(api.db, { key: 'pinned' })]
+  const { answer } = await api.db.transaction().execute(async (trx) => {
+    await lockBillingProfile(trx, id)
+    const deletion = await begun(send('DELETE', `/api/v1/billing/profiles/${id}`))
+    await trx.insertInto('billingOverrides').values({ customerId, billingProfileId: id }).execute()
+    return deletion
+  })
+  expect(await answer).toMatchObject({ status: 409, body: { code: 'profile_in_use' } })
+})
+
+test('no customer is pinned to a profile that is being deleted', async () => {
+  const [id, customerId] = [await newProfile(), await insertCustomer(api.db, { key: 'unpinned' })]
+  const { answer } = await api.db.transaction().execute(async (trx) => {
+    await deleteBillingProfile(trx, id, new Date())
+    return await begun(send('PUT', `/api/v1/billing/customers/${customerId}`, { billingProfileId: id }))
+  })
+  expect(await answer).toMatchObject({ status: 404 })
+})
+
+test('a profile that becomes the default while it is being deleted stays', async () => {
+  const id = await newProfile()
+  const { answer } = await api.db.transaction().execute(async (trx) => {
+    await trx.updateTable('billingProfiles').set({ isDefault: false }).where('isDefault', '=', true).execute()
+    await trx.updateTable('billingProfiles').set({ isDefault: true }).where('id', '=', id).execute()
+    return await begun(send('DELETE', `/api/v1/billing/profiles/${id}`))
+  })
+  expect(await answer).toMatchObject({ status: 409, body: { code: 'profile_in_use' } })
+})
+
+test('no profile is made of an app that is being uninstalled', async () => {
+  const other = ulid()
+  const app = { id: other, type: 'stripe', name: 'Other', stripeAccountId: 'acct_other' }
+  await api.db.insertInto('apps').values(app).execute()
+  const { answer } = await api.db.transaction().execute(async (trx) => {
+    await lockApp(trx, other)
+    const creation = await begun(send('POST', '/api/v1/billing/profiles', profileOf(other)))
+    await deleteApp(trx, other, new Date())
+    return creation
+  })
+  expect(await answer).toMatchObject({ status: 400, body: { field: 'apps.payment' } })
 })

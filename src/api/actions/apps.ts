@@ -1,3 +1,4 @@
+import type { Transaction } from 'kysely'
 import { DomainError } from '../../domain/errors.ts'
 import {
   deleteApp,
@@ -5,11 +6,17 @@ import {
   findAppOfAccount,
   findAppUse,
   insertStripeApp,
+  lockApp,
   replaceApp,
   setStripeKey,
 } from '../../db/stores/apps.ts'
 import type { AppRow, NewStripeApp } from '../../db/stores/apps.ts'
-import { insertBillingProfile, findDefaultProfile } from '../../db/stores/billing-profiles.ts'
+import {
+  findDefaultProfile,
+  insertBillingProfile,
+  lockBillingProfiles,
+} from '../../db/stores/billing-profiles.ts'
+import type { DB } from '../../db/types.gen.ts'
 import { classifyStripeError } from '../../stripe/failures.ts'
 import type { InspectedKey } from '../../stripe/types.ts'
 import type { ApiDeps } from '../deps.ts'
@@ -55,7 +62,7 @@ async function createEndpoint(deps: ApiDeps, appId: string, key: string): Promis
 /** The account of a key, if no installed app has it: its webhooks would arrive twice. */
 async function inspectNewAccount(deps: ApiDeps, key: string): Promise<InspectedKey> {
   const account = await deps.stripe.inspectKey(key)
-  const installed = await findAppOfAccount(deps.db, account.accountId)
+  const installed = await findAppOfAccount(deps.db, account)
   if (installed === null) return account
   throw new DomainError(
     'conflict',
@@ -65,23 +72,37 @@ async function inspectNewAccount(deps: ApiDeps, key: string): Promise<InspectedK
 }
 
 /** The profile that the contract makes with an app. Without name and country there is no supplier, so none is made. */
-async function createProfile(deps: ApiDeps, app: AppRow, account: InspectedKey): Promise<boolean> {
+async function createProfile(
+  deps: ApiDeps,
+  trx: Transaction<DB>,
+  { app, account }: { readonly app: AppRow; readonly account: InspectedKey },
+): Promise<boolean> {
   if (account.country === null) return false
-  const isDefault = (await findDefaultProfile(deps.db)) === null
+  await lockBillingProfiles(trx)
+  const isDefault = (await findDefaultProfile(trx)) === null
   const supplier = { name: account.businessName ?? app.name, addresses: [{ country: account.country }] }
-  const settings = profileSettings({ workflow: {} })
-  const content = {
+  const profile = {
+    id: deps.newId(),
+    appId: app.id,
     name: `${app.name} billing profile`,
     description: null,
     metadata: null,
     supplier,
     isDefault,
-    ...settings,
+    ...profileSettings({ workflow: {} }),
   }
-  await deps.db
-    .transaction()
-    .execute((trx) => insertBillingProfile(trx, { ...content, id: deps.newId(), appId: app.id }, deps.now()))
+  await insertBillingProfile(trx, profile, deps.now())
   return isDefault
+}
+
+/** Best effort: whoever called is told why the installation failed, not that tidying up failed too. */
+async function removeEndpoint(deps: ApiDeps, app: NewStripeApp): Promise<void> {
+  try {
+    await deps.stripe.deleteWebhookEndpoint(app)
+  } catch (error) {
+    const endpoint = { webhookEndpointId: app.webhookEndpointId, stripeAccountId: app.stripeAccountId }
+    deps.log.warn({ ...endpoint, err: error }, 'a webhook endpoint without an app is left at Stripe')
+  }
 }
 
 /** Checks the key, creates the webhook endpoint at Stripe, and keeps both secrets sealed. */
@@ -103,13 +124,14 @@ export async function installStripe(deps: ApiDeps, input: ApiKeyInstall): Promis
     ...endpoint,
   }
   try {
-    const app = await insertStripeApp(deps.db, row, deps.now())
-    return {
-      app,
-      isDefault: input.createBillingProfile !== false && (await createProfile(deps, app, account)),
-    }
+    // App and profile are there together or not at all: a repeat would be refused as installed already.
+    return await deps.db.transaction().execute(async (trx) => {
+      const app = await insertStripeApp(trx, row, deps.now())
+      const wantsProfile = input.createBillingProfile !== false
+      return { app, isDefault: wantsProfile && (await createProfile(deps, trx, { app, account })) }
+    })
   } catch (error) {
-    if ((await findApp(deps.db, id)) === null) await deps.stripe.deleteWebhookEndpoint(row)
+    if ((await findApp(deps.db, id)) === null) await removeEndpoint(deps, row)
     throw error
   }
 }
@@ -124,6 +146,12 @@ export async function changeStripeKey(deps: ApiDeps, id: string, key: string): P
       `This key is of the account ${account.accountId}, the app is of ${app.stripeAccountId ?? 'none'}.`,
       { field: 'secretAPIKey' },
     )
+  }
+  if (account.livemode !== app.livemode) {
+    const mode = app.livemode ? 'live' : 'test'
+    throw new DomainError('stripe_key_invalid', `The app is of ${mode} mode, this key is not.`, {
+      field: 'secretAPIKey',
+    })
   }
   const apiKeyEncrypted = deps.stripe.encryptSecret(key, { appId: id, field: 'api_key' })
   return setStripeKey(deps.db, id, { apiKeyEncrypted, apiKeyMask: account.keyMask }, deps.now())
@@ -144,13 +172,20 @@ export async function updateApp(deps: ApiDeps, id: string, input: StripeAppRepla
 /** Takes the webhook endpoint away at Stripe, and forgets the secrets. */
 export async function uninstallApp(deps: ApiDeps, id: string): Promise<void> {
   const app = await requireApp(deps, id)
-  const use = await findAppUse(deps.db, id)
-  if (use !== null) throw new DomainError('app_in_use', `The app is used by ${use}.`)
+  await deps.db.transaction().execute(async (trx) => {
+    if (!(await lockApp(trx, id))) return
+    const use = await findAppUse(trx, id)
+    if (use !== null) throw new DomainError('app_in_use', `The app is used by ${use}.`)
+    await removeOwnEndpoint(deps, app)
+    await deleteApp(trx, id, deps.now())
+  })
+}
+
+async function removeOwnEndpoint(deps: ApiDeps, app: AppRow): Promise<void> {
   try {
     await deps.stripe.deleteWebhookEndpoint(app)
   } catch (error) {
     // With a key that Stripe took back nothing can be deleted there; the app has to go all the same.
     if (classifyStripeError(error).kind !== 'auth') throw error
   }
-  await deleteApp(deps.db, id, deps.now())
 }

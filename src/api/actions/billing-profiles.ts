@@ -1,21 +1,27 @@
+import type { Transaction } from 'kysely'
 import { DomainError } from '../../domain/errors.ts'
-import { findApp, findAppsById } from '../../db/stores/apps.ts'
+import type { Db } from '../../db/connection.ts'
+import { findAppsById, lockApp } from '../../db/stores/apps.ts'
 import type { AppRow } from '../../db/stores/apps.ts'
 import {
   countPinnedCustomers,
   deleteBillingProfile,
   findBillingProfile,
   insertBillingProfile,
+  lockBillingProfile,
+  lockBillingProfiles,
   replaceBillingProfile,
+  upsertOverride,
 } from '../../db/stores/billing-profiles.ts'
 import type { BillingProfileContent, BillingProfileRow } from '../../db/stores/billing-profiles.ts'
+import type { DB } from '../../db/types.gen.ts'
 import type { ApiDeps } from '../deps.ts'
 import { found } from '../not-found.ts'
 import type { BillingProfileCreate, BillingProfileReplaceUpdate } from '../schemas/billing-profiles.ts'
 import { profileSettings } from './profile-settings.ts'
 
 /** A living profile. Errors: not_found. */
-export async function requireProfile({ db }: Pick<ApiDeps, 'db'>, id: string): Promise<BillingProfileRow> {
+async function requireProfile({ db }: { readonly db: Db }, id: string): Promise<BillingProfileRow> {
   const profile = found(await findBillingProfile(db, id), 'billing profile', id)
   if (profile.deletedAt !== null) throw new DomainError('not_found', `The billing profile ${id} was deleted.`)
   return profile
@@ -46,7 +52,7 @@ function contentOf(input: BillingProfileReplaceUpdate): BillingProfileContent {
 
 /** One app computes tax, invoices and collects; three that differ would have to agree on one invoice. */
 async function oneApp(
-  { db }: ApiDeps,
+  trx: Transaction<DB>,
   { tax, invoicing, payment }: BillingProfileCreate['apps'],
 ): Promise<string> {
   const wrong = tax !== payment ? 'tax' : invoicing !== payment ? 'invoicing' : null
@@ -54,7 +60,7 @@ async function oneApp(
     throw new DomainError('validation_failed', 'tax, invoicing and payment must be the same app.', {
       field: `apps.${wrong}`,
     })
-  if ((await findApp(db, payment)) === null)
+  if (!(await lockApp(trx, payment)))
     throw new DomainError('validation_failed', `There is no app ${payment}; install it first.`, {
       field: 'apps.payment',
     })
@@ -63,10 +69,10 @@ async function oneApp(
 
 export async function createProfile(deps: ApiDeps, input: BillingProfileCreate): Promise<BillingProfileRow> {
   const content = contentOf(input)
-  const appId = await oneApp(deps, input.apps)
-  return deps.db
-    .transaction()
-    .execute((trx) => insertBillingProfile(trx, { ...content, appId, id: deps.newId() }, deps.now()))
+  return deps.db.transaction().execute(async (trx) => {
+    const appId = await oneApp(trx, input.apps)
+    return insertBillingProfile(trx, { ...content, appId, id: deps.newId() }, deps.now())
+  })
 }
 
 /** Invoices there are keep what they were made with (billing rule 23). */
@@ -76,23 +82,41 @@ export async function updateProfile(
   input: BillingProfileReplaceUpdate,
 ): Promise<BillingProfileRow> {
   const content = contentOf(input)
-  const { isDefault } = await requireProfile(deps, id)
-  if (isDefault && !input.default) {
-    throw new DomainError(
-      'profile_in_use',
-      'The default profile stays it until another is made the default.',
-      { field: 'default' },
-    )
-  }
-  return deps.db.transaction().execute((trx) => replaceBillingProfile(trx, id, content, deps.now()))
+  return deps.db.transaction().execute(async (trx) => {
+    await lockBillingProfiles(trx)
+    const { isDefault } = await requireProfile({ db: trx }, id)
+    if (isDefault && !input.default) {
+      throw new DomainError(
+        'profile_in_use',
+        'The default profile stays it until another is made the default.',
+        { field: 'default' },
+      )
+    }
+    return replaceBillingProfile(trx, id, content, deps.now())
+  })
 }
 
 export async function removeProfile(deps: ApiDeps, id: string): Promise<void> {
-  const profile = await requireProfile(deps, id)
-  if (profile.isDefault)
-    throw new DomainError('profile_in_use', 'It is the default profile; make another the default first.')
-  const pinned = await countPinnedCustomers(deps.db, id)
-  if (pinned > 0)
-    throw new DomainError('profile_in_use', `${pinned} customers are pinned to it; move them first.`)
-  await deleteBillingProfile(deps.db, id, deps.now())
+  await deps.db.transaction().execute(async (trx) => {
+    await lockBillingProfiles(trx)
+    await lockBillingProfile(trx, id)
+    const profile = await requireProfile({ db: trx }, id)
+    if (profile.isDefault)
+      throw new DomainError('profile_in_use', 'It is the default profile; make another the default first.')
+    const pinned = await countPinnedCustomers(trx, id)
+    if (pinned > 0)
+      throw new DomainError('profile_in_use', `${pinned} customers are pinned to it; move them first.`)
+    await deleteBillingProfile(trx, id, deps.now())
+  })
+}
+
+/** Pins a customer to a profile; null: the default one bills. Errors: not_found. */
+export async function pinProfile(deps: ApiDeps, customerId: string, profileId: string | null): Promise<void> {
+  await deps.db.transaction().execute(async (trx) => {
+    if (profileId !== null) {
+      await lockBillingProfile(trx, profileId)
+      await requireProfile({ db: trx }, profileId)
+    }
+    await upsertOverride(trx, customerId, profileId, deps.now())
+  })
 }

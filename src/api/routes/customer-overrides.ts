@@ -7,11 +7,10 @@ import {
   findDefaultProfile,
   findOverride,
   listOverrides,
-  upsertOverride,
 } from '../../db/stores/billing-profiles.ts'
 import type { BillingProfileRow, OverriddenCustomer } from '../../db/stores/billing-profiles.ts'
 import { findCustomersById } from '../../db/stores/customers.ts'
-import { expandedApps, requireProfile } from '../actions/billing-profiles.ts'
+import { expandedApps, pinProfile } from '../actions/billing-profiles.ts'
 import { requireCustomer } from '../actions/customers.ts'
 import type { ApiDeps } from '../deps.ts'
 import { direction, pageRequest, presentPage } from '../paging.ts'
@@ -149,9 +148,7 @@ export function customerOverrideRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox
       },
       async ({ params, body }) => {
         const { id } = await requireCustomer(deps, params.customerId)
-        const profile =
-          body.billingProfileId === undefined ? null : await requireProfile(deps, body.billingProfileId)
-        await upsertOverride(deps.db, id, profile?.id ?? null, deps.now())
+        await pinProfile(deps, id, body.billingProfileId ?? null)
         return presentOne(deps, id, undefined)
       },
     )

@@ -1,8 +1,10 @@
-import type { Selectable } from 'kysely'
+import type { Selectable, Transaction } from 'kysely'
+import { DomainError } from '../../domain/errors.ts'
 import type { Db } from '../connection.ts'
 import { json, offsetOf } from '../page.ts'
 import type { Page, PageRequest } from '../page.ts'
-import type { Apps, CustomerApps } from '../types.gen.ts'
+import type { Apps, CustomerApps, DB } from '../types.gen.ts'
+import { isUniqueViolation } from '../unique-violation.ts'
 
 /** An installed Stripe account; its secrets are sealed. */
 export interface AppRow extends Omit<Selectable<Apps>, 'metadata'> {
@@ -22,9 +24,23 @@ export interface NewStripeApp {
 
 const asApp = (row: unknown): AppRow => row as AppRow
 
+/** Errors: conflict (the account is installed in this mode already). */
 export async function insertStripeApp(db: Db, app: NewStripeApp, now: Date): Promise<AppRow> {
   const row = { ...app, type: 'stripe', status: 'ready', createdAt: now, updatedAt: now }
-  return asApp(await db.insertInto('apps').values(row).returningAll().executeTakeFirstOrThrow())
+  try {
+    return asApp(await db.insertInto('apps').values(row).returningAll().executeTakeFirstOrThrow())
+  } catch (error) {
+    if (!isUniqueViolation(error, 'apps_account_live')) throw error
+    throw new DomainError('conflict', `The Stripe account ${app.stripeAccountId} is installed already.`, {
+      field: 'apiKey',
+    })
+  }
+}
+
+/** An installed app, held until the transaction ends: a profile that begins to use it and its removal wait for each other. */
+export async function lockApp(trx: Transaction<DB>, id: string): Promise<boolean> {
+  const installed = trx.selectFrom('apps').select('id').where('id', '=', id).where('deletedAt', 'is', null)
+  return (await installed.forNoKeyUpdate().executeTakeFirst()) !== undefined
 }
 
 /** An app that is installed. */
@@ -116,12 +132,21 @@ export async function setStripeKey(
   )
 }
 
-/** The installed app of a Stripe account. */
-export async function findAppOfAccount(db: Db, stripeAccountId: string): Promise<AppRow | null> {
+export interface StripeAccount {
+  readonly accountId: string
+  readonly livemode: boolean
+}
+
+/** The installed app of a Stripe account, in one of its two modes. */
+export async function findAppOfAccount(
+  db: Db,
+  { accountId, livemode }: StripeAccount,
+): Promise<AppRow | null> {
   const row = await db
     .selectFrom('apps')
     .selectAll()
-    .where('stripeAccountId', '=', stripeAccountId)
+    .where('stripeAccountId', '=', accountId)
+    .where('livemode', '=', livemode)
     .where('deletedAt', 'is', null)
     .executeTakeFirst()
   return row === undefined ? null : asApp(row)

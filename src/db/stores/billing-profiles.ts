@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Selectable, SelectQueryBuilder } from 'kysely'
+import type { Selectable, SelectQueryBuilder, Transaction } from 'kysely'
 import type { Db } from '../connection.ts'
 import { json, offsetOf } from '../page.ts'
 import type { Ordering, Page, PageRequest } from '../page.ts'
@@ -40,10 +40,29 @@ const columnsOf = (content: BillingProfileContent) => ({
   lateUsage: JSON.stringify(content.lateUsage),
 })
 
-/** One is the default: a lock on the table's writers keeps two callers from both becoming it. */
+/** Keeps other writers of profiles out until the transaction ends: which one is the default is a fact about all of them. */
+export async function lockBillingProfiles(trx: Db): Promise<void> {
+  await sql`lock table billing_profiles in share row exclusive mode`.execute(trx)
+}
+
+/** A living profile, held until the transaction ends: pinning to it and deleting it wait for each other. */
+export async function lockBillingProfile(
+  trx: Transaction<DB>,
+  id: string,
+): Promise<BillingProfileRow | null> {
+  const living = trx
+    .selectFrom('billingProfiles')
+    .selectAll()
+    .where('id', '=', id)
+    .where('deletedAt', 'is', null)
+  const row = await living.forUpdate().executeTakeFirst()
+  return row === undefined ? null : asProfile(row)
+}
+
+/** One is the default: the one before makes room. */
 async function makeRoom(db: Db, becomesDefault: boolean, now: Date): Promise<void> {
   if (!becomesDefault) return
-  await sql`lock table billing_profiles in share row exclusive mode`.execute(db)
+  await lockBillingProfiles(db)
   await db
     .updateTable('billingProfiles')
     .set({ isDefault: false, updatedAt: now })
