@@ -170,13 +170,22 @@ function settleFailed(row: InvoiceRow, view: StripeInvoiceView, asOfMs: number):
         end: null,
         detail,
       }
-    case 'end':
+    case 'end': {
+      const hasEnded = row.substatus === 'dunning_ended'
+      // Writing off takes a call to Stripe after this is written: it stays due until that has happened.
+      const isWrittenOff = decision.end === 'mark_uncollectible'
       return {
-        patch: { ...base.patch, ...facts, status: 'overdue', substatus: 'dunning_ended' },
-        end: row.substatus === 'dunning_ended' ? null : decision.end,
-        detail:
-          row.substatus === 'dunning_ended' ? null : `${detail ?? reason}; dunning ended: ${decision.end}`,
+        patch: {
+          ...base.patch,
+          ...facts,
+          status: 'overdue',
+          substatus: 'dunning_ended',
+          ...(isWrittenOff && { nextDueAt: new Date(asOfMs) }),
+        },
+        end: hasEnded && !isWrittenOff ? null : decision.end,
+        detail: hasEnded ? null : `${detail ?? reason}; dunning ended: ${decision.end}`,
       }
+    }
     default:
       return assertNever(decision)
   }

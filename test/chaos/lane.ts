@@ -1,0 +1,142 @@
+import { randomUUID } from 'node:crypto'
+import { Client, Connection } from '@temporalio/client'
+import { pino } from 'pino'
+import { ulid } from 'ulid'
+import { buildApp } from '../../src/api/app.ts'
+import { startSandbox } from '../../src/sandbox/server.ts'
+import { createStripeGateway } from '../../src/stripe/gateway.ts'
+import { temporalGateway } from '../../src/temporal/gateway.ts'
+import { createTestDatabase } from '../support/database.ts'
+import { MASTER_KEY } from '../support/installation.ts'
+import type { Installation } from '../support/installation.ts'
+import { addTokenPlan, startScenario } from '../support/scenario.ts'
+import type { Scenario } from '../support/scenario.ts'
+import { testTemporalAddress, workflowBundlePath } from '../support/temporal.ts'
+import { superviseWorker } from './supervised-worker.ts'
+import type { SupervisedWorker } from './supervised-worker.ts'
+
+/** An installation of its own whose worker is another process that may be killed. */
+export interface Lane extends Installation {
+  readonly worker: SupervisedWorker
+  readonly scenario: Scenario
+}
+
+interface LaneOptions {
+  /** Temporal's; the run's own where left out. */
+  readonly address?: string
+}
+
+/** Starts the API and the sandbox here and the worker as a child; about three seconds. Vitest runs five tests at once. */
+export async function startLane(options: LaneOptions = {}): Promise<Lane> {
+  const [database, sandbox, address, bundle] = await Promise.all([
+    createTestDatabase(),
+    startSandbox({ port: 0 }),
+    options.address ?? testTemporalAddress(),
+    workflowBundlePath(),
+  ])
+  const taskQueue = `chaos-${randomUUID()}`
+  const worker = superviseWorker({
+    DATABASE_URL: database.url,
+    DATABASE_POOL_SIZE: '4',
+    TEMPORAL_ADDRESS: address,
+    TEMPORAL_TASK_QUEUE: taskQueue,
+    STRIPE_API_BASE: sandbox.url,
+    PERENNIAL_MASTER_KEY: MASTER_KEY,
+    WORKFLOW_BUNDLE: bundle,
+    LOG_LEVEL: process.env['TEST_LOG_LEVEL'] ?? 'silent',
+  })
+  const connection = await Connection.connect({ address })
+  const client = new Client({ connection })
+  const config = { publicUrl: '' }
+  const app = await buildApp(
+    {
+      db: database.db,
+      temporal: temporalGateway(client, { taskQueue }),
+      stripe: createStripeGateway({ masterKey: MASTER_KEY, baseUrl: sandbox.url, limits: false }),
+      config,
+      newId: ulid,
+      now: () => new Date(),
+      log: pino({ level: 'silent' }),
+    },
+    { checkResponses: true },
+  )
+  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  config.publicUrl = url
+  const installation: Installation = {
+    url,
+    sandboxUrl: sandbox.url,
+    database,
+    client,
+    call: caller(url),
+    async close() {
+      await worker.stop()
+      await app.close()
+      await connection.close()
+      await sandbox.close()
+      await database.drop()
+    },
+  }
+  const scenario = await startScenario(installation)
+  await addTokenPlan(installation)
+  return { ...installation, worker, scenario }
+}
+
+/** Calls the API; throws with the problem when the answer is not 2xx. */
+export function caller(url: string): Installation['call'] {
+  return async <T>(method: string, path: string, body?: unknown): Promise<T> => {
+    const response = await fetch(url + path, {
+      method,
+      ...(body !== undefined && {
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      }),
+    })
+    const text = await response.text()
+    if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${text}`)
+    return (text === '' ? undefined : JSON.parse(text)) as T
+  }
+}
+
+/** More would only make each slower: a worker's start takes a core for seconds. Vitest runs five tests at once. */
+const MAX_LANES = 5
+
+/** Lanes are started when all others are busy, and used again. */
+export interface Lanes {
+  /** Waits for a lane; one where the work failed is closed and not used again. */
+  readonly use: <T>(work: (lane: Lane) => Promise<T>) => Promise<T>
+  readonly close: () => Promise<void>
+}
+
+export function createLanes(): Lanes {
+  const free: Lane[] = []
+  const waiting: (() => void)[] = []
+  let used = 0
+  let starting: Promise<unknown> = Promise.resolve()
+  /** One after the other: all at once, they would starve each other. */
+  const startNext = async (): Promise<Lane> => {
+    const started = starting.then(async () => await startLane())
+    starting = started.catch(() => {})
+    return await started
+  }
+  return {
+    async use(work) {
+      if (used >= MAX_LANES) await new Promise<void>((resolve) => void waiting.push(resolve))
+      used += 1
+      const lane = free.pop() ?? (await startNext())
+      try {
+        const result = await work(lane)
+        free.push(lane)
+        return result
+      } catch (error) {
+        await lane.close()
+        throw error
+      } finally {
+        used -= 1
+        waiting.shift()?.()
+      }
+    },
+    async close() {
+      await Promise.all(free.map(async (lane) => await lane.close()))
+    },
+  }
+}
