@@ -3,8 +3,13 @@ import { ulid } from 'ulid'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { deleteApp, lockApp } from '../../src/db/stores/apps.ts'
 import { deleteBillingProfile, lockBillingProfile } from '../../src/db/stores/billing-profiles.ts'
+import { deleteCustomer } from '../../src/db/stores/customers.ts'
+import { setPlanEffective } from '../../src/db/stores/plans.ts'
+import { lockClock, lockCustomer } from '../../src/db/stores/subscription-create.ts'
+import { deleteTestClock } from '../../src/db/stores/test-clock-create.ts'
 import { deleteMeter, insertMeter, lockMeter } from '../../src/db/stores/meters.ts'
-import { insertCustomer, insertProfile } from './billing-fixtures.ts'
+import { freePhase, insertClock, insertCustomer, insertPlan, insertProfile } from './billing-fixtures.ts'
+import { insertSubscriptionRow } from './invoice-fixtures.ts'
 import { startTestApi } from './support.ts'
 import type { TestApi } from './support.ts'
 
@@ -142,4 +147,54 @@ test('no profile is made of an app that is being uninstalled', async () => {
     return creation
   })
   expect(await answer).toMatchObject({ status: 400, body: { field: 'apps.payment' } })
+})
+
+test('a customer is not deleted while a subscription of theirs begins, nor subscribed while being deleted', async () => {
+  const [staying, leaving] = [
+    await insertCustomer(api.db, { key: 'staying', appId }),
+    await insertCustomer(api.db, { key: 'leaving', appId }),
+  ]
+  const deletion = await api.db.transaction().execute(async (trx) => {
+    await lockCustomer(trx, staying)
+    const begins = await begun(send('DELETE', `/api/v1/customers/${staying}`))
+    await insertSubscriptionRow(trx, staying, [freePhase])
+    return begins
+  })
+  expect(await deletion.answer).toMatchObject({ status: 409, body: { code: 'customer_in_use' } })
+
+  await insertPlan(api.db, { key: 'free', phases: [freePhase] })
+  const subscribing = await api.db.transaction().execute(async (trx) => {
+    await deleteCustomer(trx, leaving, new Date())
+    return await begun(send('POST', '/api/v1/subscriptions', { customerId: leaving, plan: { key: 'free' } }))
+  })
+  expect(await subscribing.answer).toMatchObject({ status: 404 })
+})
+
+test('a test clock is not deleted while a customer is attached to it, nor taken by one while being deleted', async () => {
+  const clock = async () => await insertClock(api.db, '2025-01-01T00:00:00Z')
+  const [staying, leaving] = [await clock(), await clock()]
+  const deletion = await api.db.transaction().execute(async (trx) => {
+    await lockClock(trx, staying)
+    const begins = await begun(send('DELETE', `/api/v1/test-clocks/${staying}`))
+    const customer = { id: ulid(), name: 'Attached', timezone: 'UTC', testClockId: staying }
+    await trx.insertInto('customers').values(customer).execute()
+    return begins
+  })
+  expect(await deletion.answer).toMatchObject({ status: 409, body: { code: 'clock_in_use' } })
+
+  const attaching = await api.db.transaction().execute(async (trx) => {
+    await deleteTestClock(trx, leaving, new Date())
+    return await begun(send('POST', '/api/v1/customers', { key: 'late', name: 'Late', testClockId: leaving }))
+  })
+  expect(await attaching.answer).toMatchObject({ status: 400, body: { field: 'testClockId' } })
+})
+
+test('a draft that is being published is not deleted', async () => {
+  const id = await insertPlan(api.db, { key: 'racing', draft: true, phases: [freePhase] })
+  const { answer } = await api.db.transaction().execute(async (trx) => {
+    const now = new Date()
+    await setPlanEffective(trx, id, { effectiveFrom: now }, now)
+    return await begun(send('DELETE', `/api/v1/plans/${id}`))
+  })
+  expect(await answer).toMatchObject({ status: 409, body: { code: 'plan_not_draft' } })
 })

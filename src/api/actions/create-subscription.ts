@@ -140,7 +140,8 @@ async function insert(
   trx: Transaction<DB>,
   { row, customer, start, nowMs }: Insertion,
 ): Promise<SubscriptionRow> {
-  await lockCustomer(trx, customer.id)
+  if (!(await lockCustomer(trx, customer.id)))
+    throw new DomainError('not_found', `The customer ${customer.id} was deleted.`)
   const clock = customer.testClockId === null ? undefined : await lockClock(trx, customer.testClockId)
   if (clock !== undefined && (clock.status === 'advancing' || clock.frozenTime.getTime() !== nowMs)) {
     throw new DomainError('clock_busy', "The customer's test clock is advancing; wait until it is ready.")

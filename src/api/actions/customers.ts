@@ -1,3 +1,4 @@
+import type { Transaction } from 'kysely'
 import { isKnownCurrency } from '../../domain/currency.ts'
 import { isTimeZone } from '../../domain/calendar.ts'
 import { DomainError } from '../../domain/errors.ts'
@@ -9,7 +10,8 @@ import {
   replaceCustomer,
 } from '../../db/stores/customers.ts'
 import type { CustomerContent, CustomerRow } from '../../db/stores/customers.ts'
-import { findTestClock } from '../../db/stores/test-clock-create.ts'
+import { lockClock, lockCustomer } from '../../db/stores/subscription-create.ts'
+import type { DB } from '../../db/types.gen.ts'
 import type { ApiDeps } from '../deps.ts'
 import { found } from '../not-found.ts'
 import type { CustomerCreate, CustomerReplaceUpdate } from '../schemas/customers.ts'
@@ -57,8 +59,9 @@ export async function requireCustomer({ db }: Pick<ApiDeps, 'db'>, idOrKey: stri
   return customer
 }
 
-async function checkTestClock({ db }: ApiDeps, testClockId: string): Promise<void> {
-  if ((await findTestClock(db, testClockId)) !== undefined) return
+/** The clock stays while the customer is attached to it. */
+async function checkTestClock(trx: Transaction<DB>, testClockId: string): Promise<void> {
+  if ((await lockClock(trx, testClockId)) !== undefined) return
   throw new DomainError('validation_failed', `There is no test clock ${testClockId}; create it first.`, {
     field: 'testClockId',
   })
@@ -66,13 +69,12 @@ async function checkTestClock({ db }: ApiDeps, testClockId: string): Promise<voi
 
 export async function createCustomer(deps: ApiDeps, input: CustomerCreate): Promise<CustomerRow> {
   const content = contentOf(input, input.timezone ?? DEFAULT_TIMEZONE)
-  if (input.testClockId !== undefined) await checkTestClock(deps, input.testClockId)
   const id = deps.newId()
-  await deps.db
-    .transaction()
-    .execute((trx) =>
-      insertCustomer(trx, { ...content, id, testClockId: input.testClockId ?? null }, deps.now()),
-    )
+  const testClockId = input.testClockId ?? null
+  await deps.db.transaction().execute(async (trx) => {
+    if (testClockId !== null) await checkTestClock(trx, testClockId)
+    await insertCustomer(trx, { ...content, id, testClockId }, deps.now())
+  })
   return requireCustomer(deps, id)
 }
 
@@ -90,7 +92,10 @@ export async function updateCustomer(
 
 export async function removeCustomer(deps: ApiDeps, idOrKey: string): Promise<void> {
   const { id } = await requireCustomer(deps, idOrKey)
-  const use = await findCustomerUse(deps.db, id)
-  if (use !== null) throw new DomainError('customer_in_use', `The customer still has ${use}.`)
-  await deps.db.transaction().execute((trx) => deleteCustomer(trx, id, deps.now()))
+  await deps.db.transaction().execute(async (trx) => {
+    await lockCustomer(trx, id)
+    const use = await findCustomerUse(trx, id)
+    if (use !== null) throw new DomainError('customer_in_use', `The customer still has ${use}.`)
+    await deleteCustomer(trx, id, deps.now())
+  })
 }

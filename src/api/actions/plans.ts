@@ -166,13 +166,17 @@ export async function nextPlan(deps: ApiDeps, idOrKey: string): Promise<PlanRow>
 }
 
 export async function removePlan(deps: ApiDeps, id: string): Promise<void> {
-  const plan = await requirePlan(deps.db, id)
-  const status = planStatus(plan, deps.now())
-  if (status === 'active' || status === 'scheduled') {
-    throw new DomainError(
-      'plan_not_draft',
-      `Version ${plan.version} of ${plan.key} is ${status}; archive it first.`,
-    )
-  }
-  await deletePlan(deps.db, id, deps.now())
+  const { key } = await requirePlan(deps.db, id)
+  await deps.db.transaction().execute(async (trx) => {
+    const versions = await lockPlanVersions(trx, key)
+    const plan = found(versions.find((version) => version.id === id) ?? null, 'plan', id)
+    const status = planStatus(plan, deps.now())
+    if (status === 'active' || status === 'scheduled') {
+      throw new DomainError(
+        'plan_not_draft',
+        `Version ${plan.version} of ${plan.key} is ${status}; archive it first.`,
+      )
+    }
+    await deletePlan(trx, id, deps.now())
+  })
 }

@@ -6,6 +6,7 @@ import {
   findTestClock,
   insertTestClock,
   listTestClocks,
+  lockTestClock,
 } from '../../db/stores/test-clock-create.ts'
 import type { TestClockRow } from '../../db/stores/test-clock-create.ts'
 import { DomainError } from '../../domain/errors.ts'
@@ -36,17 +37,19 @@ async function createTestClock(deps: ApiDeps, name: string, frozenTime: Date): P
 }
 
 async function removeTestClock(deps: ApiDeps, id: string): Promise<void> {
-  const clock = found((await findTestClock(deps.db, id)) ?? null, 'test clock', id)
-  if (clock.status === 'advancing')
-    throw new DomainError('clock_busy', 'The clock is advancing; wait until it is ready.')
-  const customers = await countCustomersOnClock(deps.db, id)
-  if (customers > 0) {
-    throw new DomainError(
-      'clock_in_use',
-      `${customers} customers take their time from the clock; delete them first.`,
-    )
-  }
-  await deleteTestClock(deps.db, id, deps.now())
+  await deps.db.transaction().execute(async (trx) => {
+    const clock = found((await lockTestClock(trx, id)) ?? null, 'test clock', id)
+    if (clock.status === 'advancing')
+      throw new DomainError('clock_busy', 'The clock is advancing; wait until it is ready.')
+    const customers = await countCustomersOnClock(trx, id)
+    if (customers > 0) {
+      throw new DomainError(
+        'clock_in_use',
+        `${customers} customers take their time from the clock; delete them first.`,
+      )
+    }
+    await deleteTestClock(trx, id, deps.now())
+  })
 }
 
 /** Test clocks: time as their customers see it, moved by hand. */

@@ -19,9 +19,13 @@ export async function insertSubscription(
   return inserted
 }
 
-/** Holds the customer until the transaction ends, so that two subscriptions at once cannot both find no overlap. */
-export async function lockCustomer(trx: Transaction<DB>, customerId: string): Promise<void> {
-  await trx.selectFrom('customers').select('id').where('id', '=', customerId).forUpdate().execute()
+/**
+ * Holds a living customer until the transaction ends, and answers whether there is one: two subscriptions at once cannot
+ * both find no overlap, and none begins for a customer that is being deleted.
+ */
+export async function lockCustomer(trx: Transaction<DB>, customerId: string): Promise<boolean> {
+  const customer = trx.selectFrom('customers').select('id').where('id', '=', customerId)
+  return (await customer.where('deletedAt', 'is', null).forUpdate().executeTakeFirst()) !== undefined
 }
 
 /** The first subscription of the customer that is alive anywhere in `[from, ∞)`. */
@@ -40,7 +44,7 @@ export async function overlappingSubscription(
     .executeTakeFirst()
 }
 
-/** Holds a test clock until the transaction ends: it cannot begin to advance meanwhile. */
+/** Holds a test clock until the transaction ends: it can neither begin to advance nor be deleted meanwhile. */
 export async function lockClock(
   trx: Transaction<DB>,
   id: string,
@@ -49,6 +53,7 @@ export async function lockClock(
     .selectFrom('testClocks')
     .select(['status', 'frozenTime'])
     .where('id', '=', id)
+    .where('deletedAt', 'is', null)
     .forShare()
     .executeTakeFirst()
 }

@@ -25,6 +25,12 @@ export async function findTestClock(db: Db, id: string): Promise<TestClockRow | 
     .executeTakeFirst()
 }
 
+/** The same, held until the transaction ends: no customer is attached to it and no advance begins meanwhile. */
+export async function lockTestClock(trx: Transaction<DB>, id: string): Promise<TestClockRow | undefined> {
+  const clock = trx.selectFrom('testClocks').selectAll().where('id', '=', id)
+  return await clock.where('deletedAt', 'is', null).forUpdate().executeTakeFirst()
+}
+
 /** One page of the test clocks, newest first, and how many there are in all. */
 export async function listTestClocks(
   db: Db,
