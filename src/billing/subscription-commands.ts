@@ -1,4 +1,5 @@
 import type { Db } from '../db/connection.ts'
+import { overlappingSubscription } from '../db/stores/subscription-create.ts'
 import { recordCommand } from '../db/stores/subscriptions.ts'
 import type { SubscriptionPatch, SubscriptionRow } from '../db/stores/subscriptions.ts'
 import { assertNever, DomainError } from '../domain/errors.ts'
@@ -11,7 +12,7 @@ export type SubscriptionRequest =
 
 /**
  * Decides what a command changes. Accepted once under its request id: a repeat changes nothing and is no error. Errors:
- * subscription_already_canceled, subscription_not_cancelable, conflict.
+ * subscription_already_canceled, subscription_not_cancelable, subscription_overlap, conflict.
  */
 export async function acceptCommand(
   db: Db,
@@ -30,7 +31,7 @@ export async function acceptCommand(
     case 'cancel':
       return cancel(row, command.effectiveAtMs)
     case 'unschedule_cancelation':
-      return unschedule(row)
+      return await unschedule(db, row)
     case 'release':
       return release(row)
     default:
@@ -54,12 +55,20 @@ function cancel(row: SubscriptionRow, effectiveAtMs: number): SubscriptionPatch 
   return { activeTo: new Date(Math.max(effectiveAtMs, row.activeFrom.getTime())) }
 }
 
-function unschedule(row: SubscriptionRow): SubscriptionPatch {
+async function unschedule(db: Db, row: SubscriptionRow): Promise<SubscriptionPatch> {
   if (row.activeTo === null) throw new DomainError('conflict', 'no cancelation is scheduled')
   if (row.closedThrough !== null && row.closedThrough >= row.activeTo) {
     throw new DomainError(
       'conflict',
       `it ended at ${row.activeTo.toISOString()} and its final invoice is made`,
+    )
+  }
+  const next = await overlappingSubscription(db, { customerId: row.customerId, from: row.activeTo })
+  if (next !== undefined) {
+    const begins = next.activeFrom.toISOString()
+    throw new DomainError(
+      'subscription_overlap',
+      `the subscription ${next.id} begins at ${begins}; cancel that one first`,
     )
   }
   return { activeTo: null }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { HTTPError } from '@openmeter/sdk'
 import type { OpenMeter } from '@openmeter/sdk'
+import { recordInvoiceCommand } from '../../src/db/stores/invoices.ts'
 import type { RateCard } from '../../src/domain/rate-card.ts'
 import { basePhase, insertCustomer, insertProfile, recordingTemporal } from './billing-fixtures.ts'
 import type { Call } from './billing-fixtures.ts'
@@ -320,6 +321,17 @@ test('what a person asks of an invoice goes to the workflow that owns it', async
     { name: 'startInvoice', args: [{ invoiceId: id, customerKey: 'acme', testNowMs: null }] },
     { name: 'updateInvoice', args: [id, { kind: 'approve', requestId: 'anonymous/approve-1' }] },
   ])
+})
+
+test('an approval whose answer got lost is not refused when it is repeated under its key', async () => {
+  const id = await insertInvoiceRow(api.db, owner, { status: 'draft', substatus: 'waiting_approval' })
+  const repeated = { invoiceId: id, requestId: 'anonymous/approve-lost', kind: 'approve' }
+  await recordInvoiceCommand(api.db, repeated)
+  await api.db.updateTable('invoices').set({ status: 'paid' }).where('id', '=', id).execute()
+  const url = `/api/v1/billing/invoices/${id}/approve`
+  const headers = { 'idempotency-key': 'approve-lost' }
+  expect((await api.app.inject({ method: 'POST', url, headers })).json()).toMatchObject({ status: 'paid' })
+  expect(calls).toEqual([])
 })
 
 test('an invoice is voided as a whole, with a reason', async () => {

@@ -1,7 +1,10 @@
 import { sql } from 'kysely'
 import { ulid } from 'ulid'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { acceptCommand } from '../../src/billing/subscription-commands.ts'
 import { lockCustomer } from '../../src/db/stores/subscription-create.ts'
+import { updateSubscription } from '../../src/db/stores/subscriptions.ts'
+import { DomainError } from '../../src/domain/errors.ts'
 import type { StripeGateway } from '../../src/stripe/types.ts'
 import {
   basePhase,
@@ -309,6 +312,48 @@ test('a cancelation is taken back only while it is to come', async () => {
   expect(await unschedule()).toMatchObject({ status: 200 })
   await end(new Date('2020-01-01'))
   expect(await unschedule()).toMatchObject({ status: 409 })
+})
+
+test('a cancelation whose answer got lost is not refused when it is repeated under its key', async () => {
+  const { body } = await subscribe({ customerId: await customer() })
+  const cancel = async () =>
+    await post(`/api/v1/subscriptions/${body.id}/cancel`, {}, { 'idempotency-key': 'lost-answer' })
+  act = async ({ name, args }) => {
+    if (name !== 'updateSubscription') return
+    const { requestId } = args[1] as { readonly requestId: string }
+    const row = await api.db
+      .selectFrom('subscriptions')
+      .selectAll()
+      .where('id', '=', body.id)
+      .executeTakeFirst()
+    if (row === undefined) throw new Error('the subscription is gone')
+    const command = { kind: 'cancel', requestId, effectiveAtMs: Date.parse('2099-01-01') } as const
+    await updateSubscription(api.db, row, await acceptCommand(api.db, row, command))
+    throw new DomainError('service_unavailable', 'no worker answered in time')
+  }
+  expect(await cancel()).toMatchObject({ status: 503 })
+  expect(await cancel()).toMatchObject({ status: 200, body: { activeTo: '2099-01-01T00:00:00.000Z' } })
+  expect(calls.filter(({ name }) => name === 'updateSubscription')).toHaveLength(1)
+})
+
+test('a cancelation is not taken back when the next subscription of the customer begins after it', async () => {
+  const customerId = await customer()
+  const { body } = await subscribe({ customerId })
+  const end = new Date('2099-01-01')
+  await api.db.updateTable('subscriptions').set({ activeTo: end }).where('id', '=', body.id).execute()
+  const next = await subscribe({ customerId, timing: '2099-01-01T00:00:00Z' })
+  expect(next.status).toBe(201)
+  const row = await api.db
+    .selectFrom('subscriptions')
+    .selectAll()
+    .where('id', '=', body.id)
+    .executeTakeFirst()
+  if (row === undefined) throw new Error('the subscription is gone')
+  const command = { kind: 'unschedule_cancelation', requestId: 'back' } as const
+  await expect(acceptCommand(api.db, row, command)).rejects.toMatchObject({ code: 'subscription_overlap' })
+  await api.db.deleteFrom('subscriptionCommands').where('requestId', '=', 'back').execute()
+  await api.db.updateTable('subscriptions').set({ deletedAt: end }).where('id', '=', next.body.id).execute()
+  expect(await acceptCommand(api.db, row, command)).toEqual({ activeTo: null })
 })
 
 test('the subscriptions of a customer are listed by status and page', async () => {

@@ -1,6 +1,7 @@
 import { nowForCustomer } from '../../billing/clock.ts'
 import { termsOf } from '../../billing/terms.ts'
 import { findCustomerByIdOrKey, findSubscription } from '../../db/stores/subscription-reads.ts'
+import { wasCommandAccepted } from '../../db/stores/subscriptions.ts'
 import type { SubscriptionRow } from '../../db/stores/subscriptions.ts'
 import { DomainError } from '../../domain/errors.ts'
 import { billingPeriod } from '../../domain/schedule.ts'
@@ -27,6 +28,7 @@ export async function cancelSubscription(
   { id, requestId, timing }: SubscriptionAction & { readonly timing: string | undefined },
 ): Promise<SubscriptionRow> {
   const row = await subscriptionOf(deps, id)
+  if (await isRepeat(deps, { id, requestId })) return row
   if (row.activeTo !== null) {
     const ends = row.activeTo.toISOString()
     throw new DomainError(
@@ -47,6 +49,7 @@ export async function unscheduleCancelation(
   { id, requestId }: SubscriptionAction,
 ): Promise<SubscriptionRow> {
   const row = await subscriptionOf(deps, id)
+  if (await isRepeat(deps, { id, requestId })) return row
   if (row.activeTo === null) throw new DomainError('conflict', 'No cancelation is scheduled.')
   const nowMs = await nowForCustomer(deps.db, row.customerId, deps.now())
   if (row.activeTo.getTime() <= nowMs) {
@@ -65,11 +68,17 @@ export async function releaseSubscription(
   { id, requestId }: SubscriptionAction,
 ): Promise<SubscriptionRow> {
   const row = await subscriptionOf(deps, id)
+  if (await isRepeat(deps, { id, requestId })) return row
   if (row.lifecycle !== 'parked') {
     throw new DomainError('conflict', `The subscription is ${row.lifecycle}, not parked.`)
   }
   await deps.temporal.updateSubscription(id, { kind: 'release', requestId })
   return await subscriptionOf(deps, id)
+}
+
+/** Carried out already, although its caller was not told: the answer is what came of it, not a refusal. */
+async function isRepeat({ db }: ApiDeps, { id, requestId }: SubscriptionAction): Promise<boolean> {
+  return await wasCommandAccepted(db, { subscriptionId: id, requestId })
 }
 
 /** Resolved once, when it is accepted (billing rule 6). */

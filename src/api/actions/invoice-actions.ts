@@ -22,14 +22,17 @@ export async function commandInvoice(
   command: InvoiceCommand,
 ): Promise<InvoiceRow> {
   const row = await invoiceOf(deps, id)
+  const isAccepted = async (): Promise<boolean> =>
+    await wasInvoiceCommandAccepted(deps.db, { invoiceId: id, requestId: command.requestId })
+  // Carried out already, although its caller was not told: the answer is what came of it, not a refusal.
+  if (await isAccepted()) return row
   requireAction(stateOf(row), command.kind)
   await ensureStarted(deps, row)
   try {
     await deps.temporal.updateInvoice(id, command)
   } catch (error) {
     // A workflow that completed by carrying the command out may be gone before it could answer.
-    const { requestId } = command
-    if (!(await wasInvoiceCommandAccepted(deps.db, { invoiceId: id, requestId }))) throw error
+    if (!(await isAccepted())) throw error
   }
   return await invoiceOf(deps, id)
 }

@@ -47,6 +47,20 @@ export async function recordCommand(
   return result.numInsertedOrUpdatedRows === 1n
 }
 
+/** Whether a command with this request id was accepted before. */
+export async function wasCommandAccepted(
+  db: Db,
+  command: { readonly subscriptionId: string; readonly requestId: string },
+): Promise<boolean> {
+  const row = await db
+    .selectFrom('subscriptionCommands')
+    .select('kind')
+    .where('subscriptionId', '=', command.subscriptionId)
+    .where('requestId', '=', command.requestId)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
 /** Says what is in the way of the next step, whatever the row's version: the step itself has failed. */
 export async function setLifecycleReason(db: Db, id: string, lifecycleReason: string): Promise<void> {
   await db.updateTable('subscriptions').set({ lifecycleReason }).where('id', '=', id).execute()
