@@ -45,6 +45,26 @@ const post = async (url: string, { key = keys.admin, idempotencyKey, payload }: 
 const get = async (url: string, key: string | undefined) =>
   api.app.inject({ url, headers: key === undefined ? {} : { authorization: `Bearer ${key}` } })
 
+test('without any key, a caller who does not name this machine is turned away', async () => {
+  const open = await startTestApi()
+  const call = async (host: string, url = '/api/v1/features') =>
+    (await open.app.inject({ url, headers: { host } })).statusCode
+  try {
+    for (const host of [
+      'evil.example',
+      'evil.example:8888',
+      '127.0.0.1.evil.example',
+      'localhost.evil.example',
+    ])
+      expect(await call(host), host).toBe(401)
+    for (const host of ['127.0.0.1:8888', 'localhost:8888', '[::1]:8888', 'perennial.localhost'])
+      expect(await call(host), host).toBe(200)
+    expect(await call('evil.example', '/healthz')).toBe(200)
+  } finally {
+    await open.close()
+  }
+})
+
 test('with a key in the database, a caller without one is turned away', async () => {
   expect((await get('/api/v1/features', undefined)).json()).toMatchObject({
     status: 401,

@@ -31,6 +31,25 @@ export function assertBindAllowed(host: string, keyCount: number): void {
   )
 }
 
+/**
+ * Whether the caller knows us by an address of this machine. A page in this machine's browser reaches loopback too, under
+ * a name of its own that it points here (DNS rebinding), and so does a tunnel.
+ */
+function namesThisMachine({ headers: { host } }: FastifyRequest): boolean {
+  if (host === undefined) return true
+  if (!URL.canParse(`http://${host}`)) return false
+  const { hostname } = new URL(`http://${host}`)
+  return /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)
+}
+
+function requireThisMachine(request: FastifyRequest): void {
+  if (namesThisMachine(request)) return
+  throw new DomainError(
+    'unauthorized',
+    'Until an API key exists only this machine may call, at 127.0.0.1 or localhost; create one with `perennial keys create`.',
+  )
+}
+
 function presentedKey(request: FastifyRequest): string | null {
   const header = request.headers.authorization
   if (header === undefined) return null
@@ -80,7 +99,8 @@ export function authentication(deps: ApiDeps) {
     })
     app.addHook('onRequest', async (request) => {
       const scope = request.routeOptions.config.scope
-      if (scope === undefined || scope === 'public' || (await isOpen())) return
+      if (scope === undefined || scope === 'public') return
+      if (await isOpen()) return requireThisMachine(request)
       const presented = presentedKey(request)
       if (presented === null)
         throw new DomainError('unauthorized', 'Send an API key: `Authorization: Bearer <key>`.')
