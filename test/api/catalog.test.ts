@@ -281,3 +281,12 @@ test('a feature that a plan sells is not archived', async () => {
     code: 'feature_in_use',
   })
 })
+
+test('a page or a version beyond what there can be is refused, and no failure of ours', async () => {
+  const get = async (url: string) => (await api.app.inject({ url })).json()
+  expect(await get('/api/v1/features?offset=1e300')).toMatchObject({ status: 400, field: 'offset' })
+  expect(await get('/api/v1/plans?keyVersion[pro]=99999999999')).toMatchObject({
+    status: 400,
+    field: 'keyVersion.pro',
+  })
+})

@@ -28,13 +28,17 @@ const columns = {
   updated_at: 'updatedAt',
 } as const
 
+/** What the column holds. */
+const MAX_VERSION = 2_147_483_647
+
 /** `keyVersion[pro]=1,2` or repeated: the client writes the first. */
 function keyVersionsOf(given: PlanListQuery['keyVersion']): PlanFilter['keyVersions'] {
   if (given === undefined) return undefined
   const entries = Object.entries(given).map(
     ([key, versions]) => [key, [versions].flat().flatMap((text) => text.split(',').map(Number))] as const,
   )
-  const wrong = entries.find(([, versions]) => !versions.every(Number.isInteger))
+  const isVersion = (number: number): boolean => Number.isInteger(number) && Math.abs(number) <= MAX_VERSION
+  const wrong = entries.find(([, versions]) => !versions.every(isVersion))
   if (wrong !== undefined)
     throw new DomainError('validation_failed', `keyVersion[${wrong[0]}] must be version numbers.`, {
       field: `keyVersion.${wrong[0]}`,

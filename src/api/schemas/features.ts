@@ -42,12 +42,13 @@ export type Feature = Static<typeof Feature>
 
 export const FeaturePage = pageOf(ref(Feature), 'FeaturePaginatedResponse')
 
+const MAX_OFFSET = 1_000_000
 export const FeatureListQuery = Type.Object({
   meterSlug: Type.Optional(Type.Array(Type.String())),
   includeArchived: Type.Optional(Type.Boolean()),
-  page: Type.Optional(Type.Integer({ minimum: 1 })),
+  page: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_OFFSET })),
   pageSize: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
-  offset: Type.Optional(Type.Integer({ minimum: 0 })),
+  offset: Type.Optional(Type.Integer({ minimum: 0, maximum: MAX_OFFSET })),
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
   order: Type.Optional(Order),
   orderBy: Type.Optional(
