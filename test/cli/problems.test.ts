@@ -12,14 +12,16 @@ interface Run {
 
 const program = fileURLToPath(new URL('../../bin/perennial.mjs', import.meta.url))
 
-async function perennial(...args: readonly string[]): Promise<Run> {
+async function perennialWith(variables: Record<string, string>, ...args: readonly string[]): Promise<Run> {
   return await new Promise((resolve) => {
-    const env = { ...process.env, NO_COLOR: '1', DATABASE_URL: '', PERENNIAL_URL: '' }
+    const env = { ...process.env, NO_COLOR: '1', DATABASE_URL: '', PERENNIAL_URL: '', ...variables }
     execFile(process.execPath, [program, ...args], { env }, (error, stdout, stderr) => {
       resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr })
     })
   })
 }
+
+const perennial = async (...args: readonly string[]): Promise<Run> => await perennialWith({}, ...args)
 
 const nowhere = `${tmpdir()}/perennial-no-such-folder`
 
@@ -78,4 +80,19 @@ test('every command has a help text', async () => {
   ]) {
     expect(stdout).toContain(`  ${name}`)
   }
+})
+
+test('a database that does not answer is said with what, why and next, without a stack', async () => {
+  const DATABASE_URL = 'postgres://postgres@127.0.0.1:1/none'
+  const run = await perennialWith({ DATABASE_URL }, 'keys', 'list', '--data-dir', nowhere)
+  expect(run.code).toBe(1)
+  expect(run.stderr).toContain('The database does not answer')
+  expect(run.stderr).toContain('Next: check DATABASE_URL')
+  expect(run.stderr).not.toMatch(/\n\s+at /)
+})
+
+test('a time zone that is none is refused before a row is read', async () => {
+  const run = await perennial('ingest', 'usage.csv', '--time-zone', 'Mars/Olympus')
+  expect(run.code).toBe(1)
+  expect(run.stderr).toContain('a time zone is like America/New_York')
 })

@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { isTimeZone } from '../../domain/calendar.ts'
 import { BATCH_MAX } from '../../domain/cloud-event.ts'
 import { parseDataOption, parseExplodeOption } from '../ingest/csv-mapping.ts'
 import type { CsvMapping, DataColumn, Source } from '../ingest/csv-mapping.ts'
@@ -49,7 +50,7 @@ export function ingestCommand(): Command {
     .option('--source <uri>', 'CSV: where the events come from')
     .option('--source-column <column>', 'CSV: column that holds the source')
     .option('--time-column <column>', 'CSV: column that holds the time; left out: the time of arrival')
-    .option('--time-zone <zone>', 'CSV: IANA zone of times that bring none')
+    .option('--time-zone <zone>', 'CSV: IANA zone of times that bring none', parseTimeZone)
     .option('--id-column <column>', 'CSV: column that holds an id; left out: made of the content')
     .option(
       '--data <name=column...>',
@@ -128,4 +129,9 @@ function parseBatchSize(text: string): number {
   const size = /^\d{1,5}$/.test(text) ? Number(text) : 0
   if (size >= 1 && size <= BATCH_MAX) return size
   throw new InvalidArgumentError(`a batch has 1 to ${BATCH_MAX} events`)
+}
+
+function parseTimeZone(text: string): string {
+  if (isTimeZone(text)) return text
+  throw new InvalidArgumentError('a time zone is like America/New_York')
 }
