@@ -38,7 +38,8 @@ type Endpoint = Pick<NewStripeApp, 'webhookEndpointId' | 'webhookSecretEncrypted
 const noEndpoint: Endpoint = { webhookEndpointId: null, webhookSecretEncrypted: null }
 
 /**
- * Stripe refuses an address it cannot reach, such as loopback: then there is no endpoint, and the account's events are polled.
+ * Stripe refuses an address it cannot reach, such as loopback: then there is no endpoint, and an invoice that waits learns of
+ * its payment when it looks at Stripe by itself, first after a day.
  */
 async function createEndpoint(deps: ApiDeps, appId: string, key: string): Promise<Endpoint> {
   const url = `${deps.config.publicUrl}/api/v1/apps/${appId}/stripe/webhook`
@@ -53,7 +54,7 @@ async function createEndpoint(deps: ApiDeps, appId: string, key: string): Promis
     if (error instanceof DomainError || failure.kind !== 'final') throw error
     deps.log.warn(
       { appId, url, reason: failure.message },
-      'Stripe refused the webhook endpoint; its events are polled',
+      'Stripe refused the webhook endpoint; until PUBLIC_URL is an address it can reach, payments are noticed late',
     )
     return noEndpoint
   }
