@@ -293,7 +293,9 @@ test('invoices are filtered, ordered and paged', async () => {
   expect(await ids({ createdAfter: at(2), createdBefore: at(2) })).toEqual([second])
   expect(await ids({ issuedAfter: at(5) })).toEqual([first])
   expect(await ids({ periodStartBefore: at(1) })).toEqual([first])
-  expect(await ids({ orderBy: 'customer.name', page: 2, pageSize: 2 })).toEqual([third])
+  // All of one customer: in the order of their ids, which within a millisecond is chance.
+  const last = [first, second, third].sort().slice(2)
+  expect(await ids({ orderBy: 'customer.name', page: 2, pageSize: 2 })).toEqual(last)
   const lines = async (expand: 'lines'[]) =>
     (await client.billing.invoices.list({ customers: [customerId], expand }))?.items[0]?.lines
   expect(await lines([])).toBeUndefined()
