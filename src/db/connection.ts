@@ -1,6 +1,6 @@
 import { CamelCasePlugin, Kysely, PostgresDialect } from 'kysely'
 import type { Transaction } from 'kysely'
-import pg from 'pg'
+import { Pool, TypeOverrides } from 'pg'
 import type { DB } from './types.gen.ts'
 
 /** A pool or a transaction: every query is a function of one of these, so that it joins any transaction. */
@@ -16,13 +16,13 @@ export interface DatabaseOptions {
 }
 
 const TIMESTAMPTZ_OID = 1184
-const types = new pg.TypeOverrides()
+const types = new TypeOverrides()
 // bigint and numeric stay strings (pg's default): a float must not reach an amount. Instants become Dates.
 types.setTypeParser(TIMESTAMPTZ_OID, (text) => new Date(text))
 
 /** Opens a pool; nothing connects before the first query. Close it with `db.destroy()`. */
 export function openDatabase(options: DatabaseOptions): Database {
-  const pool = new pg.Pool({
+  const pool = new Pool({
     connectionString: options.connectionString,
     max: options.maxConnections,
     application_name: options.applicationName ?? 'perennial',
