@@ -1,5 +1,6 @@
 import type { Stripe } from 'stripe'
 import type { Connection } from './client.ts'
+import { classifyStripeError } from './failures.ts'
 import { metadataKeys } from './metadata.ts'
 import type { EventsPage, EventsQuery, VerifiedEvent } from './types.ts'
 
@@ -23,19 +24,46 @@ export const webhookEvents = [
   'payment_method.detached',
 ] as const satisfies readonly Stripe.Event.Type[]
 
+const PAGE = 100
+/** Reading from the oldest ends here, whatever an account has: 100,000 events. */
+const MAX_PAGES = 1000
+
 /** One page of events after the cursor, oldest first; call again while it is not empty. */
 export async function listEvents(connection: Connection, query: EventsQuery): Promise<EventsPage> {
   const types = [...(query.types ?? webhookEvents)]
   const after = query.afterEventId
-  if (after === null) {
-    const newest = await connection.call('events.list', (stripe) => stripe.events.list({ limit: 1 }))
-    return { events: [], cursor: newest.data[0]?.id ?? null }
+  if (after === null) return await retainedEvents(connection, types)
+  try {
+    const page = await connection.call('events.list', (stripe) =>
+      stripe.events.list({ ending_before: after, limit: PAGE, types }),
+    )
+    const events = page.data.toReversed().map(readEvent)
+    return { events, cursor: events.at(-1)?.id ?? after }
+  } catch (error) {
+    // Stripe forgets events after 30 days: all that it still has came after the cursor.
+    if (classifyStripeError(error).code !== 'resource_missing') throw error
+    return await retainedEvents(connection, types)
   }
-  const page = await connection.call('events.list', (stripe) =>
-    stripe.events.list({ ending_before: after, limit: 100, types }),
-  )
-  const events = page.data.toReversed().map(readEvent)
-  return { events, cursor: events.at(-1)?.id ?? after }
+}
+
+/** The newest event of any type: where polling of an account begins. Null when it has none. */
+export async function newestEventId(connection: Connection): Promise<string | null> {
+  const newest = await connection.call('events.list', (stripe) => stripe.events.list({ limit: 1 }))
+  return newest.data[0]?.id ?? null
+}
+
+/** Everything that Stripe still has. Lists begin with the newest: only all pages together have an oldest first. */
+async function retainedEvents(connection: Connection, types: string[]): Promise<EventsPage> {
+  const events: VerifiedEvent[] = []
+  for (let pages = 0; pages < MAX_PAGES; pages++) {
+    const last = events.at(-1)?.id
+    const page = await connection.call('events.list', (stripe) =>
+      stripe.events.list({ limit: PAGE, types, ...(last !== undefined && { starting_after: last }) }),
+    )
+    events.push(...page.data.map(readEvent))
+    if (!page.has_more) break
+  }
+  return { events: events.toReversed(), cursor: events[0]?.id ?? null }
 }
 
 /**

@@ -7,7 +7,7 @@ import {
   getPaymentMethod,
   setDefaultPaymentMethod,
 } from './customers.ts'
-import { listEvents } from './events.ts'
+import { listEvents, newestEventId } from './events.ts'
 import {
   deleteDraft,
   finalizeInvoice,
@@ -54,6 +54,7 @@ export function createStripeGateway(options: StripeGatewayOptions): StripeGatewa
     checkWebhookEndpoint: async (app) => checkWebhookEndpoint(ofApp(app), app.webhookEndpointId),
     verifyWebhook,
     listEvents: async (app, query) => listEvents(ofApp(app), query),
+    newestEventId: async (app) => newestEventId(ofApp(app)),
 
     getCustomer: async (app, id) => getCustomer(ofApp(app), id),
     createCustomer: async (app, customer) => createCustomer(ofApp(app), customer),

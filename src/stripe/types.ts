@@ -225,7 +225,7 @@ export interface TestClockTarget {
 }
 
 export interface EventsQuery {
-  /** The last event seen; null starts from now on (an empty page with the newest event as its cursor). */
+  /** The last event seen; null, or one that Stripe has forgotten, reads everything that it still has (30 days). */
   readonly afterEventId: string | null
   /** Default: `webhookEvents`. */
   readonly types?: readonly string[]
@@ -281,6 +281,8 @@ export interface StripeGateway {
   /** Errors: webhook_signature_invalid. */
   readonly verifyWebhook: (request: WebhookToVerify) => VerifiedEvent
   readonly listEvents: (app: StoredApp, query: EventsQuery) => Promise<EventsPage>
+  /** The newest event of any type, where polling begins; null when the account has none. */
+  readonly newestEventId: (app: StoredApp) => Promise<string | null>
 
   /** Errors: stripe_customer_not_found; a deleted one is returned as such. */
   readonly getCustomer: (app: StoredApp, stripeCustomerId: string) => Promise<StripeCustomerView>

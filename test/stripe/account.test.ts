@@ -73,11 +73,10 @@ test('a card that is refused when it is attached is an outcome', async () => {
 })
 
 test('events are polled from a cursor, oldest first, and none is seen twice', async () => {
-  const start = await world.gateway.listEvents(world.app, { afterEventId: null })
-  expect(start.events).toEqual([])
+  const start = await world.gateway.newestEventId(world.app)
   const invoice = invoiceFor(await customerWith(world))
   await collect(world, invoice)
-  const page = await world.gateway.listEvents(world.app, { afterEventId: start.cursor })
+  const page = await world.gateway.listEvents(world.app, { afterEventId: start })
   const ours = page.events.filter((event) => event.invoiceId === invoice.invoiceId)
   expect(ours.map((event) => event.type)).toEqual(['invoice.finalized', 'invoice.paid'])
   expect(page.events.find((event) => event.type === 'invoice_payment.paid')?.stripeInvoiceId).toBe(
@@ -86,6 +85,26 @@ test('events are polled from a cursor, oldest first, and none is seen twice', as
   const next = await world.gateway.listEvents(world.app, { afterEventId: page.cursor })
   expect(next).toEqual({ events: [], cursor: page.cursor })
 })
+
+test.each([null, 'evt_forgotten'])(
+  'polling from %s reads all events that Stripe still has',
+  async (after) => {
+    const cursor = await world.gateway.newestEventId(world.app)
+    const customer = await customerWith(world)
+    // More than a page.
+    for (let made = 0; made < 101; made++) {
+      await world.stripe.customers.update(customer, { description: `${made}` })
+    }
+    const recent = await world.gateway.listEvents(world.app, { afterEventId: cursor })
+    const all = await world.gateway.listEvents(world.app, { afterEventId: after })
+    const ids = all.events.map((event) => event.id)
+    expect(new Set(ids).size).toBe(ids.length)
+    expect(ids.length).toBeGreaterThan(100)
+    expect(all.cursor).toBe(ids.at(-1))
+    const from = ids.indexOf(recent.events[0]?.id ?? '')
+    expect(ids.slice(from, from + recent.events.length)).toEqual(recent.events.map((event) => event.id))
+  },
+)
 
 test('a test clock is advanced once, and never back', async () => {
   const january = Date.UTC(2026, 0, 31)
