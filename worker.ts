@@ -8,11 +8,12 @@ import { createActivities } from './src/activities/create-activities.ts'
 import { readConfig } from './src/config.ts'
 import type { Config } from './src/config.ts'
 import { openDatabase } from './src/db/connection.ts'
+import { startEventPolling } from './src/relay/poll-events.ts'
 import { startRelay } from './src/relay/relay.ts'
 import { createStripeGateway } from './src/stripe/gateway.ts'
 import { temporalGateway } from './src/temporal/gateway.ts'
 
-/** Workflows, activities and the relay. Stateless: run as many as you like. */
+/** Workflows, activities, the relay and the polling of events. Stateless: run as many as you like. */
 async function main(): Promise<void> {
   const config = readConfig()
   const log = pino({ level: config.logLevel, name: 'worker' })
@@ -36,6 +37,7 @@ async function main(): Promise<void> {
     // Another address than Stripe's own is a sandbox: it has no limits.
     ...(config.stripe.baseUrl !== undefined && { baseUrl: config.stripe.baseUrl, limits: false }),
   })
+  const polling = startEventPolling({ db, stripe, log })
   const activities = createActivities({
     db,
     stripe,
@@ -60,6 +62,7 @@ async function main(): Promise<void> {
   })
   log.info({ temporal: config.temporal }, 'worker runs')
   await worker.run()
+  await polling.stop()
   await relay.stop()
   await connection.close()
   await db.destroy()

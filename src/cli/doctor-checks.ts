@@ -183,8 +183,7 @@ function stripeChecks(db: Database, targets: CheckTargets): readonly Check[] {
       run: async () => {
         const app = await defaultStripeApp(db)
         const { gateway, stored } = storedApp(app, targets)
-        if (stored.webhookEndpointId === null)
-          return 'none: an invoice that waits looks at Stripe by itself, first after a day'
+        if (stored.webhookEndpointId === null) return 'none; events are polled by the worker'
         const state = await gateway.checkWebhookEndpoint(stored)
         if (!state.exists) throw new Error('Stripe has no such endpoint any more')
         if (!state.enabled) throw new Error('Stripe has disabled the endpoint')

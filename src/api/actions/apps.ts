@@ -35,11 +35,12 @@ export async function requireApp({ db }: Pick<ApiDeps, 'db'>, id: string): Promi
 }
 
 type Endpoint = Pick<NewStripeApp, 'webhookEndpointId' | 'webhookSecretEncrypted'>
+type Credentials = Pick<NewStripeApp, 'id' | 'livemode' | 'stripeAccountId' | 'apiKeyEncrypted'>
 const noEndpoint: Endpoint = { webhookEndpointId: null, webhookSecretEncrypted: null }
 
 /**
- * Stripe refuses an address it cannot reach, such as loopback: then there is no endpoint, and an invoice that waits learns of
- * its payment when it looks at Stripe by itself, first after a day.
+ * Stripe refuses an address it cannot reach, such as loopback: then there is no endpoint, and a worker polls the account's
+ * events (src/relay/poll-events.ts).
  */
 async function createEndpoint(deps: ApiDeps, appId: string, key: string): Promise<Endpoint> {
   const url = `${deps.config.publicUrl}/api/v1/apps/${appId}/stripe/webhook`
@@ -54,9 +55,22 @@ async function createEndpoint(deps: ApiDeps, appId: string, key: string): Promis
     if (error instanceof DomainError || failure.kind !== 'final') throw error
     deps.log.warn(
       { appId, url, reason: failure.message },
-      'Stripe refused the webhook endpoint; until PUBLIC_URL is an address it can reach, payments are noticed late',
+      'Stripe refused the webhook endpoint; its events are polled until PUBLIC_URL is an address it can reach and the app is installed again',
     )
     return noEndpoint
+  }
+}
+
+/** Where polling begins. Not knowing it is no reason to refuse: then it begins with all that Stripe still has. */
+async function pollingStart(deps: ApiDeps, app: Credentials): Promise<string | null> {
+  try {
+    return await deps.stripe.newestEventId({ ...app, ...noEndpoint })
+  } catch (error) {
+    deps.log.warn(
+      { appId: app.id, err: error },
+      'the newest event is not known; polling begins with the oldest',
+    )
+    return null
   }
 }
 
@@ -115,15 +129,10 @@ export async function installStripe(deps: ApiDeps, input: ApiKeyInstall): Promis
     apiKeyMask: account.keyMask,
   }
   const endpoint = await createEndpoint(deps, id, input.apiKey)
-  const { livemode, accountId } = account
-  const row: NewStripeApp = {
-    id,
-    name: input.name ?? 'Stripe',
-    livemode,
-    stripeAccountId: accountId,
-    ...credentials,
-    ...endpoint,
-  }
+  const { livemode, accountId: stripeAccountId } = account
+  const app = { id, name: input.name ?? 'Stripe', livemode, stripeAccountId, ...credentials }
+  const eventsCursor = endpoint.webhookEndpointId === null ? await pollingStart(deps, app) : null
+  const row: NewStripeApp = { ...app, ...endpoint, eventsCursor }
   try {
     // App and profile are there together or not at all: a repeat would be refused as installed already.
     return await deps.db.transaction().execute(async (trx) => {

@@ -39,14 +39,7 @@ function verify(
 /** Stored under its own id before it is answered: Stripe does not send again what was answered with 200 (billing rule 30). */
 async function receive(deps: ApiDeps, app: StoredApp, event: VerifiedEvent): Promise<string> {
   if (event.livemode !== app.livemode) return 'ignored: it is of the other mode than the app'
-  const isNew = await insertStripeEvent(deps.db, {
-    eventId: event.id,
-    appId: app.id,
-    type: event.type,
-    objectId: event.stripeInvoiceId ?? event.objectId,
-    invoiceId: event.invoiceId,
-    createdAt: new Date(event.createdMs),
-  })
+  const isNew = await insertStripeEvent(deps.db, app.id, event)
   return isNew ? 'received' : 'received before'
 }
 

@@ -20,6 +20,8 @@ export interface NewStripeApp {
   readonly apiKeyMask: string
   readonly webhookEndpointId: string | null
   readonly webhookSecretEncrypted: string | null
+  /** Without an endpoint: the event after which polling begins. */
+  readonly eventsCursor: string | null
 }
 
 const asApp = (row: unknown): AppRow => row as AppRow

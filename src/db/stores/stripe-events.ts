@@ -1,15 +1,34 @@
 import { sql } from 'kysely'
-import type { Insertable, Selectable } from 'kysely'
+import type { Selectable } from 'kysely'
 import type { Db } from '../connection.ts'
 import type { StripeEvents } from '../types.gen.ts'
 
 export type StripeEventRow = Selectable<StripeEvents>
 
+/** What is kept of an event: ids and types. */
+export interface NewStripeEvent {
+  readonly id: string
+  readonly type: string
+  readonly objectId: string
+  readonly invoiceId: string | null
+  readonly stripeInvoiceId: string | null
+  readonly stripeCustomerId: string | null
+  readonly createdMs: number
+}
+
 /** Stores an event under its unique id; false when it was there: deliveries repeat (rule 30). */
-export async function insertStripeEvent(db: Db, event: Insertable<StripeEvents>): Promise<boolean> {
+export async function insertStripeEvent(db: Db, appId: string, event: NewStripeEvent): Promise<boolean> {
   const result = await db
     .insertInto('stripeEvents')
-    .values(event)
+    .values({
+      eventId: event.id,
+      appId,
+      type: event.type,
+      // What can be acted on: the invoice, else the customer whose payment methods changed.
+      objectId: event.stripeInvoiceId ?? event.stripeCustomerId ?? event.objectId,
+      invoiceId: event.invoiceId,
+      createdAt: new Date(event.createdMs),
+    })
     .onConflict((oc) => oc.column('eventId').doNothing())
     .executeTakeFirst()
   return result.numInsertedOrUpdatedRows === 1n
@@ -59,7 +78,46 @@ export async function invoiceOfStripeEvent(
   db: Db,
   event: Pick<StripeEventRow, 'appId' | 'invoiceId' | 'objectId'>,
 ): Promise<InvoiceOfEvent | undefined> {
-  return await db
+  return await invoicesOfEvents(db)
+    .where('invoices.appId', '=', event.appId)
+    .where((eb) =>
+      event.invoiceId === null
+        ? eb('invoices.stripeInvoiceId', '=', event.objectId)
+        : eb('invoices.id', '=', event.invoiceId),
+    )
+    .executeTakeFirst()
+}
+
+/**
+ * Marks the Stripe customer's invoices that wait for another payment method: one came. Asked again, it finds them as long
+ * as their workflows have not acted on it.
+ */
+export async function takeNewPaymentMethod(
+  db: Db,
+  of: { readonly appId: string; readonly stripeCustomerId: string },
+): Promise<readonly InvoiceOfEvent[]> {
+  const waiting = invoicesOfEvents(db)
+    .where('invoices.appId', '=', of.appId)
+    .where('invoices.stripeCustomerId', '=', of.stripeCustomerId)
+    .where('invoices.substatus', '=', 'payment_method_needed')
+  const invoices = await waiting.execute()
+  if (invoices.length === 0) return []
+  await db
+    .updateTable('invoices')
+    .set((eb) => ({ needsNewPaymentMethod: false, version: eb('version', '+', 1) }))
+    .where(
+      'id',
+      'in',
+      invoices.map(({ id }) => id),
+    )
+    .where('substatus', '=', 'payment_method_needed')
+    .where('needsNewPaymentMethod', '=', true)
+    .execute()
+  return invoices
+}
+
+function invoicesOfEvents(db: Db) {
+  return db
     .selectFrom('invoices')
     .innerJoin('customers', 'customers.id', 'invoices.customerId')
     .leftJoin('testClocks', 'testClocks.id', 'customers.testClockId')
@@ -72,13 +130,6 @@ export async function invoiceOfStripeEvent(
       'customers.key as customerKey',
       'testClocks.frozenTime',
     ])
-    .where('invoices.appId', '=', event.appId)
-    .where((eb) =>
-      event.invoiceId === null
-        ? eb('invoices.stripeInvoiceId', '=', event.objectId)
-        : eb('invoices.id', '=', event.invoiceId),
-    )
-    .executeTakeFirst()
 }
 
 export interface InvoiceOfEvent {

@@ -1,0 +1,88 @@
+import type { Database } from '../db/connection.ts'
+import { holdPolledApp, listPolledApps, setEventsCursor } from '../db/stores/event-polling.ts'
+import { insertStripeEvent } from '../db/stores/stripe-events.ts'
+import type { StripeGateway } from '../stripe/types.ts'
+
+export interface PollDeps {
+  readonly db: Database
+  readonly stripe: Pick<StripeGateway, 'listEvents'>
+  readonly log: { readonly warn: (fields: object, message: string) => void }
+}
+
+export interface EventPolling {
+  /** Finishes the page under way and stops. */
+  readonly stop: () => Promise<void>
+}
+
+const POLL_EVERY_MS = 10_000
+
+/**
+ * Reads the events of Stripe accounts that have no webhook endpoint into the inbox, where webhooks go too. Run as many as
+ * there are workers: one account is polled by one at a time.
+ */
+export function startEventPolling(deps: PollDeps, everyMs = POLL_EVERY_MS): EventPolling {
+  const stopping = new AbortController()
+  const run = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      await pollEvents(deps, stopping.signal)
+      await idle(everyMs, stopping.signal)
+    }
+  }
+  const running = run()
+  return {
+    stop: async () => {
+      stopping.abort()
+      await running
+    },
+  }
+}
+
+/** One look at every account without an endpoint. What fails is logged and tried again at the next look. */
+export async function pollEvents(deps: PollDeps, stopping?: AbortSignal): Promise<void> {
+  try {
+    for (const appId of await listPolledApps(deps.db)) await pollApp(deps, appId, stopping)
+  } catch (error) {
+    deps.log.warn({ err: error }, 'apps could not be read; it is tried again')
+  }
+}
+
+async function pollApp(deps: PollDeps, appId: string, stopping?: AbortSignal): Promise<void> {
+  try {
+    for (;;) {
+      const stored = await pollPage(deps, appId)
+      if (stored === 0 || stopping?.aborted === true) return
+    }
+  } catch (error) {
+    deps.log.warn({ appId, err: error }, 'events could not be polled; it is tried again')
+  }
+}
+
+/**
+ * Stores one page of events together with its cursor, so that a crash neither loses an event nor passes one over; returns
+ * how many the page had. Events that a webhook brought too are there once (rule 30).
+ */
+async function pollPage({ db, stripe }: PollDeps, appId: string): Promise<number> {
+  return await db.transaction().execute(async (trx) => {
+    const app = await holdPolledApp(trx, appId)
+    if (!app) return 0
+    const { events, cursor } = await stripe.listEvents(app, { afterEventId: app.eventsCursor })
+    for (const event of events) {
+      if (event.livemode === app.livemode) await insertStripeEvent(trx, appId, event)
+    }
+    if (cursor !== app.eventsCursor) await setEventsCursor(trx, appId, cursor)
+    return events.length
+  })
+}
+
+async function idle(ms: number, stopping: AbortSignal): Promise<void> {
+  if (stopping.aborted) return
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer)
+      stopping.removeEventListener('abort', done)
+      resolve()
+    }
+    const timer = setTimeout(done, ms)
+    stopping.addEventListener('abort', done)
+  })
+}
