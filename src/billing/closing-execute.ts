@@ -254,6 +254,7 @@ function ratedUsageRow(plan: ClosingPlan, line: PlannedLine): readonly Insertabl
       quantity: line.slice.quantity,
       billedMinor: line.slice.billedMinor,
       usageCutoff: plan.cutoff,
+      subjectKeys: [...line.slice.subjectKeys],
     },
   ]
 }

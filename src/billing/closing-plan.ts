@@ -25,7 +25,14 @@ export interface PlannedLine {
   readonly item: BillableItem
   readonly rated: RatedItem
   /** Usage only: the quantity and amount of the whole slice over all invoices, which later differences start from. */
-  readonly slice: { readonly quantity: string; readonly billedMinor: bigint } | null
+  readonly slice: RatedSlice | null
+}
+
+interface RatedSlice {
+  readonly quantity: string
+  readonly billedMinor: bigint
+  /** Of the customer when the slice was first rated; later changes do not move what was billed (rule 23). */
+  readonly subjectKeys: readonly string[]
 }
 
 /** Everything a closing will do, computed and not yet done: what the preview shows is what the close executes. */
@@ -93,13 +100,15 @@ async function rateOne(db: Db, context: RatingContext, item: BillableItem): Prom
   if (item.kind === 'flat') {
     return { kind: 'flat', item, rated: rateItem(item, { ...options, meteredQuantity: null }), slice: null }
   }
-  const meteredQuantity = await meterQuantity(db, context, item)
+  const { meters, settings } = context
+  const { subjectKeys } = settings
+  const meteredQuantity = await meterQuantity(db, { meters, subjects: subjectKeys }, item)
   const rated = rateItem(item, { ...options, meteredQuantity })
   return {
     kind: 'usage',
     item,
     rated,
-    slice: { quantity: rated.meteredQuantity ?? '0', billedMinor: rated.totalMinor },
+    slice: { quantity: rated.meteredQuantity ?? '0', billedMinor: rated.totalMinor, subjectKeys },
   }
 }
 
@@ -117,7 +126,13 @@ async function rateLate(db: Db, context: RatingContext, slice: RatedUsageRow): P
     currency: currency(context.subscription.currency),
     proRating: context.subscription.proRatingEnabled,
   }
-  const meteredQuantity = await meterQuantity(db, { ...context, unseenBy: slice.usageCutoff }, item)
+  const { subjectKeys, usageCutoff } = slice
+  const { meters } = context
+  const meteredQuantity = await meterQuantity(
+    db,
+    { meters, subjects: subjectKeys, unseenBy: usageCutoff },
+    item,
+  )
   if (meteredQuantity === 'nothing_new') return null
   const now = rateItem(item, { ...options, meteredQuantity })
   const billedMinor = BigInt(slice.billedMinor)
@@ -133,7 +148,7 @@ async function rateLate(db: Db, context: RatingContext, slice: RatedUsageRow): P
     kind: 'late_usage',
     item,
     rated,
-    slice: { quantity: now.meteredQuantity ?? '0', billedMinor: billedMinor + rated.totalMinor },
+    slice: { quantity: now.meteredQuantity ?? '0', billedMinor: billedMinor + rated.totalMinor, subjectKeys },
   }
 }
 

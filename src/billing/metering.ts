@@ -7,7 +7,6 @@ import { Decimal } from '../domain/decimal.ts'
 import { DomainError } from '../domain/errors.ts'
 import type { Aggregation, UsageMeter } from '../domain/meters.ts'
 import type { BillableItem } from '../domain/schedule.ts'
-import type { BillingSettings } from './settings.ts'
 
 interface FeatureMeter {
   readonly meter: UsageMeter
@@ -44,8 +43,9 @@ function featureMeter(
 }
 
 interface MeteringContext {
-  readonly settings: BillingSettings
   readonly meters: UsageMeters
+  /** Whose usage counts: of a slice that was rated before, the subjects it was rated with. */
+  readonly subjects: readonly string[]
 }
 
 /** The quantity of an item's service period that is visible now; null where no event is no value (rule 11). */
@@ -74,7 +74,7 @@ export async function meterQuantity(
   }
   const request = {
     meter: found.meter,
-    subjects: context.settings.subjectKeys,
+    subjects: context.subjects,
     from: new Date(item.service.from),
     to: new Date(item.service.to),
     groupByFilters: found.groupByFilters,

@@ -342,6 +342,7 @@ export interface RatedUsage {
   rateCard: Json;
   serviceFrom: Timestamp;
   serviceTo: Timestamp;
+  subjectKeys: string[];
   subscriptionId: string;
   updatedAt: Generated<Timestamp>;
   usageCutoff: string;
