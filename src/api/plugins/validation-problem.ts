@@ -58,6 +58,16 @@ function mostTelling(
   )
 }
 
+/** A union of constants fails once for each of them: together they are the list of what may stand there. */
+function allowedConstants(
+  errors: readonly FastifySchemaValidationError[],
+  { instancePath }: FastifySchemaValidationError,
+): readonly unknown[] {
+  return errors
+    .filter((error) => error.keyword === 'const' && error.instancePath === instancePath)
+    .map(({ params }) => params['allowedValue'])
+}
+
 /** Names the field and says what would be right. */
 export function describeValidation(
   errors: readonly FastifySchemaValidationError[],
@@ -69,5 +79,7 @@ export function describeValidation(
   const missing = error.keyword === 'required' ? String(error.params['missingProperty']) : ''
   const field = missing === '' ? base : base === '' ? missing : `${base}.${missing}`
   const subject = field === '' ? `The ${context}` : field
-  return { field: field === '' ? context : field, detail: `${subject} must ${expectation(error)}.` }
+  const constants = error.keyword === 'const' ? allowedConstants(errors, error) : []
+  const expected = constants.length > 1 ? `be one of ${quoted(constants)}` : expectation(error)
+  return { field: field === '' ? context : field, detail: `${subject} must ${expected}.` }
 }
