@@ -37,6 +37,11 @@ type Persistence = Pick<ReturnType<typeof openJournalFile>, 'append' | 'close' |
 const nowhere: Persistence = { append: () => {}, close: () => {}, read: () => [], rewrite: () => {} }
 
 const HOST = '127.0.0.1'
+const ABOUT = {
+  about: 'A local Stripe: no money moves. Described in docs/sandbox.md.',
+  api: '/v1, with any sk_test_ key',
+  control: ['/_sandbox/requests', '/_sandbox/dump', '/_sandbox/webhooks/deliveries'],
+}
 
 /**
  * Starts a local Stripe on the loopback interface. With a data file, whatever was acknowledged survives the process,
@@ -104,6 +109,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     const url = new URL(request.url ?? '/', state.origin)
     if (url.pathname.startsWith('/v1/')) return serveApi(request, [response, url])
     if (url.pathname.startsWith('/_sandbox')) return control(controls, request, [response, url])
+    if (url.pathname === '/') return sendJson(response, 200, ABOUT)
     const page = pageFor(url.pathname)
     if (page === undefined) return sendJson(response, 404, { error: 'no such page' })
     const text = await readBody(request)

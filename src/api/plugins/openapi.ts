@@ -33,6 +33,11 @@ export const openapi = fp(async (app) => {
     },
   })
   await app.register(fastifySwaggerUi, { routePrefix: '/docs' })
+  for (const url of ['/', '/api/v1']) {
+    app.get(url, { config: { scope: 'public' }, schema: { hide: true } }, async (_request, reply) =>
+      reply.redirect('/docs'),
+    )
+  }
   app.get('/api/openapi.json', { config: { scope: 'public' }, schema: { hide: true } }, async () =>
     app.swagger(),
   )
