@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import type { Api } from '../api-client.ts'
 import { jsonOption, withTarget } from '../options.ts'
 import { printData, textFields, textTable } from '../output.ts'
 import type { OutputOptions } from '../output.ts'
@@ -48,7 +49,7 @@ export function invoicesCommand(): Command {
   const invoices = new Command('invoices').description('Invoices')
   withTarget(invoices.command('list'))
     .description('List invoices, newest first')
-    .option('--customer <id...>', 'of these customers')
+    .option('--customer <id or key...>', 'of these customers')
     .option('--status <status...>', 'in these states: draft, issued, overdue, paid, …')
     .option('--page <n>', 'page', '1')
     .option('--page-size <n>', 'invoices a page', '50')
@@ -72,11 +73,11 @@ async function list(options: ListOptions): Promise<void> {
     orderBy: 'createdAt',
     order: 'DESC',
   })
-  for (const customer of options.customer ?? []) query.append('customers', customer)
+  const api = targetApi(options)
+  // The filter of the contract knows ids only, and finds nothing for anything else.
+  for (const idOrKey of options.customer ?? []) query.append('customers', await customerId(api, idOrKey))
   for (const status of options.status ?? []) query.append('statuses', status)
-  const page = await targetApi(options).get<{ items: readonly Invoice[] }>(
-    `/api/v1/billing/invoices?${query.toString()}`,
-  )
+  const page = await api.get<{ items: readonly Invoice[] }>(`/api/v1/billing/invoices?${query.toString()}`)
   const rows = page.items.map((one) => [
     one.id,
     one.number,
@@ -86,6 +87,11 @@ async function list(options: ListOptions): Promise<void> {
     one.status,
   ])
   printData(page, options, () => textTable(['id', 'number', 'customer', 'period', 'total', 'status'], rows))
+}
+
+async function customerId(api: Api, idOrKey: string): Promise<string> {
+  const path = `/api/v1/customers/${encodeURIComponent(idOrKey)}`
+  return (await api.get<{ readonly id: string }>(path)).id
 }
 
 function describe(invoice: Invoice): string {
