@@ -21,7 +21,7 @@ export function clockCommand(): Command {
   const clock = new Command('clock').description('Test clocks: bill months in seconds')
   withTarget(clock.command('create <name>'))
     .description('Create a test clock that stands at an instant')
-    .requiredOption('--at <instant>', 'where it stands', parseInstant)
+    .requiredOption('--at <instant>', 'where it stands, like 2026-02-01 (required)', parseInstant)
     .addOption(jsonOption())
     .action(async (name: string, options: Options & { at: Date }) => {
       const created = await targetApi(options).post<TestClock>('/api/v1/test-clocks', {
@@ -33,7 +33,7 @@ export function clockCommand(): Command {
     })
   withTarget(clock.command('advance <id>'))
     .description('Move a test clock and wait until everything due by then has happened')
-    .requiredOption('--to <instant>', 'where to', parseInstant)
+    .requiredOption('--to <instant>', 'where to, like 2026-03-02 (required)', parseInstant)
     .addOption(jsonOption())
     .action(async (id: string, options: Options & { to: Date }) => {
       const api = targetApi(options)

@@ -3,8 +3,9 @@ import { isTimeZone } from '../../domain/calendar.ts'
 import { BATCH_MAX } from '../../domain/cloud-event.ts'
 import { parseDataOption, parseExplodeOption } from '../ingest/csv-mapping.ts'
 import type { CsvMapping, DataColumn, Source } from '../ingest/csv-mapping.ts'
-import { ingestFile } from '../ingest/ingest-file.ts'
+import { assertReadable, ingestFile } from '../ingest/ingest-file.ts'
 import type { IngestSummary } from '../ingest/ingest-file.ts'
+import type { Row } from '../ingest/rows.ts'
 import { progressBar } from '../ingest/progress-bar.ts'
 import { jsonOption, withTarget } from '../options.ts'
 import { printData, say, textFields } from '../output.ts'
@@ -69,7 +70,9 @@ export function ingestCommand(): Command {
 
 async function ingest(file: string, options: Options): Promise<void> {
   const format = options.format ?? (/\.(ndjson|jsonl)$/i.test(file) ? 'ndjson' : 'csv')
+  await assertReadable(file)
   const bar = progressBar(process.stderr)
+  let firstRefused: Row | undefined
   const summary = await ingestFile({
     ...targetOf(options),
     file,
@@ -77,14 +80,18 @@ async function ingest(file: string, options: Options): Promise<void> {
     mapping: format === 'csv' ? mappingOf(options) : null,
     batchSize: options.batchSize,
     onProgress: bar.draw,
+    onRefused: (row) => {
+      firstRefused ??= row
+    },
     reportFile: options.report ?? null,
   }).finally(bar.end)
   printData(summary, options, () => describe(summary))
   if (summary.refusedRows === 0) return
   process.exitCode = 1
+  if (firstRefused !== undefined) say(`Line ${firstRefused.line}: ${firstRefused.refusal}`)
   say(
     options.report === undefined
-      ? 'Some rows were refused: run it again with --report <file> to see which, and why'
+      ? 'Some rows were refused: run it again with --report <file> to see all of them, and why'
       : `The refused rows, with their reasons: ${options.report}`,
   )
 }

@@ -28,7 +28,7 @@ export function subscriptionsCommand(): Command {
   const subscriptions = new Command('subscriptions').description('Subscriptions')
   withTarget(subscriptions.command('list'))
     .description('List the subscriptions of a customer')
-    .requiredOption('--customer <id or key>', 'whose')
+    .requiredOption('--customer <id or key>', 'whose (required)')
     .addOption(jsonOption())
     .action(async (options: Options & { customer: string }) => {
       const path = `/api/v1/customers/${encodeURIComponent(options.customer)}/subscriptions`

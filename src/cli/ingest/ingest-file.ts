@@ -19,6 +19,8 @@ export interface IngestOptions extends ApiTarget {
   /** Events in one request, at most 10,000. */
   readonly batchSize: number
   readonly onProgress?: (progress: IngestProgress) => void
+  /** Called for each row that is refused, in the order of the file within a batch. */
+  readonly onRefused?: (row: Row) => void
   /** Where refused rows go, a JSON object a line; null keeps none. */
   readonly reportFile: string | null
 }
@@ -42,7 +44,7 @@ const BATCH_BYTES_MAX = 4_000_000
  * @throws CliProblem when the file or the API is not there, or a column is missing
  */
 export async function ingestFile(options: IngestOptions): Promise<IngestSummary> {
-  const bytesTotal = await sizeOf(options.file)
+  const bytesTotal = await assertReadable(options.file)
   const stream = createReadStream(options.file)
   const report = await openReport(options.reportFile)
   let summary: IngestSummary = { rows: 0, stored: 0, duplicate: 0, invalid: 0, refusedRows: 0 }
@@ -52,6 +54,7 @@ export async function ingestFile(options: IngestOptions): Promise<IngestSummary>
       const delivery = await deliver(options, accepted)
       const refused = [...rows.filter(({ refusal }) => refusal !== null), ...delivery.refused]
       await report.write(refused)
+      for (const row of refused) options.onRefused?.(row)
       const counts = sumCounts(summary, delivery.counts)
       summary = {
         ...counts,
@@ -101,11 +104,17 @@ async function* batches(rows: AsyncIterable<Row>, size: number): AsyncGenerator<
   if (batch.length > 0) yield batch
 }
 
-async function sizeOf(file: string): Promise<number> {
+/**
+ * The size in bytes of a file that can be read.
+ * @throws CliProblem when there is none
+ */
+export async function assertReadable(file: string): Promise<number> {
   try {
     const handle = await open(file, 'r')
     await handle.close()
-    return (await stat(file)).size
+    const found = await stat(file)
+    if (found.isDirectory()) throw new Error('it is a folder')
+    return found.size
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     throw new CliProblem(
