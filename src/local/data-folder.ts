@@ -50,13 +50,28 @@ export async function openDataFolder(
     })
   }
   if (options.reset) await resetDataFolder(folder)
-  await mkdir(folder.records, { recursive: true })
-  await mkdir(folder.logs, { recursive: true })
-  await writeFile(
-    join(folder.root, markerName),
-    'Data of a local Perennial. npm start -- --reset removes it.\n',
-  )
+  await makeFolders(folder)
   await writeProcessRecord(lock, process.pid)
+}
+
+async function makeFolders(folder: DataFolder): Promise<void> {
+  try {
+    await mkdir(folder.records, { recursive: true })
+    await mkdir(folder.logs, { recursive: true })
+    await writeFile(
+      join(folder.root, markerName),
+      'Data of a local Perennial. npm start -- --reset removes it.\n',
+    )
+  } catch (error) {
+    throw new CliProblem(
+      {
+        what: `${folder.root} cannot hold the data`,
+        why: error instanceof Error ? error.message : String(error),
+        next: 'name a folder that can be written with --data-dir',
+      },
+      error,
+    )
+  }
 }
 
 /** Lets the folder go. */
