@@ -40,6 +40,8 @@ export async function advanceWithReason(
       ) {
         return await lookLater(deps, row, { ...verdict, asOfMs: options.asOfMs })
       }
+      // A look at what is settled, or not begun, changed nothing: trying again would not either.
+      if (verdict.kind === 'final' && options.command === undefined) return row
       if (verdict.kind !== 'final') await noteReason(deps, row, error)
       throw verdict.kind === 'retry' ? verdict.error : error
     }

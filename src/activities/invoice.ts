@@ -1,9 +1,10 @@
 import type { InvoiceRow } from '../db/stores/invoices.ts'
 import { currency } from '../domain/currency.ts'
-import { isDomainError } from '../domain/errors.ts'
+import { isErrorCode } from '../domain/errors.ts'
 import { displayMinor } from '../domain/money.ts'
-import type { InvoiceActivities, InvoiceStep } from './contracts.ts'
+import type { InvoiceActivities, InvoiceStep, Refusal } from './contracts.ts'
 import type { ActivityDeps } from './deps.ts'
+import { verdictOf } from './failures.ts'
 import { withHeartbeat } from './heartbeat.ts'
 import { advanceWithReason } from './invoice-advance.ts'
 
@@ -17,12 +18,23 @@ export function invoiceActivities(deps: ActivityDeps): InvoiceActivities {
           deps.kickRelay()
           return toStep(row)
         } catch (error) {
-          if (!command || !isDomainError(error) || error.code === 'conflict') throw error
-          const row = await advanceWithReason(deps, { invoiceId, asOfMs, look })
-          return { ...toStep(row), refused: { code: error.code, message: error.message } }
+          const refused = command ? refusalOf(error) : null
+          if (refused === null) throw error
+          // What was refused may be known better at Stripe than here.
+          const row = await advanceWithReason(deps, { invoiceId, asOfMs, look: true })
+          deps.kickRelay()
+          return { ...toStep(row), refused }
         }
       }),
   }
+}
+
+/** A command that can never succeed is answered; one that cannot now is tried again. */
+function refusalOf(error: unknown): Refusal | null {
+  const verdict = verdictOf(error)
+  if (verdict.kind !== 'final') return null
+  const code = isErrorCode(verdict.code) ? verdict.code : 'stripe_refused'
+  return { code, message: verdict.message }
 }
 
 /** `uncollectible` is final for the workflow: a payment that comes all the same starts a new run by its webhook. */

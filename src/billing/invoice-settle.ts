@@ -16,12 +16,19 @@ export interface Settlement {
   readonly detail: string | null
 }
 
+/** When Stripe was asked, and why. */
+export interface Look {
+  readonly asOfMs: number
+  /** The attempt to which this is the reply; left out where Stripe was only looked at. */
+  readonly attempt?: number
+}
+
 /**
  * What the invoice is, given what it is at Stripe: idempotent on Stripe's present state (rule 30). A payment that is
  * processing is neither paid nor failed; a failure counts once, by its payment id (rule 32).
  */
-export function settle(row: InvoiceRow, view: StripeInvoiceView, asOfMs: number): Settlement {
-  const asOf = new Date(asOfMs)
+export function settle(row: InvoiceRow, view: StripeInvoiceView, look: Look): Settlement {
+  const asOf = new Date(look.asOfMs)
   switch (view.status) {
     case 'paid':
       return finished(row, 'paid', {
@@ -36,7 +43,7 @@ export function settle(row: InvoiceRow, view: StripeInvoiceView, asOfMs: number)
         detail: 'Written off',
       })
     case 'open':
-      return settleOpen(row, view, asOfMs)
+      return settleOpen(row, view, look)
     case 'draft':
       // Issuing is not through; the issuing step goes on with it.
       return { patch: {}, end: null, detail: null }
@@ -71,8 +78,9 @@ function finished(
   }
 }
 
-function settleOpen(row: InvoiceRow, view: StripeInvoiceView, asOfMs: number): Settlement {
+function settleOpen(row: InvoiceRow, view: StripeInvoiceView, look: Look): Settlement {
   const { payment } = view
+  const { asOfMs } = look
   switch (payment.kind) {
     case 'processing':
       return waiting(row, asOfMs, {
@@ -81,13 +89,8 @@ function settleOpen(row: InvoiceRow, view: StripeInvoiceView, asOfMs: number): S
         reason: 'the payment is processing',
       })
     case 'requires_action':
-      return waiting(row, asOfMs, {
-        status: openStatus(row, asOfMs),
-        substatus: 'action_required',
-        reason: 'the customer has to confirm the payment (3-D Secure)',
-      })
     case 'failed':
-      return settleFailed(row, view, asOfMs)
+      return settleFailed(row, view, look)
     case 'succeeded':
     case 'none':
       return waiting(row, asOfMs, {
@@ -113,7 +116,7 @@ interface Waiting {
   readonly reason: string | null
 }
 
-function waiting(row: InvoiceRow, asOfMs: number, now: Waiting): Settlement {
+function waiting(row: InvoiceRow, asOfMs: number, now: Waiting) {
   const lookMs = nextLookMs(asOfMs, (row.issuedAt ?? row.createdAt).getTime())
   const dueMs = row.dueAt?.getTime() ?? null
   const nextMs = dueMs !== null && dueMs > asOfMs ? Math.min(lookMs, dueMs) : lookMs
@@ -131,62 +134,83 @@ function waiting(row: InvoiceRow, asOfMs: number, now: Waiting): Settlement {
   }
 }
 
-function settleFailed(row: InvoiceRow, view: StripeInvoiceView, asOfMs: number): Settlement {
-  const { payment } = view
-  const isNew = payment.paymentId === null ? row.attempts === 0 : payment.paymentId !== row.lastPaymentId
-  const attempts = isNew ? row.attempts + 1 : Math.max(row.attempts, 1)
-  const firstFailedMs = row.firstFailedAt?.getTime() ?? asOfMs
-  const reason = payment.message ?? payment.declineCode ?? payment.code ?? 'the payment failed'
-  const facts: InvoicePatch = {
-    attempts,
-    firstFailedAt: new Date(firstFailedMs),
+/** What is counted of a payment that did not come through: once by its id, and each attempt of ours (rules 30, 32). */
+function failureOf(row: InvoiceRow, { payment }: StripeInvoiceView, { asOfMs, attempt = 0 }: Look) {
+  // Refusals without a charge have one id over many attempts: the attempt's number counts them.
+  const isNew =
+    attempt > row.attempts ||
+    (payment.paymentId === null ? row.attempts === 0 : payment.paymentId !== row.lastPaymentId)
+  const waitsForCustomer = payment.kind === 'requires_action'
+  const reason = waitsForCustomer
+    ? 'the customer has to confirm the payment (3-D Secure)'
+    : (payment.message ?? payment.declineCode ?? payment.code ?? 'the payment failed')
+  const facts = {
+    attempts: isNew ? row.attempts + 1 : Math.max(row.attempts, 1),
+    firstFailedAt: row.firstFailedAt ?? new Date(asOfMs),
     lastPaymentId: payment.paymentId ?? row.lastPaymentId,
-    needsNewPaymentMethod: payment.hard,
+    // A method that came since the failure is worth a try.
+    needsNewPaymentMethod: !waitsForCustomer && (isNew ? payment.hard : row.needsNewPaymentMethod),
     statusReason: reason,
-    statusCode: payment.declineCode ?? payment.code,
-  }
-  const { dunning } = invoiceSettings(row)
+    statusCode: waitsForCustomer ? null : (payment.declineCode ?? payment.code),
+  } satisfies InvoicePatch
+  return { isNew, waitsForCustomer, reason, facts }
+}
+
+function settleFailed(row: InvoiceRow, view: StripeInvoiceView, look: Look): Settlement {
+  const { asOfMs } = look
+  const { isNew, waitsForCustomer, reason, facts } = failureOf(row, view, look)
+  const { dunning, workflow } = invoiceSettings(row)
+  const substatus = waitsForCustomer ? 'action_required' : 'payment_failed'
+  const base = waiting(row, asOfMs, { status: openStatus(row, asOfMs), substatus, reason })
+  const patch = { ...base.patch, ...facts }
+  const failed = isNew ? `Payment ${facts.attempts} failed: ${reason}` : null
+  const detail = waitsForCustomer ? base.detail : failed
+  // An e-mailed invoice is paid by its customer: there is nothing of ours to retry.
+  if (workflow.payment.collectionMethod === 'send_invoice') return { patch, end: null, detail }
   const decision = decideRetry({
     policy: dunning,
-    firstFailedMs,
-    attempts,
-    hard: payment.hard,
+    firstFailedMs: facts.firstFailedAt.getTime(),
+    attempts: facts.attempts,
+    hard: waitsForCustomer || facts.needsNewPaymentMethod,
     nowMs: asOfMs,
   })
-  const status = openStatus(row, asOfMs)
-  const base = waiting(row, asOfMs, { status, substatus: 'payment_failed', reason })
-  const detail = isNew ? `Payment ${attempts} failed: ${reason}` : null
   switch (decision.kind) {
     case 'retry':
-      return { patch: { ...base.patch, ...facts, nextDueAt: new Date(decision.atMs) }, end: null, detail }
-    case 'wait_new_payment_method':
-      return {
-        patch: {
-          ...base.patch,
-          ...facts,
-          substatus: 'payment_method_needed',
-          nextDueAt: new Date(decision.untilMs),
-        },
-        end: null,
-        detail,
-      }
-    case 'end': {
-      const hasEnded = row.substatus === 'dunning_ended'
-      // Writing off takes a call to Stripe after this is written: it stays due until that has happened.
-      const isWrittenOff = decision.end === 'mark_uncollectible'
-      return {
-        patch: {
-          ...base.patch,
-          ...facts,
-          status: 'overdue',
-          substatus: 'dunning_ended',
-          ...(isWrittenOff && { nextDueAt: new Date(asOfMs) }),
-        },
-        end: hasEnded && !isWrittenOff ? null : decision.end,
-        detail: hasEnded ? null : `${detail ?? reason}; dunning ended: ${decision.end}`,
-      }
+      return { patch: { ...patch, nextDueAt: new Date(decision.atMs) }, end: null, detail }
+    case 'wait_new_payment_method': {
+      const untilMs = decision.untilMs
+      const lookMs = base.patch.nextLookAt.getTime()
+      const wait = waitsForCustomer
+        ? { nextDueAt: new Date(Math.min(lookMs, untilMs)) }
+        : { substatus: 'payment_method_needed', nextDueAt: new Date(untilMs) }
+      return { patch: { ...patch, ...wait }, end: null, detail }
     }
+    case 'end':
+      return ended(row, { patch, asOfMs, end: decision.end, detail: detail ?? reason })
     default:
       return assertNever(decision)
+  }
+}
+
+interface Ended {
+  readonly patch: InvoicePatch
+  readonly asOfMs: number
+  readonly end: DunningEnd
+  readonly detail: string
+}
+
+function ended(row: InvoiceRow, { patch, asOfMs, end, detail }: Ended): Settlement {
+  const hasEnded = row.substatus === 'dunning_ended'
+  // Writing off takes a call to Stripe after this is written: it stays due until that has happened.
+  const isWrittenOff = end === 'mark_uncollectible'
+  return {
+    patch: {
+      ...patch,
+      status: 'overdue',
+      substatus: 'dunning_ended',
+      ...(isWrittenOff && { nextDueAt: new Date(asOfMs) }),
+    },
+    end: hasEnded && !isWrittenOff ? null : end,
+    detail: hasEnded ? null : `${detail}; dunning ended: ${end}`,
   }
 }

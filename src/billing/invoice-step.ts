@@ -11,6 +11,7 @@ import type { CollectDeps } from './collect-deps.ts'
 import { invoiceRef, issueInvoice, write } from './invoice-issue.ts'
 import { invoiceSettings } from './invoice-settings.ts'
 import { settle } from './invoice-settle.ts'
+import type { Look } from './invoice-settle.ts'
 import { appAndLink, storedApp } from '../db/stores/billing-settings.ts'
 
 /** What can be asked of an invoice. */
@@ -121,6 +122,11 @@ async function voidInvoice(
   if (row.stripeInvoiceId !== null) {
     const app = await storedApp(deps.db, row.appId)
     const view = await deps.stripe.getInvoice(app, row.stripeInvoiceId)
+    // Stripe may know more than we were told: what was paid meanwhile is not voided, and the next look books it.
+    if (view.status === 'paid' || view.payment.kind === 'processing') {
+      const state = view.status === 'paid' ? 'paid' : 'being paid'
+      throw new DomainError('action_not_available', `it cannot be voided: at Stripe it is ${state}`)
+    }
     if (view.status === 'draft') await deps.stripe.deleteDraft(app, row.stripeInvoiceId)
     else await deps.stripe.voidInvoice(app, invoiceRef(row))
   }
@@ -157,7 +163,7 @@ async function collectFirst(deps: CollectDeps, row: InvoiceRow, asOfMs: number):
     })
     return await book(deps, sent, { view, asOfMs })
   }
-  return await book(deps, row, { view: await pay(deps, row), asOfMs })
+  return await book(deps, row, { view: await pay(deps, row), asOfMs, attempt: row.attempts + 1 })
 }
 
 /** A new attempt has a new key; the same attempt repeated gets Stripe's first answer (rule 31). */
@@ -183,13 +189,21 @@ async function followUp(deps: CollectDeps, row: InvoiceRow, options: FollowUpOpt
   const isDue = row.nextDueAt !== null && row.nextDueAt.getTime() <= asOfMs
   if (!isDue && !look && !options.command) return row
   const app = await storedApp(deps.db, row.appId)
+  const isRetryDue = row.substatus === 'payment_failed' && isDue
+  // Another payment method came, or a person asked, after the last failure.
+  const hasNewMethod = row.substatus === 'payment_method_needed' && !row.needsNewPaymentMethod
   const seen = await deps.stripe.getInvoice(app, row.stripeInvoiceId)
   const settled = await book(deps, row, { view: seen, asOfMs })
   if (seen.status === 'open' && isUnsent(settled)) return await collectFirst(deps, settled, asOfMs)
   // A failure that was not booked yet is the answer to the attempt that an earlier run made.
   const isAnswered = settled.attempts > row.attempts
-  if (seen.status !== 'open' || isAnswered || !shouldPay(settled, options)) return settled
-  return await book(deps, settled, { view: await pay(deps, settled), asOfMs })
+  const isAsked = options.isRetryAsked || hasNewMethod
+  if (seen.status !== 'open' || isAnswered || !shouldPay(settled, { isAsked, isRetryDue })) return settled
+  return await book(deps, settled, {
+    view: await pay(deps, settled),
+    asOfMs,
+    attempt: settled.attempts + 1,
+  })
 }
 
 /** Issued by a run that died before the e-mail was asked for. */
@@ -197,23 +211,28 @@ function isUnsent(row: InvoiceRow): boolean {
   return row.sentAt === null && invoiceSettings(row).workflow.payment.collectionMethod === 'send_invoice'
 }
 
-/** Whether it is time to charge: a retry that is due, one asked for, or a first payment that never got through. */
-function shouldPay(row: InvoiceRow, { asOfMs, isRetryAsked }: FollowUpOptions): boolean {
-  if (row.status === 'payment_processing') return false
-  if (isRetryAsked) return true
-  if (invoiceSettings(row).workflow.payment.collectionMethod !== 'charge_automatically') return false
-  if (row.attempts === 0 && row.substatus === null) return true
-  return row.substatus === 'payment_failed' && row.nextDueAt !== null && row.nextDueAt.getTime() <= asOfMs
+interface Asking {
+  readonly isAsked: boolean
+  readonly isRetryDue: boolean
 }
 
-interface Seen {
+/** Whether it is time to charge: a retry that is due, one asked for, or a first payment that never got through. */
+function shouldPay(row: InvoiceRow, { isAsked, isRetryDue }: Asking): boolean {
+  if (row.status === 'payment_processing') return false
+  if (isAsked) return true
+  if (invoiceSettings(row).workflow.payment.collectionMethod !== 'charge_automatically') return false
+  if (row.attempts === 0 && row.substatus === null) return true
+  return row.substatus === 'payment_failed' && isRetryDue
+}
+
+interface Seen extends Look {
   readonly view: StripeInvoiceView
-  readonly asOfMs: number
 }
 
 /** Writes what Stripe says, and carries out the end of dunning when it has come. */
-async function book(deps: CollectDeps, row: InvoiceRow, { view, asOfMs }: Seen): Promise<InvoiceRow> {
-  const { patch, end, detail } = settle(row, view, asOfMs)
+async function book(deps: CollectDeps, row: InvoiceRow, { view, ...look }: Seen): Promise<InvoiceRow> {
+  const { asOfMs } = look
+  const { patch, end, detail } = settle(row, view, look)
   if (Object.keys(patch).length === 0) return row
   const written = await change(deps, row, {
     asOfMs,

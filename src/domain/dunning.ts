@@ -44,7 +44,9 @@ export function decideRetry({ policy, firstFailedMs, attempts, hard, nowMs }: Re
   const lastMs = retriesAtMs.at(-1) ?? firstFailedMs
   if (hard) return nowMs >= lastMs ? end : { kind: 'wait_new_payment_method', untilMs: lastMs }
   const nextMs = retriesAtMs[attempts - 1]
-  return nextMs === undefined ? end : { kind: 'retry', atMs: Math.max(nextMs, nowMs) }
+  if (nextMs !== undefined) return { kind: 'retry', atMs: Math.max(nextMs, nowMs) }
+  // Payments that were tried by hand count too, and never bring the end forward.
+  return nowMs < lastMs ? { kind: 'retry', atMs: lastMs } : end
 }
 
 /** When access ends unless the invoice is paid: the grace counts from the first failure, whatever the retries do. */

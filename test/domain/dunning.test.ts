@@ -34,6 +34,13 @@ describe('retries', () => {
     expect(decideRetry({ ...failed, attempts: 1, nowMs })).toEqual({ kind: 'retry', atMs: nowMs })
   })
 
+  test('rule 32: payments tried by hand never bring the end forward', () => {
+    expect(decideRetry({ ...failed, attempts: 6, nowMs: at('2026-03-01T10:00Z') })).toEqual({
+      kind: 'retry',
+      atMs: at('2026-03-08T09:00Z'),
+    })
+  })
+
   test('rule 32: a hard decline waits for a new payment method and burns no retry', () => {
     const hard = { ...failed, hard: true, attempts: 1 }
     const waiting = decideRetry({ ...hard, nowMs: at('2026-03-02') })
