@@ -20,6 +20,8 @@ export interface InvoiceInput {
   readonly clock: ClockSource
   readonly nextDueMs: number | null
   readonly waitingFor: string
+  /** Something happened at Stripe that the run before had no time to look at. */
+  readonly look?: boolean
 }
 
 /**
@@ -28,7 +30,7 @@ export interface InvoiceInput {
  */
 export async function invoice(input: InvoiceInput): Promise<void> {
   const commands = createCommandQueue<InvoiceCommand>()
-  let look = false
+  let look = input.look ?? false
   setHandler(invoiceCommand, (command) => commands.submit(command))
   setHandler(stripeEventReceived, () => {
     look = true
@@ -47,7 +49,8 @@ export async function invoice(input: InvoiceInput): Promise<void> {
     await clock.waitUntil(nextDueMs, interrupted, waitingFor)
     if (workflowInfo().continueAsNewSuggested && commands.isEmpty()) {
       await condition(allHandlersFinished)
-      await continueAsNew<typeof invoice>({ ...input, clock: clock.source(), nextDueMs, waitingFor })
+      const next = { nextDueMs, waitingFor, look }
+      await continueAsNew<typeof invoice>({ ...input, ...next, clock: clock.source() })
     }
     const command = commands.next()
     const looking = look

@@ -49,7 +49,9 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
     if (steps >= STEPS_PER_RUN || workflowInfo().continueAsNewSuggested) {
       if (commands.isEmpty()) {
         await condition(allHandlersFinished)
-        await continueAsNew<typeof subscription>({ ...input, clock: clock.source(), nextDueMs, waitingFor })
+        // A poke that came meanwhile is heeded by the next run.
+        const next = { nextDueMs: poked ? 0 : nextDueMs, waitingFor }
+        await continueAsNew<typeof subscription>({ ...input, ...next, clock: clock.source() })
       }
     }
     poked = false
@@ -61,7 +63,8 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
     })
     if (command) commands.complete(command, step.refused)
     shown = show(step, shown)
-    if (step.ended) break
+    // A command that came during the last step still gets its answer.
+    if (step.ended && commands.isEmpty()) break
     nextDueMs = step.nextDueMs
     waitingFor = step.waitingFor
   }
