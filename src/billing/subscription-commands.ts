@@ -1,5 +1,5 @@
 import type { Db } from '../db/connection.ts'
-import { overlappingSubscription } from '../db/stores/subscription-create.ts'
+import { lockCustomer, overlappingSubscription } from '../db/stores/subscription-create.ts'
 import { recordCommand } from '../db/stores/subscriptions.ts'
 import type { SubscriptionPatch, SubscriptionRow } from '../db/stores/subscriptions.ts'
 import { assertNever, DomainError } from '../domain/errors.ts'
@@ -63,6 +63,8 @@ async function unschedule(db: Db, row: SubscriptionRow): Promise<SubscriptionPat
       `it ended at ${row.activeTo.toISOString()} and its final invoice is made`,
     )
   }
+  // Held until this has committed: a subscription that is made meanwhile sees that this one goes on.
+  await lockCustomer(db, row.customerId)
   const next = await overlappingSubscription(db, { customerId: row.customerId, from: row.activeTo })
   if (next !== undefined) {
     const begins = next.activeFrom.toISOString()

@@ -40,7 +40,8 @@ export async function stepSubscription(db: Database, options: StepOptions): Prom
   const { command } = options
   if (command) {
     try {
-      await withSnapshot(db, async (trx) => await applyCommand(trx, options, command))
+      // Read committed: a command has to see what the transaction that it waited for wrote (overlaps).
+      await db.transaction().execute(async (trx) => await applyCommand(trx, options, command))
     } catch (error) {
       if (!isDomainError(error)) throw error
       refused = error

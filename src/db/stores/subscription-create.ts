@@ -23,7 +23,7 @@ export async function insertSubscription(
  * Holds a living customer until the transaction ends, and answers whether there is one: two subscriptions at once cannot
  * both find no overlap, and none begins for a customer that is being deleted.
  */
-export async function lockCustomer(trx: Transaction<DB>, customerId: string): Promise<boolean> {
+export async function lockCustomer(trx: Db, customerId: string): Promise<boolean> {
   const customer = trx.selectFrom('customers').select('id').where('id', '=', customerId)
   return (await customer.where('deletedAt', 'is', null).forUpdate().executeTakeFirst()) !== undefined
 }
