@@ -1,5 +1,6 @@
 import { completeOutbox, deferOutbox, takeOutbox } from '../db/stores/outbox.ts'
 import type { OutboxRow } from '../db/stores/outbox.ts'
+import { getSubscription } from '../db/stores/subscriptions.ts'
 import { invoiceStart, subscriptionStart } from '../db/stores/workflow-starts.ts'
 import { isDomainError } from '../domain/errors.ts'
 import { backoffMs } from './backoff.ts'
@@ -47,17 +48,23 @@ async function deliver(deps: RelayDeps, row: OutboxRow): Promise<void> {
   }
 }
 
-/** Dunning ended with "cancel": the subscription ends as of then (rule 32). */
+/**
+ * Dunning ended with "cancel": the subscription ends as of then (rule 32), or as of what was billed meanwhile. An update
+ * that was refused is refused again under its id for as long as the run lasts, so each try has its own.
+ */
 async function cancelUnpaid(deps: RelayDeps, row: OutboxRow): Promise<void> {
   const { invoiceId, effectiveAtMs } = row.payload as {
     readonly invoiceId: string
     readonly effectiveAtMs: number
   }
+  const subscription = await getSubscription(deps.db, row.subjectId)
+  const billedMs = subscription?.closedThrough?.getTime() ?? effectiveAtMs
+  const requestId = row.attempts === 0 ? `unpaid-${invoiceId}` : `unpaid-${invoiceId}-${row.attempts}`
   try {
     await deps.temporal.updateSubscription(row.subjectId, {
       kind: 'cancel',
-      requestId: `unpaid-${invoiceId}`,
-      effectiveAtMs,
+      requestId,
+      effectiveAtMs: Math.max(effectiveAtMs, billedMs),
     })
   } catch (error) {
     const isOver =
