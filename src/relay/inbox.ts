@@ -2,6 +2,7 @@ import {
   completeStripeEvent,
   deferStripeEvent,
   invoiceOfStripeEvent,
+  takeNewPaymentMethod,
   takeStripeEvents,
 } from '../db/stores/stripe-events.ts'
 import type { InvoiceOfEvent, StripeEventRow } from '../db/stores/stripe-events.ts'
@@ -24,6 +25,9 @@ const confirmed: Readonly<Record<string, readonly string[]>> = {
   'invoice.payment_action_required': ['paid', 'voided'],
 }
 
+/** The object they are stored with is the Stripe customer. */
+const paymentMethodEvents: ReadonlySet<string> = new Set(['payment_method.attached', 'customer.updated'])
+
 /** Delivers Stripe's events to the workflows that wait for them; returns how many were taken. */
 export async function deliverInbox(deps: RelayDeps): Promise<number> {
   return await deps.db.transaction().execute(async (trx) => {
@@ -45,8 +49,9 @@ type Outcome = { readonly outcome: string } | { readonly later: string }
 
 async function outcomeOf(deps: RelayDeps, event: StripeEventRow): Promise<Outcome> {
   const statuses = confirmed[event.type]
-  if (statuses === undefined) return { outcome: 'ignored' }
   try {
+    if (paymentMethodEvents.has(event.type)) return await newPaymentMethod(deps, event)
+    if (statuses === undefined) return { outcome: 'ignored' }
     const invoice = await invoiceOfStripeEvent(deps.db, event)
     if (!invoice) return unknown(event)
     if (statuses.includes(invoice.status)) return { outcome: 'confirmed' }
@@ -57,6 +62,16 @@ async function outcomeOf(deps: RelayDeps, event: StripeEventRow): Promise<Outcom
   } catch (error) {
     return { later: error instanceof Error ? error.message : String(error) }
   }
+}
+
+/** The invoices that waited for another payment method are collected now (rule 32). The mark comes before the signal. */
+async function newPaymentMethod(deps: RelayDeps, event: StripeEventRow): Promise<Outcome> {
+  const invoices = await takeNewPaymentMethod(deps.db, {
+    appId: event.appId,
+    stripeCustomerId: event.objectId,
+  })
+  for (const invoice of invoices) await signal(deps, invoice, event)
+  return { outcome: invoices.length === 0 ? 'ignored' : 'signalled' }
 }
 
 /** Not ours, or not committed yet. */
