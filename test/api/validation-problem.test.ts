@@ -1,0 +1,23 @@
+import { expect, test } from 'vitest'
+import { describeValidation } from '../../src/api/plugins/validation-problem.ts'
+
+const failedConstant = (allowedValue: string, instancePath = '/statuses/0') => ({
+  keyword: 'const',
+  instancePath,
+  schemaPath: '',
+  params: { allowedValue },
+})
+
+test('a value outside a union of constants is told every one of them', () => {
+  const errors = [failedConstant('draft'), failedConstant('paid'), failedConstant('other', '/kind')]
+  expect(describeValidation(errors, 'querystring')).toEqual({
+    field: 'statuses[0]',
+    detail: 'statuses[0] must be one of "draft", "paid".',
+  })
+})
+
+test('a single constant is told alone', () => {
+  expect(describeValidation([failedConstant('1.0', '/specversion')], 'body').detail).toBe(
+    'specversion must be "1.0".',
+  )
+})
