@@ -68,10 +68,10 @@ const subscribe = async (customerId: string, more: object = {}): Promise<string>
     })
   ).id
 
-const settled = async (customerId: string): Promise<Invoice> => {
+const paid = async (customerId: string): Promise<Invoice> => {
   const items = await waitFor(
     async () => await invoicesOf(customerId),
-    (found) => found.length > 0 && found.every(({ status }) => status !== 'issuing'),
+    (found) => found.length > 0 && found.every(({ status }) => status === 'paid'),
   )
   const first = items[0]
   if (!first) throw new Error('no invoice')
@@ -94,8 +94,11 @@ test('an e-mailed invoice whose customer’s card failed on Stripe’s page goes
   })
   await installation.call('PUT', `/api/v1/billing/customers/${customer.id}`, { billingProfileId: profile.id })
   await subscribe(customer.id)
-  const invoice = await settled(customer.id)
-  await fetch(invoice.hostedInvoiceUrl ?? '', {
+  const invoice = await waitFor(
+    async () => (await invoicesOf(customer.id))[0],
+    (found) => found?.status === 'issued',
+  )
+  await fetch(invoice?.hostedInvoiceUrl ?? '', {
     method: 'POST',
     body: new URLSearchParams({ card: '4000000000000341' }),
   })
@@ -107,7 +110,7 @@ test('rule 32: what a missing card left unpaid is collected when one is added', 
   const own = await onOwnClock()
   const customer = await addCustomer(installation, own, { key: 'card-gone' })
   await subscribe(customer.id)
-  expect((await settled(customer.id)).status).toBe('paid')
+  await paid(customer.id)
   const { sandboxUrl } = installation
   const cards = await stripeGet<{ data: HasId[] }>(
     sandboxUrl,
@@ -131,7 +134,7 @@ test('rule 30: an invoice that was paid without our knowing is not voided: it is
   const own = await onOwnClock()
   const customer = await addCustomer(installation, own, { key: 'paid-unseen' })
   await subscribe(customer.id)
-  const { id } = await settled(customer.id)
+  const { id } = await paid(customer.id)
   await dbOf()
     .updateTable('invoices')
     .set({ status: 'issued', paidAt: null, hasWorkflow: true, nextDueAt: new Date('2026-01-02') })
@@ -163,7 +166,7 @@ test('every command gets its answer, also one that comes while the last step end
 test('a cancelation is not withdrawn while a subscription that follows is being made', async () => {
   const customer = await addCustomer(installation, scenario, { key: 'overlap' })
   const id = await subscribe(customer.id)
-  await settled(customer.id)
+  await paid(customer.id)
   const asOfMs = Date.parse(start)
   const step = async (command: Parameters<typeof stepSubscription>[1]['command'] & object) =>
     await stepSubscription(dbOf(), { subscriptionId: id, asOfMs, command, newId: ulid, jitterWindowMs: 0 })
@@ -206,7 +209,7 @@ test('rule 32: the end of dunning cancels as of what was billed when more was bi
   const own = await onOwnClock()
   const customer = await addCustomer(installation, own, { key: 'billed-on' })
   const id = await subscribe(customer.id)
-  await settled(customer.id)
+  await paid(customer.id)
   await advanceTo(installation, own.clockId, '2026-02-01T00:00:00Z')
   const [invoice] = await invoicesOf(customer.id)
   const payload = { invoiceId: invoice?.id, effectiveAtMs: Date.parse('2026-01-20T00:00:00Z') }
