@@ -181,7 +181,8 @@ function stripeChecks(db: Database, targets: CheckTargets): readonly Check[] {
       name: 'Stripe webhook',
       next: 'set PUBLIC_URL to where Stripe reaches the API, and install the app again',
       run: async () => {
-        const app = await defaultStripeApp(db)
+        const app = await findDefaultApp(db)
+        if (app === null) return 'none yet: it comes with the app'
         const { gateway, stored } = storedApp(app, targets)
         if (stored.webhookEndpointId === null) return 'none; events are polled by the worker'
         const state = await gateway.checkWebhookEndpoint(stored)

@@ -85,5 +85,6 @@ export function invoiceTable(invoices: readonly DemoInvoice[]): string {
   })
   for (const one of invoices)
     table.push([one.number, one.customer, one.period, `${one.total} ${one.currency}`, one.status])
-  return table.toString()
+  // Two months in one row would puzzle: it is what the invoice's lines cover.
+  return `${table.toString()}\nEach invoice bills the usage of the month that ended and the base fee of the one that begins.`
 }
