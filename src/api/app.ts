@@ -15,6 +15,7 @@ import { billingProfileRoutes } from './routes/billing-profiles.ts'
 import { customerAppRoutes } from './routes/customer-apps.ts'
 import { customerOverrideRoutes } from './routes/customer-overrides.ts'
 import { customerRoutes } from './routes/customers.ts'
+import { lateUsageRoutes } from './routes/late-usage.ts'
 import { marketplaceRoutes } from './routes/marketplace.ts'
 import { featureRoutes } from './routes/features.ts'
 import { healthRoutes } from './routes/health.ts'
@@ -83,6 +84,7 @@ export async function buildApp(deps: ApiDeps, options: AppOptions = {}): Promise
   await app.register(testClockRoutes(deps))
   await app.register(subscriptionRoutes(deps))
   await app.register(upcomingInvoiceRoutes(deps))
+  await app.register(lateUsageRoutes(deps))
   await app.register(invoiceRoutes(deps))
   await app.register(invoiceActionRoutes(deps))
   await app.register(stripeWebhookRoutes(deps))

@@ -5,35 +5,18 @@ import { carriedBalance } from '../db/stores/ledger.ts'
 import type { SubscriptionRow } from '../db/stores/subscriptions.ts'
 import { currentCutoff } from '../db/stores/usage-query.ts'
 import { currency } from '../domain/currency.ts'
-import { Decimal } from '../domain/decimal.ts'
 import { planTotals } from '../domain/invoice-arithmetic.ts'
 import type { Totals } from '../domain/invoice-arithmetic.ts'
-import type { RateCard } from '../domain/rate-card.ts'
-import { lateDifference, rateItem } from '../domain/rating.ts'
+import { rateItem } from '../domain/rating.ts'
 import type { RatedItem } from '../domain/rating.ts'
 import { closingAfter, itemsAt } from '../domain/schedule.ts'
 import type { BillableItem, Closing } from '../domain/schedule.ts'
+import { itemOfSlice, rateLate } from './late-rating.ts'
 import { lateWindowStartMs } from './late-usage.ts'
+import type { PlannedLine, RatingContext } from './planned-line.ts'
 import { meterQuantity, usageMeters } from './metering.ts'
-import type { UsageMeters } from './metering.ts'
 import type { BillingSettings } from './settings.ts'
 import { termsOf } from './terms.ts'
-
-/** A line of a planned invoice: what is billed, how it was rated, and (usage) the slice's total after this invoice. */
-export interface PlannedLine {
-  readonly kind: 'flat' | 'usage' | 'late_usage'
-  readonly item: BillableItem
-  readonly rated: RatedItem
-  /** Usage only: the quantity and amount of the whole slice over all invoices, which later differences start from. */
-  readonly slice: RatedSlice | null
-}
-
-interface RatedSlice {
-  readonly quantity: string
-  readonly billedMinor: bigint
-  /** Of the customer when the slice was first rated; later changes do not move what was billed (rule 23). */
-  readonly subjectKeys: readonly string[]
-}
 
 /** Everything a closing will do, computed and not yet done: what the preview shows is what the close executes. */
 export interface ClosingPlan {
@@ -67,7 +50,7 @@ export async function planClosing(db: Db, request: PlanRequest): Promise<Closing
   const late = await lateCandidates(db, request)
   const keys = [...items, ...late.map(itemOfSlice)].flatMap((item) => item.featureKey ?? [])
   const meters = await usageMeters(db, keys)
-  const context: RatingContext = { subscription, settings, meters, cutoff }
+  const context: PlanContext = { subscription, settings, meters }
 
   const lines: PlannedLine[] = []
   for (const item of items) lines.push(await rateOne(db, context, item))
@@ -85,14 +68,9 @@ export async function planClosing(db: Db, request: PlanRequest): Promise<Closing
   return { subscription, settings, closing, reason, isLast, cutoff, lines, totals }
 }
 
-interface RatingContext {
-  readonly subscription: SubscriptionRow
-  readonly settings: BillingSettings
-  readonly meters: UsageMeters
-  readonly cutoff: string
-}
+type PlanContext = RatingContext & { readonly settings: BillingSettings }
 
-async function rateOne(db: Db, context: RatingContext, item: BillableItem): Promise<PlannedLine> {
+async function rateOne(db: Db, context: PlanContext, item: BillableItem): Promise<PlannedLine> {
   const options = {
     currency: currency(context.subscription.currency),
     proRating: context.subscription.proRatingEnabled,
@@ -114,57 +92,10 @@ async function rateOne(db: Db, context: RatingContext, item: BillableItem): Prom
 
 /** Slices that were closed before, within the policy's window (rule 9). */
 async function lateCandidates(db: Db, request: PlanRequest): Promise<readonly RatedUsageRow[]> {
-  const { settings, closing, subscription } = request
+  const { settings, closing, subscription, reason } = request
   if (settings.lateUsage.policy !== 'bill_on_next') return []
-  const from = new Date(lateWindowStartMs(settings.lateUsage, closing.atMs, subscription.timezone))
+  // A correction comes the window's length after the end: it looks at what was in the window then.
+  const windowEndMs = reason === 'correction' ? (closing.previousMs ?? closing.atMs) : closing.atMs
+  const from = new Date(lateWindowStartMs(settings.lateUsage, windowEndMs, subscription.timezone))
   return await ratedUsageSince(db, subscription.id, { from, to: new Date(closing.atMs) })
-}
-
-async function rateLate(db: Db, context: RatingContext, slice: RatedUsageRow): Promise<PlannedLine | null> {
-  const item = itemOfSlice(slice)
-  const options = {
-    currency: currency(context.subscription.currency),
-    proRating: context.subscription.proRatingEnabled,
-  }
-  const { subjectKeys, usageCutoff } = slice
-  const { meters } = context
-  const meteredQuantity = await meterQuantity(
-    db,
-    { meters, subjects: subjectKeys, unseenBy: usageCutoff },
-    item,
-  )
-  if (meteredQuantity === 'nothing_new') return null
-  const now = rateItem(item, { ...options, meteredQuantity })
-  const billedMinor = BigInt(slice.billedMinor)
-  const rated = lateDifference({
-    item,
-    now,
-    billedMinor,
-    billedQuantity: new Decimal(slice.quantity),
-    currency: options.currency,
-  })
-  if (rated === null) return null
-  return {
-    kind: 'late_usage',
-    item,
-    rated,
-    slice: { quantity: now.meteredQuantity ?? '0', billedMinor: billedMinor + rated.totalMinor, subjectKeys },
-  }
-}
-
-/** A stored slice as the item it was rated from. */
-function itemOfSlice(slice: RatedUsageRow): BillableItem {
-  const service = { from: slice.serviceFrom.getTime(), to: slice.serviceTo.getTime() }
-  return {
-    lineKey: slice.lineKey,
-    phaseKey: slice.phaseKey,
-    // Written by this module from a validated plan.
-    rateCard: slice.rateCard as unknown as RateCard,
-    featureKey: slice.featureKey,
-    kind: 'usage',
-    service,
-    fullService: { from: slice.fullServiceFrom.getTime(), to: slice.fullServiceTo.getTime() },
-    billing: service,
-    invoiceAtMs: service.to,
-  }
 }

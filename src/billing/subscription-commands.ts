@@ -1,5 +1,6 @@
 import type { Db } from '../db/connection.ts'
 import { lockCustomer, overlappingSubscription } from '../db/stores/subscription-create.ts'
+import { isFeeCut } from '../db/stores/closings.ts'
 import { recordCommand } from '../db/stores/subscriptions.ts'
 import type { SubscriptionPatch, SubscriptionRow } from '../db/stores/subscriptions.ts'
 import { assertNever, DomainError } from '../domain/errors.ts'
@@ -61,6 +62,12 @@ async function unschedule(db: Db, row: SubscriptionRow): Promise<SubscriptionPat
     throw new DomainError(
       'conflict',
       `it ended at ${row.activeTo.toISOString()} and its final invoice is made`,
+    )
+  }
+  if (await isFeeCut(db, row.id, row.activeTo)) {
+    throw new DomainError(
+      'conflict',
+      `a fee was billed only up to ${row.activeTo.toISOString()} because of the cancelation; subscribe again from then on`,
     )
   }
   // Held until this has committed: a subscription that is made meanwhile sees that this one goes on.

@@ -47,8 +47,12 @@ export async function stepSubscription(db: Database, options: StepOptions): Prom
       refused = error
     }
   }
+  const isReleased = command?.kind === 'release' && refused === null
   try {
-    const stepped = await withSnapshot(db, async (trx) => await billWhatIsDue(trx, options))
+    const stepped = await withSnapshot(
+      db,
+      async (trx) => await billWhatIsDue(trx, { ...options, isReleased }),
+    )
     return { ...stepped, refused }
   } catch (error) {
     await noteObstacle(db, options, error)
@@ -82,15 +86,17 @@ function inWords(command: SubscriptionRequest): string {
   }
 }
 
-async function billWhatIsDue(db: Db, options: StepOptions): Promise<Omit<SubscriptionStepResult, 'refused'>> {
+async function billWhatIsDue(
+  db: Db,
+  options: StepOptions & { readonly isReleased: boolean },
+): Promise<Omit<SubscriptionStepResult, 'refused'>> {
   const row = await mustLock(db, options.subscriptionId)
   if (row.lifecycle === 'parked') return { row, next: null }
   const settings = await loadSettings(db, row.customerId)
   const due = nextStep(row, settings, options.jitterWindowMs)
   if (due === null || due.dueMs > options.asOfMs)
     return await writeNext(db, { row, settings, options, next: due })
-  const isReleased = options.command?.kind === 'release'
-  const reason = isReleased ? null : await absurdity(db, row, { ...due, nowMs: options.asOfMs })
+  const reason = options.isReleased ? null : await absurdity(db, row, { ...due, nowMs: options.asOfMs })
   if (reason !== null) return await park(db, row, options, reason)
   const plan = await planClosing(db, {
     subscription: row,

@@ -7,6 +7,7 @@ import { eventSchemas } from './events.ts'
 import { featureSchemas } from './features.ts'
 import { infoSchemas } from './info.ts'
 import { invoiceSchemas } from './invoices.ts'
+import { lateUsageSchemas } from './late-usage.ts'
 import { meterSchemas } from './meters.ts'
 import { planSchemas } from './plans.ts'
 import { priceSchemas } from './prices.ts'
@@ -28,4 +29,5 @@ export const schemas: readonly TSchema[] = [
   ...testClockSchemas,
   ...subscriptionSchemas,
   ...invoiceSchemas,
+  ...lateUsageSchemas,
 ]

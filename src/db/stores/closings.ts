@@ -79,3 +79,18 @@ export async function upsertRatedUsage(db: Db, rows: readonly Insertable<RatedUs
     )
     .execute()
 }
+
+/** Whether a fee in advance was billed short because the subscription was to end: the rest would be billed by nobody. */
+export async function isFeeCut(db: Db, subscriptionId: string, activeTo: Date): Promise<boolean> {
+  const row = await db
+    .selectFrom('invoiceLines')
+    .innerJoin('invoices', 'invoices.id', 'invoiceLines.invoiceId')
+    .select('invoiceLines.id')
+    .where('invoices.subscriptionId', '=', subscriptionId)
+    .where('invoiceLines.kind', '=', 'flat')
+    .where('invoiceLines.serviceTo', '=', activeTo)
+    .where('invoiceLines.fullServiceTo', '>', activeTo)
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
+}
