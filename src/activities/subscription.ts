@@ -13,6 +13,8 @@ export function subscriptionActivities(deps: ActivityDeps): SubscriptionActiviti
     advanceSubscription: async ({ subscriptionId, asOfMs, command }) =>
       await withHeartbeat(async () => {
         const { newId, jitterWindowMs } = deps
+        // What an earlier run closed and did not get to collect does not wait for this step to succeed.
+        await collectInlineInvoices(deps, subscriptionId, asOfMs)
         const result = await stepSubscription(deps.db, {
           subscriptionId,
           asOfMs,
@@ -20,13 +22,20 @@ export function subscriptionActivities(deps: ActivityDeps): SubscriptionActiviti
           jitterWindowMs,
           ...(command && { command }),
         })
-        // Also what an earlier run of this step closed and did not get to collect.
-        for (const invoice of await inlineInvoices(deps.db, subscriptionId))
-          await collectInline(deps, invoice, asOfMs)
+        await collectInlineInvoices(deps, subscriptionId, asOfMs)
         deps.kickRelay()
         return toStep(result)
       }),
   }
+}
+
+async function collectInlineInvoices(
+  deps: ActivityDeps,
+  subscriptionId: string,
+  asOfMs: number,
+): Promise<void> {
+  for (const invoice of await inlineInvoices(deps.db, subscriptionId))
+    await collectInline(deps, invoice, asOfMs)
 }
 
 /**
