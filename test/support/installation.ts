@@ -88,9 +88,10 @@ export async function startInstallation(): Promise<Installation> {
     // Every request that the product sent in the test is one that Stripe documents.
     await assertJournalMatchesSpec(sandbox.url)
     await app.close()
+    // While the worker still answers: the relay may be waiting for a command to be carried out.
+    await relay.stop()
     worker.shutdown()
     await running
-    await relay.stop()
     await connection.close()
     await sandbox.close()
     await database.drop()
