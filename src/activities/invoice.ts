@@ -2,6 +2,8 @@ import type { InvoiceRow } from '../db/stores/invoices.ts'
 import { currency } from '../domain/currency.ts'
 import { isErrorCode } from '../domain/errors.ts'
 import { displayMinor } from '../domain/money.ts'
+import { settledStatuses } from '../domain/invoice-state.ts'
+import type { InvoiceStatus } from '../domain/invoice-state.ts'
 import type { InvoiceActivities, InvoiceStep, Refusal } from './contracts.ts'
 import type { ActivityDeps } from './deps.ts'
 import { verdictOf } from './failures.ts'
@@ -37,11 +39,8 @@ function refusalOf(error: unknown): Refusal | null {
   return { code, message: verdict.message }
 }
 
-/** `uncollectible` is final for the workflow: a payment that comes all the same starts a new run by its webhook. */
-const settledStatuses = new Set(['paid', 'voided', 'uncollectible'])
-
 function toStep(row: InvoiceRow): InvoiceStep {
-  const final = settledStatuses.has(row.status)
+  const final = settledStatuses.includes(row.status as InvoiceStatus)
   const state = row.substatus === null ? row.status : `${row.status} (${row.substatus})`
   const total = displayMinor(BigInt(row.totalMinor), currency(row.currency))
   const reason = row.statusReason === null ? '' : `: ${row.statusReason}`

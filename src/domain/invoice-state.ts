@@ -144,6 +144,12 @@ export function isCollecting(status: InvoiceStatus): boolean {
   return status === 'issued' || status === 'payment_processing' || status === 'overdue'
 }
 
+/**
+ * Nothing of ours is left to do, so no workflow runs for it and no clock waits for it. `uncollectible` is among them: a
+ * payment that comes all the same is booked by its webhook.
+ */
+export const settledStatuses: readonly InvoiceStatus[] = ['paid', 'voided', 'uncollectible']
+
 /** Whether nothing happens to the invoice any more. */
 export function isFinal(status: InvoiceStatus): boolean {
   return Object.keys(invoiceTransitions[status]).length === 0

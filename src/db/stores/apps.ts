@@ -5,6 +5,7 @@ import { json, offsetOf } from '../page.ts'
 import type { Page, PageRequest } from '../page.ts'
 import type { Apps, CustomerApps, DB } from '../types.gen.ts'
 import { isUniqueViolation } from '../unique-violation.ts'
+import { settledStatuses } from '../../domain/invoice-state.ts'
 
 /** An installed Stripe account; its secrets are sealed. */
 export interface AppRow extends Omit<Selectable<Apps>, 'metadata'> {
@@ -169,7 +170,7 @@ export async function findAppUse(db: Db, id: string): Promise<string | null> {
     .select('id')
     .where('appId', '=', id)
     .where('deletedAt', 'is', null)
-    .where('status', 'not in', ['paid', 'voided', 'uncollectible'])
+    .where('status', 'not in', settledStatuses)
     .limit(1)
     .executeTakeFirst()
   return invoice === undefined ? null : `the invoice ${invoice.id}`

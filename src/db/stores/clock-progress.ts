@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { Selectable } from 'kysely'
 import type { Db } from '../connection.ts'
 import type { TestClocks } from '../types.gen.ts'
+import { settledStatuses } from '../../domain/invoice-state.ts'
 
 export type TestClockRow = Selectable<TestClocks>
 
@@ -56,7 +57,7 @@ export async function clockSubjects(db: Db, testClockId: string): Promise<readon
     .innerJoin('customers', 'customers.id', 'invoices.customerId')
     .select(['invoices.id', 'invoices.nextDueAt'])
     .where('customers.testClockId', '=', testClockId)
-    .where('invoices.status', 'not in', ['paid', 'voided', 'uncollectible'])
+    .where('invoices.status', 'not in', settledStatuses)
     .execute()
   return [
     ...subscriptions.map((row) => ({ kind: 'subscription' as const, ...row })),

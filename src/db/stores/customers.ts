@@ -7,6 +7,7 @@ import type { Ordering, Page, PageRequest } from '../page.ts'
 import type { Customers, DB } from '../types.gen.ts'
 import { isUniqueViolation } from '../unique-violation.ts'
 import type { SubscriptionRow } from './subscriptions.ts'
+import { settledStatuses } from '../../domain/invoice-state.ts'
 
 export interface PostalAddress {
   country?: string
@@ -243,7 +244,7 @@ export async function findCustomerUse(db: Db, id: string): Promise<string | null
     .select('id')
     .where('customerId', '=', id)
     .where('deletedAt', 'is', null)
-    .where('status', 'not in', ['paid', 'voided', 'uncollectible'])
+    .where('status', 'not in', settledStatuses)
     .limit(1)
     .executeTakeFirst()
   return invoice === undefined ? null : `the invoice ${invoice.id}`

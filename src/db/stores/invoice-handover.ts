@@ -1,6 +1,7 @@
 import type { Database, Db } from '../connection.ts'
 import type { InvoiceRow } from './invoices.ts'
 import { insertOutbox } from './outbox.ts'
+import { settledStatuses } from '../../domain/invoice-state.ts'
 
 /** Invoices that the subscription's own step is collecting: not settled, and without a workflow. */
 export async function inlineInvoices(db: Db, subscriptionId: string): Promise<readonly InvoiceRow[]> {
@@ -9,7 +10,7 @@ export async function inlineInvoices(db: Db, subscriptionId: string): Promise<re
     .selectAll()
     .where('subscriptionId', '=', subscriptionId)
     .where('hasWorkflow', '=', false)
-    .where('status', 'not in', ['paid', 'voided', 'uncollectible'])
+    .where('status', 'not in', settledStatuses)
     .orderBy('closingAt')
     .execute()
 }
