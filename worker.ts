@@ -30,13 +30,13 @@ async function main(): Promise<void> {
   const temporal = temporalGateway(new Client({ connection, namespace: config.temporal.namespace }), {
     taskQueue: config.temporal.taskQueue,
   })
-  const relay = startRelay({ db, temporal, newId: ulid, log })
   const stripe = createStripeGateway({
     masterKey: config.masterKey,
     allowLiveKeys: config.stripe.allowLiveKeys,
     // Another address than Stripe's own is a sandbox: it has no limits.
     ...(config.stripe.baseUrl !== undefined && { baseUrl: config.stripe.baseUrl, limits: false }),
   })
+  const relay = startRelay({ db, temporal, stripe, newId: ulid, log })
   const polling = startEventPolling({ db, stripe, log })
   const activities = createActivities({
     db,

@@ -27,6 +27,18 @@ export type Numeric = ColumnType<string, number | string, number | string>;
 
 export type Timestamp = ColumnType<Date, Date | string, Date | string>;
 
+export interface AccessRequests {
+  customerId: string;
+  featureKey: string | null;
+  grantedAt: Timestamp | null;
+  id: string;
+  metadata: Json | null;
+  requestedAt: Timestamp;
+  status: string;
+  subscriptionId: string | null;
+  updatedAt: Generated<Timestamp>;
+}
+
 export interface ApiKeys {
   createdAt: Generated<Timestamp>;
   id: string;
@@ -42,32 +54,44 @@ export interface Apps {
   apiKeyEncrypted: string | null;
   apiKeyMask: string | null;
   createdAt: Generated<Timestamp>;
+  customerPortalUrl: string | null;
   deletedAt: Timestamp | null;
   description: string | null;
   eventsCursor: string | null;
   id: string;
   livemode: Generated<boolean>;
   metadata: Json | null;
+  missingPermissions: Generated<string[]>;
   name: string;
+  setup: Generated<string>;
   status: Generated<string>;
+  statusReason: string | null;
   stripeAccountId: string | null;
   type: string;
   updatedAt: Generated<Timestamp>;
   webhookEndpointId: string | null;
   webhookSecretEncrypted: string | null;
+  webhookSecretPreviousEncrypted: string | null;
+  webhookSecretPreviousUntil: Timestamp | null;
 }
 
 export interface BillingOverrides {
+  access: Json | null;
   billingProfileId: string | null;
   createdAt: Generated<Timestamp>;
   customerId: string;
+  dunning: Json | null;
+  lateUsage: Json | null;
+  stripe: Json | null;
   updatedAt: Generated<Timestamp>;
   workflow: Json | null;
 }
 
 export interface BillingProfiles {
+  access: Generated<Json>;
   appId: string;
   createdAt: Generated<Timestamp>;
+  defaultCurrency: string | null;
   deletedAt: Timestamp | null;
   description: string | null;
   dunning: Json;
@@ -76,6 +100,7 @@ export interface BillingProfiles {
   lateUsage: Json;
   metadata: Json | null;
   name: string;
+  stripe: Generated<Json>;
   supplier: Json;
   updatedAt: Generated<Timestamp>;
   workflow: Json;
@@ -100,6 +125,7 @@ export interface CustomerApps {
   customerId: string;
   stripeCustomerId: string;
   stripeDefaultPaymentMethodId: string | null;
+  stripeDeletedAt: Timestamp | null;
   stripeTestClockId: string | null;
   updatedAt: Generated<Timestamp>;
 }
@@ -173,6 +199,18 @@ export interface IdempotencyKeys {
   method: string;
   path: string;
   status: number | null;
+}
+
+export interface InvoiceAdjustments {
+  amountMinor: Int8;
+  at: Timestamp;
+  currency: string;
+  id: string;
+  invoiceId: string;
+  kind: string;
+  reason: string | null;
+  status: string;
+  updatedAt: Generated<Timestamp>;
 }
 
 export interface InvoiceCommands {
@@ -252,7 +290,10 @@ export interface Invoices {
   periodFrom: Timestamp;
   periodTo: Timestamp;
   quantitySnapshottedAt: Timestamp | null;
+  ratedAt: Timestamp | null;
+  runs: Generated<number>;
   sentAt: Timestamp | null;
+  sentToStripeAt: Timestamp | null;
   status: string;
   statusCode: string | null;
   statusReason: string | null;
@@ -260,12 +301,14 @@ export interface Invoices {
   stripeHostedUrl: string | null;
   stripeInvoiceId: string | null;
   stripePdfUrl: string | null;
+  stripeSnapshot: Generated<Json>;
   subscriptionId: string;
   substatus: string | null;
   subtotalMinor: Int8;
   supplierSnapshot: Json;
   syncGeneration: Generated<number>;
   taxMinor: Generated<Int8>;
+  taxOutcome: string | null;
   totalMinor: Int8;
   uncollectibleAt: Timestamp | null;
   updatedAt: Generated<Timestamp>;
@@ -314,6 +357,7 @@ export interface Outbox {
 }
 
 export interface Plans {
+  accessGate: string | null;
   billingCadence: string;
   createdAt: Generated<Timestamp>;
   currency: string;
@@ -360,7 +404,47 @@ export interface StripeEvents {
   outcome: string | null;
   processedAt: Timestamp | null;
   receivedAt: Generated<Timestamp>;
+  sourceId: string | null;
   type: string;
+}
+
+export interface StripeItems {
+  amountMinor: Int8;
+  createdAt: Generated<Timestamp>;
+  description: string;
+  id: string;
+  invoiceId: string;
+  lineKey: string;
+  sequence: number;
+  stripeInvoiceId: string | null;
+  stripeInvoiceStatus: string | null;
+  stripeItemId: string | null;
+  updatedAt: Generated<Timestamp>;
+}
+
+export interface StripePlanMappings {
+  appId: string;
+  createdAt: Generated<Timestamp>;
+  planKey: string;
+  planVersion: number | null;
+  stripePriceId: string;
+  updatedAt: Generated<Timestamp>;
+}
+
+export interface StripeSubscriptionImports {
+  appId: string;
+  createdAt: Generated<Timestamp>;
+  reason: string | null;
+  status: string;
+  stripeSubscriptionId: string;
+  subscriptionId: string | null;
+  updatedAt: Generated<Timestamp>;
+}
+
+export interface SubscriptionAccess {
+  invoiceId: string;
+  openedAt: Timestamp;
+  subscriptionId: string;
 }
 
 export interface SubscriptionCommands {
@@ -372,6 +456,7 @@ export interface SubscriptionCommands {
 }
 
 export interface Subscriptions {
+  accessGate: Generated<string>;
   activeFrom: Timestamp;
   activeTo: Timestamp | null;
   billingAnchor: Timestamp;
@@ -394,6 +479,8 @@ export interface Subscriptions {
   planKey: string | null;
   planVersion: number | null;
   proRatingEnabled: boolean;
+  stripeAppId: string | null;
+  stripeSubscriptionId: string | null;
   timezone: string;
   updatedAt: Generated<Timestamp>;
   version: Generated<number>;
@@ -422,6 +509,7 @@ export interface Timeline {
 }
 
 export interface DB {
+  accessRequests: AccessRequests;
   apiKeys: ApiKeys;
   apps: Apps;
   billingOverrides: BillingOverrides;
@@ -434,6 +522,7 @@ export interface DB {
   events: Events;
   features: Features;
   idempotencyKeys: IdempotencyKeys;
+  invoiceAdjustments: InvoiceAdjustments;
   invoiceCommands: InvoiceCommands;
   invoiceLines: InvoiceLines;
   invoiceNumberSequences: InvoiceNumberSequences;
@@ -444,6 +533,10 @@ export interface DB {
   plans: Plans;
   ratedUsage: RatedUsage;
   stripeEvents: StripeEvents;
+  stripeItems: StripeItems;
+  stripePlanMappings: StripePlanMappings;
+  stripeSubscriptionImports: StripeSubscriptionImports;
+  subscriptionAccess: SubscriptionAccess;
   subscriptionCommands: SubscriptionCommands;
   subscriptions: Subscriptions;
   testClocks: TestClocks;

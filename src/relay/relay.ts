@@ -1,4 +1,5 @@
 import type { Database } from '../db/connection.ts'
+import type { StripeGateway } from '../stripe/types.ts'
 import type { TemporalGateway } from '../temporal/gateway.ts'
 import { deliverInbox } from './inbox.ts'
 import { deliverOutbox } from './outbox.ts'
@@ -6,6 +7,8 @@ import { deliverOutbox } from './outbox.ts'
 export interface RelayDeps {
   readonly db: Database
   readonly temporal: TemporalGateway
+  /** What an event is about is fetched (rule 30). */
+  readonly stripe: StripeGateway
   readonly newId: () => string
   readonly log: { readonly warn: (fields: object, message: string) => void }
 }

@@ -33,11 +33,11 @@ const db = openDatabase({
   maxConnections: config.databasePoolSize,
 })
 const temporal = temporalGateway(client, { taskQueue: config.temporal.taskQueue })
-const relay = startRelay({ db, temporal, newId: ulid, log })
 const stripe = createStripeGateway({
   masterKey: config.masterKey,
   ...(config.stripe.baseUrl !== undefined && { baseUrl: config.stripe.baseUrl, limits: false }),
 })
+const relay = startRelay({ db, temporal, stripe, newId: ulid, log })
 const activities = createActivities({
   db: withCommitPoints(db, kill),
   stripe: withKillPoints(stripe, { kill, group: 'stripe' }),

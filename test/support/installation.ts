@@ -44,7 +44,7 @@ export async function startInstallation(): Promise<Installation> {
   const client = new Client({ connection })
   const temporal = temporalGateway(client, { taskQueue })
   const stripe = createStripeGateway({ masterKey: MASTER_KEY, baseUrl: sandbox.url, limits: false })
-  const relay = startRelay({ db, temporal, newId: ulid, log })
+  const relay = startRelay({ db, temporal, stripe, newId: ulid, log })
   const activities = createActivities({
     db,
     stripe,

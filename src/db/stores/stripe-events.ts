@@ -26,6 +26,7 @@ export async function insertStripeEvent(db: Db, appId: string, event: NewStripeE
       type: event.type,
       // What can be acted on: the invoice, else the customer whose payment methods changed.
       objectId: event.stripeInvoiceId ?? event.stripeCustomerId ?? event.objectId,
+      sourceId: event.objectId,
       invoiceId: event.invoiceId,
       createdAt: new Date(event.createdMs),
     })

@@ -1,0 +1,15 @@
+import { wakeInvoice } from './handlers/invoice.ts'
+import type { EventHandler } from './handlers/outcome.ts'
+import { newPaymentMethod } from './handlers/payment-method.ts'
+
+/** What is done about each type of event; a type that is not here is ignored. The statuses are what it merely confirms. */
+export const eventHandlers: Readonly<Record<string, EventHandler>> = {
+  'invoice.paid': wakeInvoice(['paid']),
+  'invoice.payment_succeeded': wakeInvoice(['paid']),
+  'invoice.voided': wakeInvoice(['voided', 'paid']),
+  'invoice.marked_uncollectible': wakeInvoice(['uncollectible', 'paid', 'voided']),
+  'invoice.payment_failed': wakeInvoice(['paid', 'voided', 'uncollectible', 'issued', 'overdue']),
+  'invoice.payment_action_required': wakeInvoice(['paid', 'voided']),
+  'payment_method.attached': newPaymentMethod,
+  'customer.updated': newPaymentMethod,
+}

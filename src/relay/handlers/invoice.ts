@@ -1,0 +1,43 @@
+import { invoiceOfStripeEvent } from '../../db/stores/stripe-events.ts'
+import type { InvoiceOfEvent, StripeEventRow } from '../../db/stores/stripe-events.ts'
+import type { RelayDeps } from '../relay.ts'
+import type { EventHandler, Outcome } from './outcome.ts'
+
+/** An event may come before our own commit (rule 30): an invoice that is unknown is looked for this many times. */
+const TRIES_UNKNOWN = 8
+/** The step that is collecting gets Stripe's reply itself; give it this many tries before a workflow is started. */
+const TRIES_INLINE = 6
+
+/** Wakes the invoice's workflow unless the invoice is already what the event says: one of `confirming`. */
+export function wakeInvoice(confirming: readonly string[]): EventHandler {
+  return async (deps, event) => {
+    const invoice = await invoiceOfStripeEvent(deps.db, event)
+    if (!invoice) return unknown(event)
+    if (confirming.includes(invoice.status)) return { outcome: 'confirmed' }
+    if (!invoice.hasWorkflow && event.attempts < TRIES_INLINE)
+      return { later: 'its own step is collecting it' }
+    await signalInvoice(deps, invoice, event)
+    return { outcome: 'signalled' }
+  }
+}
+
+/** Not ours, or not committed yet. */
+function unknown(event: StripeEventRow): Outcome {
+  return event.attempts < TRIES_UNKNOWN ? { later: 'no such invoice yet' } : { outcome: 'not_ours' }
+}
+
+/** Wakes the workflow of an invoice, or starts it: it fetches the invoice and acts on what it is now. */
+export async function signalInvoice(
+  deps: RelayDeps,
+  invoice: InvoiceOfEvent,
+  event: StripeEventRow,
+): Promise<void> {
+  const start = {
+    invoiceId: invoice.id,
+    customerKey: invoice.customerKey ?? invoice.customerId,
+    status: invoice.status,
+    testNowMs: invoice.frozenTime?.getTime() ?? null,
+    nextDueMs: null,
+  }
+  await deps.temporal.signalInvoice(start, { eventId: event.eventId, type: event.type })
+}
