@@ -6,6 +6,9 @@ import { expandPaths } from './expand.ts'
 import type { Fault, Faults } from './faults.ts'
 import { fingerprint, inFlight, savedReply } from './idempotency.ts'
 import { newId } from './ids.ts'
+import { authenticate, maskKey } from './keys.ts'
+import { requirePermission } from './permissions.ts'
+import { ACCOUNT_ID } from './resources/account.ts'
 import type { Raw, Ready, Route } from './route.ts'
 import { createRouter } from './route.ts'
 import type { Store } from './store.ts'
@@ -43,32 +46,19 @@ interface Outcome {
   readonly body: string
 }
 
+/** What is known of a request beside itself. */
+interface Performance {
+  readonly requestId: string
+  readonly key: string | null
+  readonly fault: Fault | undefined
+  readonly account: string
+}
+
 const errorOutcome = (status: number, error: ErrorBody): Outcome => ({
   status,
   body: JSON.stringify({ error }),
 })
 const failure = (message: string): ErrorBody => ({ type: 'api_error', message })
-
-/** Secret and restricted test keys pass; live ones are refused with a reason, for a sandbox must never hold one. */
-function authenticate(headers: ApiRequest['headers']): void {
-  const { authorization = '' } = headers
-  const text = String(authorization)
-  const basic = /^Basic (.+)$/.exec(text)?.[1]
-  const key =
-    basic === undefined
-      ? text.replace(/^Bearer /, '')
-      : (Buffer.from(basic, 'base64').toString().split(':')[0] ?? '')
-  if (/^[rs]k_test_\w+$/.test(key)) return
-  const masked = key.length > 12 ? `${key.slice(0, 8)}****${key.slice(-4)}` : '****'
-  if (key === '')
-    throw refuse(
-      'You did not provide an API key. You need to provide your API key in the Authorization header.',
-      { status: 401 },
-    )
-  if (/^[rs]k_live_/.test(key))
-    throw refuse(`The local sandbox refuses live keys: ${masked}`, { status: 401 })
-  throw refuse(`Invalid API Key provided: ${masked}`, { status: 401 })
-}
 
 /** The replies of faults that come instead of executing; `saved` ones stay under the idempotency key. */
 function insteadOf(
@@ -112,10 +102,19 @@ export function createApi(deps: ApiDeps): (request: ApiRequest) => Promise<ApiRe
   const find = createRouter(deps.routes)
   const executing = new Set<string>()
 
-  const perform = (
-    request: ApiRequest,
-    [requestId, key, fault]: readonly [string, string | null, Fault | undefined],
-  ): Outcome => {
+  /** The account of the request's key, which must be valid and allowed to do this. */
+  const authorize = (request: ApiRequest): string => {
+    const authorization = headerOf(request, 'authorization') ?? ''
+    const key = authenticate(authorization, (id) => store.get('keys', id)?.revoked ?? null)
+    const record = store.get('keys', key)
+    const account = record?.account ?? ACCOUNT_ID
+    const pattern = find(request.method, request.path)?.route.pattern
+    const called = { method: request.method, expand: request.params['expand'] }
+    if (pattern !== undefined) requirePermission(record, [maskKey(key), account], { ...called, pattern })
+    return account
+  }
+
+  const perform = (request: ApiRequest, { requestId, key, fault, account }: Performance): Outcome => {
     const match = find(request.method, request.path)
     if (match === undefined) {
       throw refuse(
@@ -129,6 +128,7 @@ export function createApi(deps: ApiDeps): (request: ApiRequest) => Promise<ApiRe
       nowMs,
       origin: deps.origin(),
       request: { id: requestId, idempotency_key: key },
+      account,
     }
     const print = fingerprint(request.method, request.path, request.params)
     const save = ({ status, body }: Outcome) => {
@@ -163,7 +163,7 @@ export function createApi(deps: ApiDeps): (request: ApiRequest) => Promise<ApiRe
       'content-type': 'application/json',
       'stripe-version': versionOf(request),
     }
-    authenticate(request.headers)
+    const account = authorize(request)
     const fault = faults.take(request.method, request.path)
     const marked = fault === undefined ? {} : { fault: fault.kind }
     if (fault?.kind === 'reset_before') return { status: 0, headers, body: '', cut: 'reset', ...marked }
@@ -194,7 +194,7 @@ export function createApi(deps: ApiDeps): (request: ApiRequest) => Promise<ApiRe
     if (key !== null) executing.add(key)
     try {
       if (fault?.kind === 'latency') await sleep(fault.latencyMs ?? 1000)
-      const outcome = perform(request, [requestId, key, fault])
+      const outcome = perform(request, { requestId, key, fault, account })
       deps.changed()
       if (fault?.kind === 'latency_after') await sleep(fault.latencyMs ?? 1000)
       const cut =

@@ -7,6 +7,8 @@ export interface Context {
   readonly nowMs: () => number
   /** `http://127.0.0.1:port`, for the pages' addresses. */
   readonly origin: string
+  /** The account of the caller's key. */
+  readonly account?: string
   readonly request: { readonly id: string; readonly idempotency_key: string | null } | null
 }
 

@@ -25,6 +25,7 @@ const kinds: { readonly [T in Table]: string } = {
   balanceTransactions: 'customer balance transaction',
   deliveries: 'delivery',
   idempotency: 'key',
+  keys: 'key',
 }
 
 /** The record, or `No such …`: 404 for the path, 400 when `param` names where the id came from. */

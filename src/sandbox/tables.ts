@@ -164,6 +164,15 @@ export interface IdempotencyRecord {
   readonly savedMs: number
 }
 
+/** What is known of an API key; a key without a record may do everything. */
+export interface KeyRecord {
+  readonly id: string
+  /** Of a restricted key: `rak_customer_write`, …; null is all. */
+  readonly permissions: readonly string[] | null
+  readonly revoked: 'expired' | 'deleted' | null
+  readonly account: string | null
+}
+
 export interface Tables {
   readonly customers: CustomerRecord
   readonly paymentMethods: PaymentMethodRecord
@@ -187,6 +196,7 @@ export interface Tables {
   readonly balanceTransactions: BalanceTransactionRecord
   readonly deliveries: DeliveryRecord
   readonly idempotency: IdempotencyRecord
+  readonly keys: KeyRecord
 }
 export type Table = keyof Tables
 
@@ -240,5 +250,6 @@ const names: { readonly [T in Table]: true } = {
   balanceTransactions: true,
   deliveries: true,
   idempotency: true,
+  keys: true,
 }
 export const tableNames = Object.keys(names) as Table[]

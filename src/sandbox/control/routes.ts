@@ -1,43 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Context } from '../context.ts'
-import type { Deliverer } from '../deliveries.ts'
-import type { FaultRule, Faults } from '../faults.ts'
+import type { FaultRule } from '../faults.ts'
 import { faultKinds } from '../faults.ts'
 import { readBody, sendJson } from '../http.ts'
 import { completeAuthentication } from '../invoices/collect.ts'
-import type { TimeKeeper } from '../clock.ts'
-import type { RequestLog } from '../request-log.ts'
-import type { ActiveRule, WebhookRule, WebhookRules } from '../webhook-rules.ts'
+import type { ActiveRule, WebhookRule } from '../webhook-rules.ts'
 import { webhookActions } from '../webhook-rules.ts'
 import { completeSetupAuthentication } from '../setup.ts'
 import type { SetupIntentRecord } from '../tables.ts'
+import type { Call, ControlDeps, Handler } from './call.ts'
+import { asRecord, BadCall } from './call.ts'
+import { keyHandlers } from './keys.ts'
 import { settledState } from './settled.ts'
-
-/** What the control plane steers. */
-export interface ControlDeps {
-  readonly context: () => Context
-  readonly log: RequestLog
-  readonly faults: Faults
-  readonly rules: WebhookRules
-  readonly deliverer: Deliverer
-  readonly time: TimeKeeper
-  readonly reset: () => void
-  readonly changed: () => void
-}
-
-interface Call {
-  readonly query: URLSearchParams
-  readonly body: unknown
-  readonly rest: string
-}
-type Handler = (deps: ControlDeps, call: Call) => unknown
-
-class BadCall extends Error {}
-
-function asRecord(body: unknown): Readonly<Record<string, unknown>> {
-  if (typeof body !== 'object' || body === null) throw new BadCall('a JSON object is expected')
-  return body as Readonly<Record<string, unknown>>
-}
 
 function addFault(deps: ControlDeps, { body }: Call): unknown {
   const { kind } = asRecord(body)
@@ -131,6 +104,7 @@ const table: Readonly<Record<string, Handler>> = {
   'POST /webhooks/resend/': resend,
   'GET /webhooks/deliveries': (deps) => ({ deliveries: [...deps.context().store.all('deliveries')] }),
   'POST /authenticate/': authenticate,
+  ...keyHandlers,
 }
 
 function find(method: string, path: string): readonly [Handler, string] | undefined {

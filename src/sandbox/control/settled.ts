@@ -1,4 +1,4 @@
-import type { ControlDeps } from './routes.ts'
+import type { ControlDeps } from './call.ts'
 
 /** Whether anything is still on its way; `failing` ones have been tried and will be tried again. */
 export interface SettledState {

@@ -37,4 +37,6 @@ const account = {
   type: 'standard',
 }
 
-export const accountRoutes = [route('GET', '/v1/account', [{}, () => account])]
+export const accountRoutes = [
+  route('GET', '/v1/account', [{}, (ctx) => ({ ...account, id: ctx.account ?? ACCOUNT_ID })]),
+]
