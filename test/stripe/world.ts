@@ -19,6 +19,9 @@ export interface World {
   readonly close: () => Promise<void>
 }
 
+/** What the helpers below need of a world: the sandbox's, or that of a Stripe account. */
+export type StripeTarget = Pick<World, 'gateway' | 'app' | 'stripe'>
+
 export async function startWorld(): Promise<World> {
   const sandbox = await startSandbox({ port: 0 })
   const proxy = await cuttingProxy(sandbox.url)
@@ -52,7 +55,7 @@ export interface CustomerOptions {
 
 /** A customer with a default card. */
 export async function customerWith(
-  { gateway, app }: World,
+  { gateway, app }: StripeTarget,
   { card = 'pm_card_visa', testClockId }: CustomerOptions = {},
 ): Promise<string> {
   const { id } = await gateway.createCustomer(app, {
@@ -94,7 +97,7 @@ export function invoiceFor(stripeCustomerId: string, more: Partial<InvoiceToSync
 }
 
 /** Sync, finalize and pay, as a worker does; what it remembers is given back. */
-export async function collect({ gateway, app }: World, invoice: InvoiceToSync, attempt = 1) {
+export async function collect({ gateway, app }: StripeTarget, invoice: InvoiceToSync, attempt = 1) {
   const { stripeInvoiceId } = await gateway.syncInvoice(app, invoice)
   const ref = { invoiceId: invoice.invoiceId, stripeInvoiceId, generation: invoice.generation }
   await gateway.finalizeInvoice(app, ref)
