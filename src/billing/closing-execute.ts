@@ -114,6 +114,7 @@ export function invoiceRow(
     supplierSnapshot: JSON.stringify(settings.supplier),
     workflowSnapshot: JSON.stringify(settings.workflow),
     dunningSnapshot: JSON.stringify(settings.dunning),
+    stripeSnapshot: JSON.stringify(settings.stripe),
     nextDueAt: beginning.nextDueMs === null ? null : new Date(beginning.nextDueMs),
     hasWorkflow: beginning.waits,
     draftUntil: beginning.draftUntilMs === null ? null : new Date(beginning.draftUntilMs),

@@ -1,11 +1,12 @@
 import type { InvoiceRow } from '../db/stores/invoices.ts'
 import type { DunningPolicy } from '../domain/dunning.ts'
-import type { WorkflowSettings } from './settings.ts'
+import type { StripeBilling, WorkflowSettings } from './settings.ts'
 
 /** What an invoice snapshot when it was made: later edits of profile or customer never change it (rule 23). */
 export interface InvoiceSettings {
   readonly workflow: WorkflowSettings
   readonly dunning: DunningPolicy
+  readonly stripe: StripeBilling
   readonly timeZone: string
   /** Its Stripe time is not ours: due dates are sent as days. */
   readonly onTestClock: boolean
@@ -19,6 +20,7 @@ export function invoiceSettings(row: InvoiceRow): InvoiceSettings {
   return {
     workflow: row.workflowSnapshot as unknown as WorkflowSettings,
     dunning: row.dunningSnapshot as unknown as DunningPolicy,
+    stripe: row.stripeSnapshot as unknown as StripeBilling,
     timeZone: customer.timezone ?? 'UTC',
     onTestClock: customer.onTestClock ?? false,
     supplierKey: supplier.id ?? 'default',

@@ -2,6 +2,7 @@ import type { Selectable } from 'kysely'
 import type { Db } from '../db/connection.ts'
 import { appAndLink, billingRows } from '../db/stores/billing-settings.ts'
 import type { Apps, CustomerApps, Customers } from '../db/types.gen.ts'
+import type { AccessGate } from '../domain/access.ts'
 import type { DunningPolicy } from '../domain/dunning.ts'
 import { DomainError } from '../domain/errors.ts'
 
@@ -25,6 +26,22 @@ export interface LateUsagePolicy {
   readonly window: string
 }
 
+export interface AccessPolicy {
+  readonly gate: AccessGate
+}
+
+/** How invoices are kept at Stripe. */
+export interface StripeBilling {
+  /** `subscription_items`: no invoice of ours is made there; pending items are, which Stripe's own invoices bill. */
+  readonly billing: 'invoice' | 'subscription_items'
+  /** `continuously`: the draft at Stripe grows with the period. */
+  readonly synchronize: 'at_issuing' | 'continuously'
+  /** `approved_bills`: nothing reaches Stripe before it is approved here. */
+  readonly send: 'every_bill' | 'approved_bills'
+  /** What an invoice may be paid with, in Stripe's words; empty: what the account has enabled. */
+  readonly paymentMethodTypes: readonly string[]
+}
+
 /** How a customer is billed: their profile with their overrides, the app, and who they are there. */
 export interface BillingSettings {
   readonly profileId: string
@@ -32,6 +49,11 @@ export interface BillingSettings {
   readonly workflow: WorkflowSettings
   readonly dunning: DunningPolicy
   readonly lateUsage: LateUsagePolicy
+  /** The profile's; a plan's own gate comes before it. */
+  readonly access: AccessPolicy
+  readonly stripe: StripeBilling
+  /** For a customer that names no currency. */
+  readonly defaultCurrency: string | null
   readonly app: Selectable<Apps>
   /** Null when the customer is not linked to the app yet. */
   readonly link: Selectable<CustomerApps> | null
@@ -64,8 +86,11 @@ export async function loadSettings(db: Db, customerId: string): Promise<BillingS
     supplier: profile.supplier,
     // Documents are validated where they are written (src/api/schemas), with defaults filled in.
     workflow: merge(profile.workflow, override?.workflow) as WorkflowSettings,
-    dunning: profile.dunning as unknown as DunningPolicy,
-    lateUsage: profile.lateUsage as unknown as LateUsagePolicy,
+    dunning: merge(profile.dunning, override?.dunning) as DunningPolicy,
+    lateUsage: merge(profile.lateUsage, override?.lateUsage) as LateUsagePolicy,
+    access: merge(profile.access, override?.access) as AccessPolicy,
+    stripe: merge(profile.stripe, override?.stripe) as StripeBilling,
+    defaultCurrency: profile.defaultCurrency,
     ...(await appAndLink(db, profile.appId, customerId)),
     customer,
     subjectKeys,
