@@ -42,10 +42,9 @@ describe.each(contractTargets())('what collecting takes for granted of $name', (
     expect(view.pdfUrl).toMatch(/^https?:/)
     const lines = await target.stripe.invoices.listLineItems(view.stripeInvoiceId, { limit: 100 })
     expect(lines.data.map((line) => line.amount).toSorted((a, b) => a - b)).toEqual([1234, 5678])
-    expect(lines.data.map((line) => line.metadata['perennial_line_id']).toSorted()).toEqual([
-      'line-0',
-      'line-1',
-    ])
+    expect(new Set(lines.data.map((line) => line.metadata['perennial_line_id']))).toEqual(
+      new Set(['line-0', 'line-1']),
+    )
   })
 
   test('rule 31: a repeated sync finds the invoice by its id in the metadata and adds no line twice', async () => {
