@@ -56,6 +56,7 @@ export const testCards: readonly TestCard[] = [
   ),
   refused('4000000000006975', 'visa_chargeDeclinedVelocityLimitExceeded', declined('card_velocity_exceeded')),
   card('4000000000000341', 'chargeCustomerFail', { charge: declined('generic_decline') }),
+  card('4000000000000259', 'createDispute', { disputed: true }),
   card('4000002500003155', 'authenticationRequiredOnSetup', { authentication: 'setup' }),
   card('4000002760003184', 'authenticationRequired', { authentication: 'always' }),
   card('4000003800000446', 'authenticationRequiredSetupForOffSession'),

@@ -84,13 +84,15 @@ const clockOf = (ctx: Context, record: object): string | null => {
   return typeof customer === 'string' ? (ctx.store.get('customers', customer)?.test_clock ?? null) : null
 }
 
-/** Records an event about a record. */
+/** Records an event about a record; `customer` is the one it belongs to where it does not say so itself. */
 export function emit<T extends Table>(
   ctx: Context,
   type: string,
   [table, record]: readonly [T, Tables[T]],
+  customer: string | null = null,
 ): void {
-  emitObject(ctx, type, present(ctx, table, record), { clock: clockOf(ctx, record) })
+  const clock = clockOf(ctx, customer === null ? record : { customer })
+  emitObject(ctx, type, present(ctx, table, record), { clock })
 }
 
 /** Keeps a changed record; if anything visible changed, records `type` with the previous attributes. */

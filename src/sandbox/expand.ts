@@ -19,6 +19,7 @@ const expandable: Readonly<Record<string, readonly string[]>> = {
   'checkout.session': ['customer', 'setup_intent', 'payment_intent', 'invoice', 'subscription'],
   credit_note: ['customer', 'invoice', 'refund'],
   refund: ['charge', 'payment_intent', 'balance_transaction'],
+  dispute: ['charge', 'payment_intent'],
   customer_balance_transaction: ['customer', 'invoice', 'credit_note'],
   price: ['product'],
   product: ['default_price', 'tax_code'],
@@ -69,6 +70,7 @@ const tablesByPrefix: Readonly<Record<string, Table>> = {
   cs: 'sessions',
   cn: 'creditNotes',
   re: 'refunds',
+  du: 'disputes',
   prod: 'products',
   price: 'prices',
 }

@@ -22,6 +22,7 @@ const kinds: { readonly [T in Table]: string } = {
   portalSessions: 'billing portal session',
   creditNotes: 'credit note',
   refunds: 'refund',
+  disputes: 'dispute',
   balanceTransactions: 'customer balance transaction',
   deliveries: 'delivery',
   idempotency: 'key',

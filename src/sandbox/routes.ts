@@ -12,6 +12,7 @@ import { balanceRoutes } from './resources/balance-transactions.ts'
 import { catalogRoutes } from './resources/catalog.ts'
 import { checkoutRoutes } from './resources/checkout.ts'
 import { creditNoteRoutes } from './resources/credit-notes.ts'
+import { disputeRoutes } from './resources/disputes.ts'
 import { portalRoutes } from './resources/portal.ts'
 import { refundRoutes } from './resources/refunds.ts'
 import { setupIntentRoutes } from './resources/setup-intents.ts'
@@ -34,6 +35,7 @@ export const routes: readonly Route[] = [
   ...catalogRoutes,
   ...checkoutRoutes,
   ...creditNoteRoutes,
+  ...disputeRoutes,
   ...portalRoutes,
   ...refundRoutes,
   ...setupIntentRoutes,

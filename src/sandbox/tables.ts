@@ -123,6 +123,7 @@ export type CreditNoteRecord = Record_<
   'lines' | 'metadata',
   { metadata: Metadata; _lines: readonly { readonly id: string }[] }
 >
+export type DisputeRecord = Record_<Stripe.Dispute, 'metadata', { metadata: Metadata }>
 export type RefundRecord = Record_<Stripe.Refund>
 export type BalanceTransactionRecord = Record_<Stripe.CustomerBalanceTransaction>
 
@@ -132,6 +133,8 @@ export interface CardBehaviour {
   readonly charge: 'accept' | Decline
   /** When 3-D Secure is asked for: never, once at setup, or at every payment; and what follows it. */
   readonly authentication: 'none' | 'setup' | 'always'
+  /** Each charge is disputed as soon as it succeeded. */
+  readonly disputed?: boolean
 }
 export interface Decline {
   readonly code: string
@@ -193,6 +196,7 @@ export interface Tables {
   readonly portalSessions: PortalSessionRecord
   readonly creditNotes: CreditNoteRecord
   readonly refunds: RefundRecord
+  readonly disputes: DisputeRecord
   readonly balanceTransactions: BalanceTransactionRecord
   readonly deliveries: DeliveryRecord
   readonly idempotency: IdempotencyRecord
@@ -214,6 +218,7 @@ const typedIndexes: Indexes = {
   setupIntents: { customer: (s) => s.customer },
   creditNotes: { invoice: (n) => n.invoice },
   refunds: { charge: (r) => r.charge },
+  disputes: { charge: (d) => d.charge },
   balanceTransactions: { customer: (b) => b.customer },
   deliveries: {
     pending: (d) => (d.state === 'pending' ? d.endpoint : null),
@@ -247,6 +252,7 @@ const names: { readonly [T in Table]: true } = {
   portalSessions: true,
   creditNotes: true,
   refunds: true,
+  disputes: true,
   balanceTransactions: true,
   deliveries: true,
   idempotency: true,

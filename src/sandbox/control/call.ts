@@ -1,6 +1,7 @@
 import type { TimeKeeper } from '../clock.ts'
 import type { Context } from '../context.ts'
 import type { Deliverer } from '../deliveries.ts'
+import { StripeRefusal } from '../errors.ts'
 import type { Faults } from '../faults.ts'
 import type { RequestLog } from '../request-log.ts'
 import type { WebhookRules } from '../webhook-rules.ts'
@@ -32,4 +33,17 @@ export class BadCall extends Error {}
 export function asRecord(body: unknown): Readonly<Record<string, unknown>> {
   if (typeof body !== 'object' || body === null) throw new BadCall('a JSON object is expected')
   return body as Readonly<Record<string, unknown>>
+}
+
+/** Runs a change; what Stripe would refuse is a bad call. */
+export function changing<T>({ context, changed }: ControlDeps, work: (ctx: Context) => T): T {
+  const ctx = context()
+  try {
+    return ctx.store.transact(() => work(ctx))
+  } catch (error) {
+    if (error instanceof StripeRefusal) throw new BadCall(error.message)
+    throw error
+  } finally {
+    changed()
+  }
 }

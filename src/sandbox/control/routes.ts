@@ -9,6 +9,7 @@ import { completeSetupAuthentication } from '../setup.ts'
 import type { SetupIntentRecord } from '../tables.ts'
 import type { Call, ControlDeps, Handler } from './call.ts'
 import { asRecord, BadCall } from './call.ts'
+import { disputeHandlers } from './disputes.ts'
 import { keyHandlers } from './keys.ts'
 import { settledState } from './settled.ts'
 
@@ -104,12 +105,17 @@ const table: Readonly<Record<string, Handler>> = {
   'POST /webhooks/resend/': resend,
   'GET /webhooks/deliveries': (deps) => ({ deliveries: [...deps.context().store.all('deliveries')] }),
   'POST /authenticate/': authenticate,
+  ...disputeHandlers,
   ...keyHandlers,
 }
 
 function find(method: string, path: string): readonly [Handler, string] | undefined {
   const exact = table[`${method} ${path}`]
   if (exact !== undefined) return [exact, '']
+  // An id is the last segment, or stands before an action: /disputes/<id>/close.
+  const [, area, id = '', action] = path.split('/')
+  const acting = action === undefined ? undefined : table[`${method} /${area}/*/${action}`]
+  if (acting !== undefined) return [acting, id]
   const slash = path.lastIndexOf('/')
   const prefixed = table[`${method} ${path.slice(0, slash + 1)}`]
   return prefixed === undefined ? undefined : [prefixed, path.slice(slash + 1)]

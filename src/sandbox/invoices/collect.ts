@@ -4,6 +4,7 @@ import { timeOf } from '../context.ts'
 import { refuse, StripeRefusal } from '../errors.ts'
 import { emit, update } from '../events.ts'
 import { strip } from '../present.ts'
+import { openDispute } from '../resources/disputes.ts'
 import { cardError } from '../resources/payment-methods.ts'
 import type { Decline, InvoiceRecord, PaymentIntentRecord, PaymentMethodRecord } from '../tables.ts'
 import { nextInstant } from './finalize.ts'
@@ -71,7 +72,9 @@ export function charge(ctx: Context, invoice: InvoiceRecord, { intent, method, b
   }
   update(ctx, 'payment_intent.succeeded', ['paymentIntents', succeeded])
   const attempted = { ...invoice, attempted: true, attempt_count: attemptCount(invoice, by) }
-  return { invoice: settle(ctx, attempted, 'payment'), refusal: null }
+  const invoiced = settle(ctx, attempted, 'payment')
+  if (method._behaviour.disputed === true) openDispute(ctx, made)
+  return { invoice: invoiced, refusal: null }
 }
 
 /** Counts the first attempt and automatic ones only [stripe docs: invoice object, attempt_count]. */

@@ -36,12 +36,22 @@ interface NewRefund {
   readonly metadata?: Metadata
 }
 
+/** An open or lost dispute has taken the money already [stripe docs: disputes and refunds]. */
+function isDisputed(ctx: Context, charge: ChargeRecord): boolean {
+  return ctx.store.by('disputes', 'charge', charge.id).some((dispute) => dispute.status !== 'won')
+}
+
 /** Gives back (part of) a charge; it succeeds at once. */
 export function refundCharge(
   ctx: Context,
   charge: ChargeRecord,
   { amount, reason, metadata }: NewRefund,
 ): RefundRecord {
+  if (isDisputed(ctx, charge)) {
+    throw refuse(`Charge ${charge.id} has been charged back; cannot issue a refund.`, {
+      code: 'charge_disputed',
+    })
+  }
   const left = charge.amount_captured - charge.amount_refunded
   if (left === 0)
     throw refuse(`Charge ${charge.id} has already been refunded.`, { code: 'charge_already_refunded' })
