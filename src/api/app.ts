@@ -26,6 +26,7 @@ import { invoiceActionRoutes } from './routes/invoice-actions.ts'
 import { invoiceRoutes } from './routes/invoices.ts'
 import { notServedRoutes } from './routes/not-served.ts'
 import { planRoutes } from './routes/plans.ts'
+import { stripePlanMappingRoutes } from './routes/stripe-plan-mappings.ts'
 import { stripeWebhookRoutes } from './routes/stripe-webhook.ts'
 import { subscriptionRoutes } from './routes/subscriptions.ts'
 import { testClockRoutes } from './routes/test-clocks.ts'
@@ -81,6 +82,7 @@ export async function buildApp(deps: ApiDeps, options: AppOptions = {}): Promise
   await app.register(customerAppRoutes(deps))
   await app.register(billingProfileRoutes(deps))
   await app.register(appRoutes(deps))
+  await app.register(stripePlanMappingRoutes(deps))
   await app.register(testClockRoutes(deps))
   await app.register(subscriptionRoutes(deps))
   await app.register(upcomingInvoiceRoutes(deps))

@@ -235,6 +235,26 @@ export const errorCodes = {
     'Stripe has no such payment method',
     'Check the id (pm_…) and that it belongs to the account and mode of the app.',
   ),
+  stripe_price_not_found: entry(
+    400,
+    'Stripe has no such price',
+    'Check the id (price_…) and that it belongs to the account and mode of the app.',
+  ),
+  stripe_price_not_mappable: entry(
+    400,
+    'The price cannot stand for this plan',
+    'Map a recurring price of the same interval and currency as the plan.',
+  ),
+  stripe_subscription_not_found: entry(
+    400,
+    'Stripe has no such subscription',
+    'Check the id (sub_…) and that it belongs to the account and mode of the app.',
+  ),
+  stripe_subscription_not_importable: entry(
+    409,
+    'The subscription at Stripe cannot be imported',
+    'Correct what the detail names, then import it again.',
+  ),
   stripe_invoice_not_found: entry(
     409,
     'The invoice is not at Stripe',

@@ -21,6 +21,7 @@ import { getInvoice } from './invoice-view.ts'
 import { createLimiter, stripeLimits } from './limiter.ts'
 import { createSecretBox } from './secrets.ts'
 import { advanceTestClock, createTestClock, getTestClock } from './test-clocks.ts'
+import { getPrice, getSubscription } from './subscriptions.ts'
 import type { StripeGateway, StripeGatewayOptions } from './types.ts'
 import {
   checkWebhookEndpoint,
@@ -71,6 +72,9 @@ export function createStripeGateway(options: StripeGatewayOptions): StripeGatewa
     markUncollectible: async (app, invoice) => markUncollectible(ofApp(app), invoice),
     deleteDraft: async (app, id) => deleteDraft(ofApp(app), id),
     getInvoice: async (app, id) => getInvoice(ofApp(app), id),
+
+    getPrice: async (app, id) => getPrice(ofApp(app), id),
+    getSubscription: async (app, id) => getSubscription(ofApp(app), id),
 
     createTestClock: async (app, clock) => createTestClock(ofApp(app), clock),
     getTestClock: async (app, id) => getTestClock(ofApp(app), id),

@@ -1,3 +1,4 @@
+import type { StripePriceView, StripeSubscriptionView } from './subscription-types.ts'
 /** What a Stripe account is to us: the row of an installed app. Secrets stay encrypted until a call needs them. */
 export interface StoredApp {
   readonly id: string
@@ -314,6 +315,11 @@ export interface StripeGateway {
   readonly deleteDraft: (app: StoredApp, stripeInvoiceId: string) => Promise<void>
   /** Errors: stripe_invoice_not_found. */
   readonly getInvoice: (app: StoredApp, stripeInvoiceId: string) => Promise<StripeInvoiceView>
+
+  /** Errors: stripe_price_not_found. */
+  readonly getPrice: (app: StoredApp, priceId: string) => Promise<StripePriceView>
+  /** Errors: stripe_subscription_not_found. */
+  readonly getSubscription: (app: StoredApp, subscriptionId: string) => Promise<StripeSubscriptionView>
 
   readonly createTestClock: (
     app: StoredApp,

@@ -1,5 +1,5 @@
+import { activePlan } from '../../billing/active-plan.ts'
 import type { Db } from '../../db/connection.ts'
-import { findPlanVersions, planStatus } from '../../db/stores/plans.ts'
 import type { PlanRow } from '../../db/stores/plans.ts'
 import { DomainError } from '../../domain/errors.ts'
 import { validatePlan } from '../../domain/plan-validation.ts'
@@ -28,32 +28,8 @@ export async function snapshotPlan(db: Db, input: SubscriptionCreate, now: Date)
     })
   }
   const snapshot =
-    plan === undefined ? await customSnapshot(db, customPlan) : await publishedSnapshot(db, plan, now)
+    plan === undefined ? await customSnapshot(db, customPlan) : snapshotOf(await activePlan(db, plan, now))
   return { ...snapshot, phases: startingAt(snapshot.phases, input.startingPhase) }
-}
-
-async function publishedSnapshot(
-  db: Db,
-  { key, version }: NonNullable<SubscriptionCreate['plan']>,
-  now: Date,
-): Promise<PlanSnapshot> {
-  const versions = await findPlanVersions(db, key)
-  const named = version === undefined ? versions : versions.filter((plan) => plan.version === version)
-  const [newest] = named
-  if (newest === undefined) {
-    const which = version === undefined ? key : `${key} version ${version}`
-    throw new DomainError('not_found', `There is no plan ${which}.`, { field: 'plan' })
-  }
-  const active = named.find((plan) => planStatus(plan, now) === 'active')
-  if (active === undefined) {
-    const status = planStatus(newest, now)
-    throw new DomainError(
-      'plan_not_published',
-      `The plan ${key} version ${newest.version} is ${status}; subscribe to an active version.`,
-      { field: 'plan' },
-    )
-  }
-  return snapshotOf(active)
 }
 
 const snapshotOf = (plan: PlanRow): PlanSnapshot => ({

@@ -11,6 +11,7 @@ import { lateUsageSchemas } from './late-usage.ts'
 import { meterSchemas } from './meters.ts'
 import { planSchemas } from './plans.ts'
 import { priceSchemas } from './prices.ts'
+import { stripePlanMappingSchemas } from './stripe-plan-mappings.ts'
 import { subscriptionSchemas } from './subscriptions.ts'
 import { testClockSchemas } from './test-clocks.ts'
 
@@ -26,6 +27,7 @@ export const schemas: readonly TSchema[] = [
   ...customerSchemas,
   ...appSchemas,
   ...billingProfileSchemas,
+  ...stripePlanMappingSchemas,
   ...testClockSchemas,
   ...subscriptionSchemas,
   ...invoiceSchemas,

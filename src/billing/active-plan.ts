@@ -1,0 +1,29 @@
+import type { Db } from '../db/connection.ts'
+import { findPlanVersions, planStatus } from '../db/stores/plans.ts'
+import type { PlanRow } from '../db/stores/plans.ts'
+import { DomainError } from '../domain/errors.ts'
+
+/** The version that was named, else the newest that is active. Errors: not_found, plan_not_published. */
+export async function activePlan(
+  db: Db,
+  { key, version }: { readonly key: string; readonly version?: number | undefined },
+  now: Date,
+): Promise<PlanRow> {
+  const versions = await findPlanVersions(db, key)
+  const named = version === undefined ? versions : versions.filter((plan) => plan.version === version)
+  const [newest] = named
+  if (newest === undefined) {
+    const which = version === undefined ? key : `${key} version ${version}`
+    throw new DomainError('not_found', `There is no plan ${which}.`, { field: 'plan' })
+  }
+  const active = named.find((plan) => planStatus(plan, now) === 'active')
+  if (active === undefined) {
+    const status = planStatus(newest, now)
+    throw new DomainError(
+      'plan_not_published',
+      `The plan ${key} version ${newest.version} is ${status}; subscribe to an active version.`,
+      { field: 'plan' },
+    )
+  }
+  return active
+}

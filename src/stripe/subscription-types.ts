@@ -1,0 +1,29 @@
+/** A price at Stripe as a mapping reads it. */
+export interface StripePriceView {
+  readonly id: string
+  readonly isRecurring: boolean
+  /** ISO 8601, e.g. `P1M`; null for a price that is charged once. */
+  readonly cadence: string | null
+  /** Upper case. */
+  readonly currency: string
+}
+
+/** A subscription that was made at Stripe, as we need it. */
+export interface StripeSubscriptionView {
+  readonly id: string
+  readonly status: string
+  readonly stripeCustomerId: string
+  /** Upper case. */
+  readonly currency: string
+  readonly startMs: number
+  /** What Stripe counts its periods from. */
+  readonly billingAnchorMs: number
+  readonly currentPeriodStartMs: number
+  readonly endedMs: number | null
+  /** When it will end, where it was canceled for a later instant. */
+  readonly cancelAtMs: number | null
+  readonly priceIds: readonly string[]
+  readonly defaultPaymentMethodId: string | null
+  readonly latestInvoiceId: string | null
+  readonly metadata: Readonly<Record<string, string>>
+}
