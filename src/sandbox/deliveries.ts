@@ -1,9 +1,10 @@
 import type { Context } from './context.ts'
-import { enqueue } from './events.ts'
+import { API_VERSION, enqueue } from './events.ts'
 import { newId } from './ids.ts'
 import { present } from './present.ts'
 import { signatureHeader } from './signing.ts'
 import type { DeliveryRecord, EndpointRecord, EventRecord } from './tables.ts'
+import { eventAt } from './versions.ts'
 import type { ActiveRule, WebhookRules } from './webhook-rules.ts'
 
 /** Stripe's hours, scaled down so that a developer sees a retry happen; about six hours in all. */
@@ -29,8 +30,9 @@ interface Deps {
 
 /** What is sent: the event as it is, in the endpoint's own version. */
 function payloadOf(ctx: Context, event: EventRecord, endpoint: EndpointRecord): string {
-  const shown = present(ctx, 'events', event)
-  return JSON.stringify({ ...shown, api_version: endpoint.api_version ?? event.api_version }, null, 2)
+  const shown = { ...present(ctx, 'events', event), data: event.data }
+  const version = endpoint.api_version ?? event.api_version ?? API_VERSION
+  return JSON.stringify(eventAt(ctx, shown, version), null, 2)
 }
 
 async function post(

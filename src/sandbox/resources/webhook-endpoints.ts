@@ -32,6 +32,13 @@ function checkUrl(url: string): string {
   return url
 }
 
+/** A release by its date, with the train's name since acacia; whether it was ever released is not looked up. */
+function checkVersion(version: string | null | undefined): string | null {
+  if (!version) return null
+  if (/^20\d\d-\d\d-\d\d(\.[a-z]+)?$/.test(version)) return version
+  throw refuse(`Invalid API version: ${version}`, { param: 'api_version' })
+}
+
 /** The secret is in this reply only. */
 function create(ctx: Context, values: Values<typeof createShape>): object {
   if ([...ctx.store.all('endpoints')].length >= MAX_ENDPOINTS) {
@@ -41,7 +48,7 @@ function create(ctx: Context, values: Values<typeof createShape>): object {
   const endpoint = ctx.store.put('endpoints', {
     id: newId('we'),
     object: 'webhook_endpoint',
-    api_version: values.api_version ?? null,
+    api_version: checkVersion(values.api_version),
     application: null,
     created: timeOf(ctx, null),
     description: values.description ?? null,
