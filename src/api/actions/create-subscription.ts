@@ -1,18 +1,11 @@
-import type { Transaction } from 'kysely'
+import { insertNewSubscription, newSubscriptionRow } from '../../billing/new-subscription.ts'
+import type { SubscriptionParts, SubscriptionStart } from '../../billing/new-subscription.ts'
 import { loadSettings } from '../../billing/settings.ts'
-import {
-  insertSubscription,
-  lockClock,
-  lockCustomer,
-  overlappingSubscription,
-} from '../../db/stores/subscription-create.ts'
 import type { NewSubscription } from '../../db/stores/subscription-create.ts'
 import { findCustomerByIdOrKey } from '../../db/stores/subscription-reads.ts'
 import type { CustomerRow } from '../../db/stores/subscription-reads.ts'
 import type { SubscriptionRow } from '../../db/stores/subscriptions.ts'
-import { appendTimeline } from '../../db/stores/timeline.ts'
 import { nowForCustomer } from '../../billing/clock.ts'
-import type { DB } from '../../db/types.gen.ts'
 import { DomainError } from '../../domain/errors.ts'
 import { boundaryAfter } from '../../domain/periods.ts'
 import type { ApiDeps } from '../deps.ts'
@@ -22,15 +15,9 @@ import type { SubscriptionCreate } from '../schemas/subscriptions.ts'
 import { isPaid, requireCollectable } from './billing-readiness.ts'
 import { startedLater } from './started-later.ts'
 import { snapshotPlan } from './subscription-plan.ts'
-import type { PlanSnapshot } from './subscription-plan.ts'
 
 /** A caller's clock may be behind ours by this much; what lies further back is refused. */
 const PAST_TOLERANCE_MS = 24 * 60 * 60 * 1000
-
-interface Start {
-  readonly activeFrom: Date
-  readonly billingAnchor: Date
-}
 
 /**
  * Subscribes a customer: the row and the request to start its workflow in one transaction. Errors: not_found,
@@ -52,7 +39,7 @@ export async function createSubscription(deps: ApiDeps, input: SubscriptionCreat
   const row = newRow(input, { id: deps.newId(), customer, plan, start, nowMs })
   const inserted = await deps.db
     .transaction()
-    .execute(async (trx) => await insert(trx, { row, customer, start, nowMs }))
+    .execute(async (trx) => await insertNewSubscription(trx, { row, customer, start, nowMs }))
   await startWorkflow(deps, inserted, customer)
   return inserted
 }
@@ -78,7 +65,7 @@ async function customerOf(
 function resolveStart(
   { timing, billingAnchor }: SubscriptionCreate,
   at: { readonly nowMs: number; readonly timeZone: string; readonly cadence: string },
-): Start {
+): SubscriptionStart {
   const anchor = billingAnchor === undefined ? null : parseInstant(billingAnchor, 'billingAnchor')
   if (timing === 'next_billing_cycle') {
     if (anchor === null) {
@@ -101,71 +88,15 @@ function resolveStart(
   return { activeFrom, billingAnchor: anchor ?? activeFrom }
 }
 
-interface RowParts {
-  readonly id: string
-  readonly customer: CustomerRow
-  readonly plan: PlanSnapshot
-  readonly start: Start
-  readonly nowMs: number
-}
-
-function newRow(input: SubscriptionCreate, { id, customer, plan, start, nowMs }: RowParts): NewSubscription {
-  const { name, phases, ...terms } = plan
+/** What its caller says of it comes before what the plan says. */
+function newRow(input: SubscriptionCreate, parts: SubscriptionParts): NewSubscription {
   const metadata = input.metadata ?? input.customPlan?.metadata
   return {
-    id,
-    customerId: customer.id,
-    name: input.name ?? name,
+    ...newSubscriptionRow(parts),
+    name: input.name ?? parts.plan.name,
     description: input.description ?? input.customPlan?.description ?? null,
     metadata: metadata ? JSON.stringify(metadata) : null,
-    ...terms,
-    phases: JSON.stringify(phases),
-    timezone: customer.timezone,
-    ...start,
-    lifecycle: start.activeFrom.getTime() <= nowMs ? 'active' : 'scheduled',
-    nextDueAt: start.activeFrom,
-    nextClosingAt: start.activeFrom,
   }
-}
-
-interface Insertion {
-  readonly row: NewSubscription
-  readonly customer: CustomerRow
-  readonly start: Start
-  readonly nowMs: number
-}
-
-/** The customer and its clock are held meanwhile: no second subscription slips in, and time stands still. */
-async function insert(
-  trx: Transaction<DB>,
-  { row, customer, start, nowMs }: Insertion,
-): Promise<SubscriptionRow> {
-  if (!(await lockCustomer(trx, customer.id)))
-    throw new DomainError('not_found', `The customer ${customer.id} was deleted.`)
-  const clock = customer.testClockId === null ? undefined : await lockClock(trx, customer.testClockId)
-  if (clock !== undefined && (clock.status === 'advancing' || clock.frozenTime.getTime() !== nowMs)) {
-    throw new DomainError('clock_busy', "The customer's test clock is advancing; wait until it is ready.")
-  }
-  const other = await overlappingSubscription(trx, { customerId: customer.id, from: start.activeFrom })
-  if (other !== undefined) {
-    const until = other.activeTo === null ? 'has no end' : `ends at ${other.activeTo.toISOString()}`
-    throw new DomainError(
-      'subscription_overlap',
-      `The customer has the subscription ${other.id}, which ${until}.`,
-      {
-        field: 'timing',
-        details: { subscriptionId: other.id },
-      },
-    )
-  }
-  const inserted = await insertSubscription(trx, row)
-  const plan =
-    inserted.planKey === null ? 'a custom plan' : `${inserted.planKey} version ${inserted.planVersion}`
-  const detail = `Subscribed to ${plan} from ${start.activeFrom.toISOString()}`
-  await appendTimeline(trx, [
-    { subjectType: 'subscription', subjectId: inserted.id, at: new Date(nowMs), kind: 'created', detail },
-  ])
-  return inserted
 }
 
 /** Starting what runs already is no error. */

@@ -1,23 +1,12 @@
 import { activePlan } from '../../billing/active-plan.ts'
+import { snapshotOfPlan } from '../../billing/new-subscription.ts'
+import type { PlanSnapshot } from '../../billing/new-subscription.ts'
 import type { Db } from '../../db/connection.ts'
-import type { PlanRow } from '../../db/stores/plans.ts'
 import { DomainError } from '../../domain/errors.ts'
 import { validatePlan } from '../../domain/plan-validation.ts'
 import type { Phase } from '../../domain/rate-card.ts'
 import type { SubscriptionCreate } from '../schemas/subscriptions.ts'
 import { featureProblems, refuse } from './plans.ts'
-
-/** What a subscription takes from its plan, once and for good (billing rule 23). */
-export interface PlanSnapshot {
-  readonly planId: string | null
-  readonly planKey: string | null
-  readonly planVersion: number | null
-  readonly name: string
-  readonly currency: string
-  readonly billingCadence: string
-  readonly proRatingEnabled: boolean
-  readonly phases: readonly Phase[]
-}
 
 /** The plan that was named, or the one that was written in place. Errors: not_found, plan_not_published, validation_failed and a plan's own. */
 export async function snapshotPlan(db: Db, input: SubscriptionCreate, now: Date): Promise<PlanSnapshot> {
@@ -28,20 +17,11 @@ export async function snapshotPlan(db: Db, input: SubscriptionCreate, now: Date)
     })
   }
   const snapshot =
-    plan === undefined ? await customSnapshot(db, customPlan) : snapshotOf(await activePlan(db, plan, now))
+    plan === undefined
+      ? await customSnapshot(db, customPlan)
+      : snapshotOfPlan(await activePlan(db, plan, now))
   return { ...snapshot, phases: startingAt(snapshot.phases, input.startingPhase) }
 }
-
-const snapshotOf = (plan: PlanRow): PlanSnapshot => ({
-  planId: plan.id,
-  planKey: plan.key,
-  planVersion: plan.version,
-  name: plan.name,
-  currency: plan.currency,
-  billingCadence: plan.billingCadence,
-  proRatingEnabled: plan.proRatingEnabled,
-  phases: plan.phases,
-})
 
 /** Held to everything that publishing holds a plan to. */
 async function customSnapshot(db: Db, plan: SubscriptionCreate['customPlan']): Promise<PlanSnapshot> {
