@@ -63,6 +63,7 @@ export interface Apps {
   metadata: Json | null;
   missingPermissions: Generated<string[]>;
   name: string;
+  portalConfigurationId: string | null;
   setup: Generated<string>;
   status: Generated<string>;
   statusReason: string | null;
@@ -123,6 +124,8 @@ export interface CustomerApps {
   appId: string;
   createdAt: Generated<Timestamp>;
   customerId: string;
+  labels: Json | null;
+  paymentMethodSetAt: Timestamp | null;
   stripeCustomerId: string;
   stripeDefaultPaymentMethodId: string | null;
   stripeDeletedAt: Timestamp | null;
