@@ -63,6 +63,7 @@ export interface Apps {
   metadata: Json | null;
   missingPermissions: Generated<string[]>;
   name: string;
+  pollsEvents: Generated<boolean>;
   portalConfigurationId: string | null;
   setup: Generated<string>;
   status: Generated<string>;
@@ -70,7 +71,9 @@ export interface Apps {
   stripeAccountId: string | null;
   type: string;
   updatedAt: Generated<Timestamp>;
+  webhookCheckedAt: Timestamp | null;
   webhookEndpointId: string | null;
+  webhookProblem: string | null;
   webhookSecretEncrypted: string | null;
   webhookSecretPreviousEncrypted: string | null;
   webhookSecretPreviousUntil: Timestamp | null;
