@@ -1,7 +1,7 @@
 import type { Selectable } from 'kysely'
 import type { Db } from '../db/connection.ts'
 import { appAndLink, billingRows } from '../db/stores/billing-settings.ts'
-import type { Apps, CustomerApps, Customers } from '../db/types.gen.ts'
+import type { Apps, BillingProfiles, CustomerApps, Customers } from '../db/types.gen.ts'
 import type { AccessGate } from '../domain/access.ts'
 import type { DunningPolicy } from '../domain/dunning.ts'
 import { DomainError } from '../domain/errors.ts'
@@ -42,10 +42,8 @@ export interface StripeBilling {
   readonly paymentMethodTypes: readonly string[]
 }
 
-/** How a customer is billed: their profile with their overrides, the app, and who they are there. */
-export interface BillingSettings {
-  readonly profileId: string
-  readonly supplier: unknown
+/** What a profile settles, with a customer's overrides merged in. */
+export interface ProfileSettings {
   readonly workflow: WorkflowSettings
   readonly dunning: DunningPolicy
   readonly lateUsage: LateUsagePolicy
@@ -54,12 +52,22 @@ export interface BillingSettings {
   readonly stripe: StripeBilling
   /** For a customer that names no currency. */
   readonly defaultCurrency: string | null
+}
+
+/** How a customer is billed: their profile with their overrides, the app, and who they are there. */
+export interface BillingSettings extends ProfileSettings {
+  readonly profileId: string
+  readonly supplier: unknown
   readonly app: Selectable<Apps>
   /** Null when the customer is not linked to the app yet. */
   readonly link: Selectable<CustomerApps> | null
   readonly customer: Selectable<Customers>
   readonly subjectKeys: readonly string[]
 }
+
+type Documents = 'workflow' | 'dunning' | 'lateUsage' | 'access' | 'stripe'
+type ProfileDocuments = Pick<Selectable<BillingProfiles>, Documents | 'defaultCurrency'>
+type OverrideDocuments = Readonly<Record<Documents, unknown>>
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -69,6 +77,21 @@ function merge(base: unknown, override: unknown): unknown {
   if (!isRecord(base) || !isRecord(override)) return override ?? base
   const keys = new Set([...Object.keys(base), ...Object.keys(override)])
   return Object.fromEntries([...keys].map((key) => [key, merge(base[key], override[key])]))
+}
+
+/** A profile as it applies to a customer. Documents are validated where they are written, with defaults filled in. */
+export function effectiveProfile(
+  profile: ProfileDocuments,
+  override: OverrideDocuments | undefined,
+): ProfileSettings {
+  return {
+    workflow: merge(profile.workflow, override?.workflow) as WorkflowSettings,
+    dunning: merge(profile.dunning, override?.dunning) as DunningPolicy,
+    lateUsage: merge(profile.lateUsage, override?.lateUsage) as LateUsagePolicy,
+    access: merge(profile.access, override?.access) as AccessPolicy,
+    stripe: merge(profile.stripe, override?.stripe) as StripeBilling,
+    defaultCurrency: profile.defaultCurrency,
+  }
 }
 
 /** Loads how a customer is billed now. Errors: not_found (customer), profile_missing (no profile applies). */
@@ -84,13 +107,7 @@ export async function loadSettings(db: Db, customerId: string): Promise<BillingS
   return {
     profileId: profile.id,
     supplier: profile.supplier,
-    // Documents are validated where they are written (src/api/schemas), with defaults filled in.
-    workflow: merge(profile.workflow, override?.workflow) as WorkflowSettings,
-    dunning: merge(profile.dunning, override?.dunning) as DunningPolicy,
-    lateUsage: merge(profile.lateUsage, override?.lateUsage) as LateUsagePolicy,
-    access: merge(profile.access, override?.access) as AccessPolicy,
-    stripe: merge(profile.stripe, override?.stripe) as StripeBilling,
-    defaultCurrency: profile.defaultCurrency,
+    ...effectiveProfile(profile, override),
     ...(await appAndLink(db, profile.appId, customerId)),
     customer,
     subjectKeys,

@@ -1,4 +1,4 @@
-import { addDuration, parseDuration } from './calendar.ts'
+import { addDuration, parseTerm } from './calendar.ts'
 
 /** What happens after the last retry failed. */
 export type DunningEnd = 'leave_overdue' | 'cancel_subscription' | 'mark_uncollectible'
@@ -58,14 +58,17 @@ export function graceEndsAt(policy: DunningPolicy, firstFailedMs: number): numbe
 export function dunningProblems(policy: DunningPolicy): readonly { field: string; message: string }[] {
   const isDuration = (iso: string): boolean => {
     try {
-      return parseDuration(iso).sign >= 0
+      parseTerm(iso)
+      return true
     } catch {
       return false
     }
   }
   const bad = policy.retries.findIndex((iso) => !isDuration(iso))
-  if (bad !== -1) return [{ field: `retries[${bad}]`, message: 'must be an ISO 8601 duration' }]
-  if (!isDuration(policy.grace)) return [{ field: 'grace', message: 'must be an ISO 8601 duration' }]
+  if (bad !== -1)
+    return [{ field: `retries[${bad}]`, message: 'must be an ISO 8601 duration of at most ten years' }]
+  if (!isDuration(policy.grace))
+    return [{ field: 'grace', message: 'must be an ISO 8601 duration of at most ten years' }]
   const atMs = policy.retries.map((iso) => addDuration(0, iso, 'UTC'))
   const late = atMs.findIndex((ms, i) => ms <= (atMs[i - 1] ?? 0))
   if (late !== -1) return [{ field: `retries[${late}]`, message: 'must be later than the retry before' }]

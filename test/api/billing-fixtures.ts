@@ -72,7 +72,13 @@ export async function insertProfile(
     .execute()
   const workflow = {
     collection: { alignment: { type: 'subscription' }, interval: 'P0D' },
-    invoicing: { autoAdvance: true, draftPeriod: 'P0D', dueAfter: 'P30D', progressiveBilling: false },
+    invoicing: {
+      autoAdvance: true,
+      draftPeriod: 'P0D',
+      dueAfter: 'P30D',
+      progressiveBilling: false,
+      subscriptionEndProrationMode: 'bill_actual_period',
+    },
     payment: { collectionMethod: options.collectionMethod ?? 'charge_automatically' },
     tax: { enabled: false, enforced: false },
   }

@@ -4,12 +4,13 @@ import type { Db } from '../../db/connection.ts'
 import { findAppsById, lockApp } from '../../db/stores/apps.ts'
 import type { AppRow } from '../../db/stores/apps.ts'
 import {
-  countPinnedCustomers,
   deleteBillingProfile,
   findBillingProfile,
+  findDefaultProfile,
   insertBillingProfile,
   lockBillingProfile,
   lockBillingProfiles,
+  pinnedCustomers,
   replaceBillingProfile,
   upsertOverride,
 } from '../../db/stores/billing-profiles.ts'
@@ -17,8 +18,14 @@ import type { BillingProfileContent, BillingProfileRow } from '../../db/stores/b
 import type { DB } from '../../db/types.gen.ts'
 import type { ApiDeps } from '../deps.ts'
 import { found } from '../not-found.ts'
-import type { BillingProfileCreate, BillingProfileReplaceUpdate } from '../schemas/billing-profiles.ts'
-import { profileSettings } from './profile-settings.ts'
+import type {
+  BillingProfileCreate,
+  BillingProfileReplaceUpdate,
+  OverrideCreate,
+} from '../schemas/billing-profiles.ts'
+import { overrideContent, profileSettings } from './profile-settings.ts'
+
+const MAX_NAMED_CUSTOMERS = 10
 
 /** A living profile. Errors: not_found. */
 async function requireProfile({ db }: { readonly db: Db }, id: string): Promise<BillingProfileRow> {
@@ -96,6 +103,17 @@ export async function updateProfile(
   })
 }
 
+/** Names the customers that keep a profile, as far as a person wants to read. */
+async function refuseInUse(trx: Transaction<DB>, id: string): Promise<void> {
+  const { totalCount, items } = await pinnedCustomers(trx, id, MAX_NAMED_CUSTOMERS)
+  if (totalCount === 0) return
+  const names = items.map(({ key, id: customerId }) => key ?? customerId).join(', ')
+  const rest = totalCount > items.length ? ` and ${totalCount - items.length} more` : ''
+  throw new DomainError('profile_in_use', `Customers are linked to it: ${names}${rest}; move them first.`, {
+    details: { customerIds: items.map((customer) => customer.id), totalCount },
+  })
+}
+
 export async function removeProfile(deps: ApiDeps, id: string): Promise<void> {
   await deps.db.transaction().execute(async (trx) => {
     await lockBillingProfiles(trx)
@@ -103,20 +121,33 @@ export async function removeProfile(deps: ApiDeps, id: string): Promise<void> {
     const profile = await requireProfile({ db: trx }, id)
     if (profile.isDefault)
       throw new DomainError('profile_in_use', 'It is the default profile; make another the default first.')
-    const pinned = await countPinnedCustomers(trx, id)
-    if (pinned > 0)
-      throw new DomainError('profile_in_use', `${pinned} customers are pinned to it; move them first.`)
+    await refuseInUse(trx, id)
     await deleteBillingProfile(trx, id, deps.now())
   })
 }
 
-/** Pins a customer to a profile; null: the default one bills. Errors: not_found. */
-export async function pinProfile(deps: ApiDeps, customerId: string, profileId: string | null): Promise<void> {
+/**
+ * Links a customer to a profile (none named: the default one), with what differs from it for them. Errors: not_found,
+ * profile_missing, and those of a profile's settings.
+ */
+export async function overrideProfile(
+  deps: ApiDeps,
+  customerId: string,
+  input: OverrideCreate,
+): Promise<void> {
   await deps.db.transaction().execute(async (trx) => {
-    if (profileId !== null) {
-      await lockBillingProfile(trx, profileId)
-      await requireProfile({ db: trx }, profileId)
-    }
-    await upsertOverride(trx, customerId, profileId, deps.now())
+    const profile = await linkedProfile(trx, input.billingProfileId)
+    await upsertOverride(trx, customerId, overrideContent(input, profile), deps.now())
   })
+}
+
+async function linkedProfile(trx: Transaction<DB>, id: string | undefined): Promise<BillingProfileRow> {
+  if (id !== undefined) {
+    await lockBillingProfile(trx, id)
+    return await requireProfile({ db: trx }, id)
+  }
+  const profile = await findDefaultProfile(trx)
+  if (profile === null)
+    throw new DomainError('profile_missing', 'There is no default billing profile; create one.')
+  return profile
 }

@@ -1,5 +1,9 @@
-import { addDuration, parseTerm } from '../../domain/calendar.ts'
-import { defaultDunningPolicy } from '../../domain/dunning.ts'
+import { effectiveProfile } from '../../billing/settings.ts'
+import type { BillingOverrideContent, BillingProfileRow } from '../../db/stores/billing-profiles.ts'
+import { parseTerm } from '../../domain/calendar.ts'
+import { isKnownCurrency } from '../../domain/currency.ts'
+import { defaultDunningPolicy, dunningProblems } from '../../domain/dunning.ts'
+import type { DunningPolicy } from '../../domain/dunning.ts'
 import { DomainError } from '../../domain/errors.ts'
 import type {
   BillingProfileReplaceUpdate,
@@ -7,13 +11,18 @@ import type {
   BillingWorkflowCreate,
   Dunning,
   LateUsage,
+  OverrideCreate,
 } from '../schemas/billing-profiles.ts'
+import type { AccessSettings, StripeSettings } from '../schemas/profile-settings.ts'
 
 /** The documents of a profile, complete: nothing downstream knows a default. */
-export interface ProfileSettings {
+export interface CompleteSettings {
   readonly workflow: BillingWorkflow
   readonly dunning: Dunning
   readonly lateUsage: LateUsage
+  readonly access: AccessSettings
+  readonly stripe: StripeSettings
+  readonly defaultCurrency: string | null
 }
 
 /**
@@ -34,6 +43,14 @@ const defaultWorkflow: BillingWorkflow = {
 }
 const defaultLateUsage: LateUsage = { policy: 'bill_on_next', window: 'P3M' }
 
+const defaultAccess: AccessSettings = { gate: 'none' }
+const defaultStripe: StripeSettings = {
+  billing: 'invoice',
+  synchronize: 'at_issuing',
+  send: 'every_bill',
+  paymentMethodTypes: [],
+}
+
 function complete(given: BillingWorkflowCreate): BillingWorkflow {
   return {
     collection: { ...defaultWorkflow.collection, ...given.collection },
@@ -43,38 +60,64 @@ function complete(given: BillingWorkflowCreate): BillingWorkflow {
   }
 }
 
-/** Where durations stand, by field: each has to be one. */
-function checkDurations({ workflow, dunning, lateUsage }: ProfileSettings): void {
+/** What is checked of settings that apply, a profile's own or with a customer's overrides in them. */
+interface Applying {
+  readonly workflow: {
+    readonly collection: { readonly interval: string }
+    readonly invoicing: { readonly draftPeriod: string; readonly dueAfter: string }
+  }
+  readonly dunning: DunningPolicy
+  readonly lateUsage: { readonly window: string }
+  readonly stripe: Pick<StripeSettings, 'billing' | 'synchronize'>
+}
+
+function checkSettings({ workflow, dunning, lateUsage, stripe }: Applying): void {
   parseTerm(workflow.collection.interval, 'workflow.collection.interval')
   parseTerm(workflow.invoicing.draftPeriod, 'workflow.invoicing.draftPeriod')
   parseTerm(workflow.invoicing.dueAfter, 'workflow.invoicing.dueAfter')
-  parseTerm(dunning.grace, 'dunning.grace')
   parseTerm(lateUsage.window, 'lateUsage.window')
-  dunning.retries.forEach((retry, index) => parseTerm(retry, `dunning.retries[${index}]`))
+  const [problem] = dunningProblems(dunning)
+  if (problem !== undefined) refuse(`dunning.${problem.field}`, `It ${problem.message}.`)
+  // The items of a Stripe subscription are attached by runs that are asked for; there is no draft of ours that could grow.
+  if (stripe.billing === 'subscription_items' && stripe.synchronize === 'continuously')
+    refuse('stripe.synchronize', 'With subscription_items there is no draft invoice to keep in step.')
 }
 
-/** Counted from the first failure, so each retry is after the one before (billing rule 32). */
-function checkRetriesIncrease(retries: readonly string[]): void {
-  const instants = retries.map((retry) => addDuration(0, retry, 'UTC'))
-  const wrong = instants.findIndex((at, index) => at <= (instants[index - 1] ?? 0))
-  if (wrong === -1) return
-  throw new DomainError(
-    'validation_failed',
-    'Each retry must be later after the first failure than the one before.',
-    { field: `dunning.retries[${wrong}]` },
-  )
+function refuse(field: string, detail: string): never {
+  throw new DomainError('validation_failed', detail, { field })
 }
 
-/** Fills in every default, and refuses what is no duration. */
+/** Fills in every default. Errors, each with its field: invalid_duration, unknown_currency, validation_failed. */
 export function profileSettings(
-  input: Pick<BillingProfileReplaceUpdate, 'workflow' | 'dunning' | 'lateUsage'>,
-): ProfileSettings {
-  const settings: ProfileSettings = {
+  input: Omit<BillingProfileReplaceUpdate, 'name' | 'supplier' | 'default'>,
+): CompleteSettings {
+  const settings: CompleteSettings = {
     workflow: complete(input.workflow),
     dunning: { ...defaultDunningPolicy, retries: [...defaultDunningPolicy.retries], ...input.dunning },
     lateUsage: { ...defaultLateUsage, ...input.lateUsage },
+    access: { ...defaultAccess, ...input.access },
+    stripe: { ...defaultStripe, ...input.stripe },
+    defaultCurrency: input.defaultCurrency ?? null,
   }
-  checkDurations(settings)
-  checkRetriesIncrease(settings.dunning.retries)
+  checkSettings(settings)
+  const { defaultCurrency } = settings
+  if (defaultCurrency !== null && !isKnownCurrency(defaultCurrency))
+    throw new DomainError('unknown_currency', `${defaultCurrency} is not a currency.`, {
+      field: 'defaultCurrency',
+    })
   return settings
+}
+
+/** What an override says, checked as it applies: on top of the profile that bills the customer. */
+export function overrideContent(input: OverrideCreate, profile: BillingProfileRow): BillingOverrideContent {
+  const content = {
+    billingProfileId: input.billingProfileId ?? null,
+    workflow: input.workflow ?? null,
+    dunning: input.dunning ?? null,
+    lateUsage: input.lateUsage ?? null,
+    access: input.access ?? null,
+    stripe: input.stripe ?? null,
+  }
+  checkSettings(effectiveProfile(profile, content))
+  return content
 }

@@ -1,15 +1,12 @@
 import type { AppRow } from '../../db/stores/apps.ts'
 import type { BillingOverrideRow, BillingProfileRow } from '../../db/stores/billing-profiles.ts'
-import type {
-  BillingProfile,
-  BillingWorkflow,
-  CustomerOverride,
-  Dunning,
-  LateUsage,
-  Supplier,
-} from '../schemas/billing-profiles.ts'
+import { effectiveProfile } from '../../billing/settings.ts'
+import type { BillingProfile, CustomerOverride, Supplier } from '../schemas/billing-profiles.ts'
 import { presentApp } from './app.ts'
 import { instant, withoutNulls } from './without-nulls.ts'
+
+type Settled = Pick<BillingProfile, 'workflow' | 'dunning' | 'lateUsage' | 'access' | 'stripe'>
+type Override = NonNullable<CustomerOverride['customerOverride']>
 
 /** One app does all three; whole where it was asked for, else its id. */
 function presentApps(row: BillingProfileRow, app: AppRow | undefined): BillingProfile['apps'] {
@@ -22,12 +19,16 @@ function presentApps(row: BillingProfileRow, app: AppRow | undefined): BillingPr
 }
 
 /** Documents were checked against these schemas, and completed, when they were written. */
-const documentsOf = (row: BillingProfileRow) => ({
-  supplier: row.supplier as unknown as Supplier,
-  workflow: row.workflow as unknown as BillingWorkflow,
-})
+function documentsOf(row: BillingProfileRow, override?: BillingOverrideRow) {
+  const { defaultCurrency, ...settings } = effectiveProfile(row, override)
+  return {
+    supplier: row.supplier as unknown as Supplier,
+    ...(settings as unknown as Settled),
+    ...withoutNulls({ defaultCurrency }),
+  }
+}
 
-/** A billing profile in the contract's words, with our dunning and late usage beside them; `app` where it is expanded. */
+/** A billing profile in the contract's words, with our own settings beside them; `app` where it is expanded. */
 export function presentBillingProfile(row: BillingProfileRow, app?: AppRow): BillingProfile {
   return {
     id: row.id,
@@ -35,8 +36,6 @@ export function presentBillingProfile(row: BillingProfileRow, app?: AppRow): Bil
     ...documentsOf(row),
     apps: presentApps(row, app),
     default: row.isDefault,
-    dunning: row.dunning as unknown as Dunning,
-    lateUsage: row.lateUsage as unknown as LateUsage,
     createdAt: instant(row.createdAt),
     updatedAt: instant(row.updatedAt),
     ...withoutNulls({
@@ -47,13 +46,16 @@ export function presentBillingProfile(row: BillingProfileRow, app?: AppRow): Bil
   }
 }
 
-function presentOverride(row: BillingOverrideRow): NonNullable<CustomerOverride['customerOverride']> {
-  const { billingProfileId, customerId } = row
+function presentOverride(row: BillingOverrideRow): Override {
+  const { billingProfileId, customerId, workflow, dunning, lateUsage, access, stripe } = row
+  // Checked against these schemas when they were written.
+  const partials = withoutNulls({ workflow, dunning, lateUsage, access, stripe }) as Partial<Override>
   return {
     customerId,
     createdAt: instant(row.createdAt),
     updatedAt: instant(row.updatedAt),
     ...withoutNulls({ billingProfileId }),
+    ...partials,
   }
 }
 
@@ -64,11 +66,11 @@ export interface CustomerBilling {
   readonly app: AppRow | undefined
 }
 
-/** By which profile a customer is billed, and whether it was pinned. */
+/** By which profile a customer is billed, what differs from it for them, and what applies. */
 export function presentCustomerOverride({ override, profile, app }: CustomerBilling): CustomerOverride {
   return {
     ...(override === null ? {} : { customerOverride: presentOverride(override) }),
     baseBillingProfileId: profile.id,
-    customerProfile: { ...documentsOf(profile), apps: presentApps(profile, app) },
+    customerProfile: { ...documentsOf(profile, override ?? undefined), apps: presentApps(profile, app) },
   }
 }

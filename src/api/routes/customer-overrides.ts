@@ -10,7 +10,7 @@ import {
 } from '../../db/stores/billing-profiles.ts'
 import type { BillingProfileRow, OverriddenCustomer } from '../../db/stores/billing-profiles.ts'
 import { findCustomersById } from '../../db/stores/customers.ts'
-import { expandedApps, pinProfile } from '../actions/billing-profiles.ts'
+import { expandedApps, overrideProfile } from '../actions/billing-profiles.ts'
 import { requireCustomer } from '../actions/customers.ts'
 import type { ApiDeps } from '../deps.ts'
 import { direction, pageRequest, presentPage } from '../paging.ts'
@@ -84,7 +84,7 @@ async function presentOne(deps: ApiDeps, customerId: string, expand: Expand): Pr
   return presented
 }
 
-/** Which profile bills a customer: the default one, or the one it is pinned to. */
+/** Which profile bills a customer, the default one or the one it is linked to, and what differs from it for them. */
 export function customerOverrideRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
   return async (app) => {
     app.get(
@@ -148,7 +148,7 @@ export function customerOverrideRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox
       },
       async ({ params, body }) => {
         const { id } = await requireCustomer(deps, params.customerId)
-        await pinProfile(deps, id, body.billingProfileId ?? null)
+        await overrideProfile(deps, id, body)
         return presentOne(deps, id, undefined)
       },
     )

@@ -3,6 +3,7 @@ import type { Static, TSchema } from 'typebox'
 import { StripeApp } from './apps.ts'
 import {
   CountryCode,
+  CurrencyCode,
   Instant,
   IsoDuration,
   Metadata,
@@ -15,6 +16,7 @@ import {
 } from './common.ts'
 import { Address, Customer } from './customers.ts'
 import { TaxConfig } from './prices.ts'
+import { AccessSettings, accessSettings, StripeSettings, stripeSettings } from './profile-settings.ts'
 import { ref } from './reference.ts'
 
 const MAX_ADDRESSES = 1
@@ -109,9 +111,23 @@ export const LateUsage = Type.Object(LateUsageSettings, {
 })
 export type LateUsage = Static<typeof LateUsage>
 
-const ours = {
+/** What differs from the default, or in an override from the profile. */
+const partials = {
   dunning: Type.Optional(Type.Partial(Type.Object(DunningSettings))),
   lateUsage: Type.Optional(Type.Partial(Type.Object(LateUsageSettings))),
+  access: Type.Optional(Type.Partial(Type.Object(accessSettings))),
+  stripe: Type.Optional(Type.Partial(Type.Object(stripeSettings))),
+}
+const defaultCurrency = Type.Optional(Type.Union([CurrencyCode, Type.Null()]))
+const ours = { ...partials, defaultCurrency }
+
+/** The same, complete. */
+const completeSettings = {
+  dunning: ref(Dunning),
+  lateUsage: ref(LateUsage),
+  access: ref(AccessSettings),
+  stripe: ref(StripeSettings),
+  defaultCurrency: Type.Optional(CurrencyCode),
 }
 const described = {
   name: ResourceName,
@@ -158,8 +174,7 @@ export const BillingProfile = Type.Object(
     workflow: ref(BillingWorkflow),
     apps: Apps,
     default: Type.Boolean(),
-    dunning: ref(Dunning),
-    lateUsage: ref(LateUsage),
+    ...completeSettings,
     ...Stamps,
   },
   { $id: 'BillingProfile' },
@@ -177,9 +192,18 @@ export const BillingProfileListQuery = Type.Object({
 })
 
 export const OverrideCreate = Type.Object(
-  { billingProfileId: Type.Optional(Type.String()) },
-  { $id: 'BillingProfileCustomerOverrideCreate' },
+  {
+    billingProfileId: Type.Optional(Type.String()),
+    workflow: Type.Optional(ref(BillingWorkflowCreate)),
+    ...partials,
+  },
+  {
+    $id: 'BillingProfileCustomerOverrideCreate',
+    description:
+      'The profile that bills the customer, and what differs from it for them. It replaces the one before.',
+  },
 )
+export type OverrideCreate = Static<typeof OverrideCreate>
 
 export const CustomerOverride = Type.Object(
   {
@@ -189,10 +213,17 @@ export const CustomerOverride = Type.Object(
         updatedAt: Instant,
         billingProfileId: Type.Optional(Type.String()),
         customerId: Type.String(),
+        workflow: Type.Optional(ref(BillingWorkflowCreate)),
+        ...partials,
       }),
     ),
     baseBillingProfileId: Type.String(),
-    customerProfile: Type.Object({ supplier: ref(Supplier), workflow: ref(BillingWorkflow), apps: Apps }),
+    customerProfile: Type.Object({
+      supplier: ref(Supplier),
+      workflow: ref(BillingWorkflow),
+      apps: Apps,
+      ...completeSettings,
+    }),
     customer: Type.Optional(ref(Customer)),
   },
   { $id: 'BillingProfileCustomerOverrideWithDetails' },

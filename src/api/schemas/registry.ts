@@ -1,6 +1,7 @@
 import type { TSchema } from 'typebox'
 import { appSchemas } from './apps.ts'
 import { billingProfileSchemas } from './billing-profiles.ts'
+import { profileSettingSchemas } from './profile-settings.ts'
 import { commonSchemas } from './common.ts'
 import { customerSchemas } from './customers.ts'
 import { eventSchemas } from './events.ts'
@@ -26,6 +27,7 @@ export const schemas: readonly TSchema[] = [
   ...planSchemas,
   ...customerSchemas,
   ...appSchemas,
+  ...profileSettingSchemas,
   ...billingProfileSchemas,
   ...stripePlanMappingSchemas,
   ...testClockSchemas,

@@ -6,7 +6,7 @@ import type { Ordering, Page, PageRequest } from '../page.ts'
 import type { BillingOverrides, BillingProfiles, DB } from '../types.gen.ts'
 import { containing } from './customers.ts'
 
-/** Its documents (supplier, workflow, dunning, late usage) are complete: defaults are filled in when it is written. */
+/** Its documents (supplier, workflow, dunning and the like) are complete: defaults are filled in when it is written. */
 export interface BillingProfileRow extends Omit<Selectable<BillingProfiles>, 'metadata'> {
   readonly metadata: Record<string, string> | null
 }
@@ -20,6 +20,9 @@ export interface BillingProfileContent {
   readonly workflow: object
   readonly dunning: object
   readonly lateUsage: object
+  readonly access: object
+  readonly stripe: object
+  readonly defaultCurrency: string | null
 }
 
 export interface NewBillingProfile extends BillingProfileContent {
@@ -38,6 +41,9 @@ const columnsOf = (content: BillingProfileContent) => ({
   workflow: JSON.stringify(content.workflow),
   dunning: JSON.stringify(content.dunning),
   lateUsage: JSON.stringify(content.lateUsage),
+  access: JSON.stringify(content.access),
+  stripe: JSON.stringify(content.stripe),
+  defaultCurrency: content.defaultCurrency,
 })
 
 /** Keeps other writers of profiles out until the transaction ends: which one is the default is a fact about all of them. */
@@ -150,16 +156,26 @@ export async function listBillingProfiles(
   return { items: rows.map(asProfile), totalCount: Number(count) }
 }
 
-/** How many customers are pinned to it. */
-export async function countPinnedCustomers(db: Db, id: string): Promise<number> {
-  const { count } = await db
+/** The customers that are linked to it: how many, and the first of them. */
+export async function pinnedCustomers(
+  db: Db,
+  id: string,
+  limit: number,
+): Promise<Page<{ readonly id: string; readonly key: string | null }>> {
+  const pinned = db
     .selectFrom('billingOverrides')
     .innerJoin('customers', 'customers.id', 'billingOverrides.customerId')
     .where('billingProfileId', '=', id)
     .where('customers.deletedAt', 'is', null)
+  const { count } = await pinned
     .select((eb) => eb.fn.countAll<string>().as('count'))
     .executeTakeFirstOrThrow()
-  return Number(count)
+  const items = await pinned
+    .select(['customers.id', 'customers.key'])
+    .orderBy('customers.id')
+    .limit(limit)
+    .execute()
+  return { items, totalCount: Number(count) }
 }
 
 export async function deleteBillingProfile(db: Db, id: string, now: Date): Promise<void> {
@@ -172,16 +188,36 @@ export async function deleteBillingProfile(db: Db, id: string, now: Date): Promi
 
 export type BillingOverrideRow = Selectable<BillingOverrides>
 
+/** The profile, and what differs from it; null: nothing. */
+export interface BillingOverrideContent {
+  readonly billingProfileId: string | null
+  readonly workflow: object | null
+  readonly dunning: object | null
+  readonly lateUsage: object | null
+  readonly access: object | null
+  readonly stripe: object | null
+}
+
+/** Replaces the whole override. */
 export async function upsertOverride(
   db: Db,
   customerId: string,
-  billingProfileId: string | null,
+  content: BillingOverrideContent,
   now: Date,
 ): Promise<BillingOverrideRow> {
+  const columns = {
+    billingProfileId: content.billingProfileId,
+    workflow: json(content.workflow),
+    dunning: json(content.dunning),
+    lateUsage: json(content.lateUsage),
+    access: json(content.access),
+    stripe: json(content.stripe),
+    updatedAt: now,
+  }
   return db
     .insertInto('billingOverrides')
-    .values({ customerId, billingProfileId, createdAt: now, updatedAt: now })
-    .onConflict((oc) => oc.column('customerId').doUpdateSet({ billingProfileId, updatedAt: now }))
+    .values({ ...columns, customerId, createdAt: now })
+    .onConflict((oc) => oc.column('customerId').doUpdateSet(columns))
     .returningAll()
     .executeTakeFirstOrThrow()
 }
