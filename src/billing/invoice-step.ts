@@ -12,6 +12,7 @@ import { invoiceRef, issueInvoice, write } from './invoice-issue.ts'
 import { invoiceSettings } from './invoice-settings.ts'
 import { settle } from './invoice-settle.ts'
 import type { Look } from './invoice-settle.ts'
+import { settleItems } from './stripe-items.ts'
 import { appAndLink, storedApp } from '../db/stores/billing-settings.ts'
 
 /** What can be asked of an invoice. */
@@ -39,6 +40,8 @@ export async function stepInvoice(deps: CollectDeps, options: InvoiceStepOptions
   if (row.status === 'draft') row = await leaveDraft(deps, row, options.asOfMs)
   if (row.status === 'issuing' && row.substatus !== 'failed') {
     row = await issueInvoice(deps, row, options.asOfMs)
+    // Stripe's own invoices collect it.
+    if (row.substatus === 'billed_by_stripe') return row
     return await collectFirst(deps, row, options.asOfMs)
   }
   if (isCollecting(row.status as InvoiceStatus) || options.look) {
@@ -184,6 +187,7 @@ type FollowUpOptions = InvoiceStepOptions & { readonly isRetryAsked: boolean }
 
 /** Looks at Stripe; pays again when a retry is due and it is still open. */
 async function followUp(deps: CollectDeps, row: InvoiceRow, options: FollowUpOptions): Promise<InvoiceRow> {
+  if (row.substatus === 'billed_by_stripe') return await settleItems(deps, row, options.asOfMs)
   if (row.stripeInvoiceId === null) return row
   const { asOfMs, look } = options
   const isDue = row.nextDueAt !== null && row.nextDueAt.getTime() <= asOfMs

@@ -219,6 +219,11 @@ export const errorCodes = {
     'The invoice at Stripe differs from ours',
     'Compare both, correct or void the one at Stripe, then retry.',
   ),
+  stripe_draft_finalized: entry(
+    409,
+    'The draft was finalized at Stripe before its period ended',
+    'Void that invoice at Stripe, or let the closing compare it with ours.',
+  ),
   stripe_key_missing: entry(409, 'The app has no Stripe key', 'Give the app an API key, then retry.'),
   stripe_secret_unreadable: entry(
     500,

@@ -1,0 +1,58 @@
+import { storedApp } from '../db/stores/billing-settings.ts'
+import { getInvoiceLines } from '../db/stores/invoices.ts'
+import type { InvoiceRow } from '../db/stores/invoices.ts'
+import { DomainError } from '../domain/errors.ts'
+import type { CollectDeps } from './collect-deps.ts'
+import { invoiceToSync, write } from './invoice-issue.ts'
+import { invoiceSettings } from './invoice-settings.ts'
+import { pushItems, withdrawItems } from './stripe-items.ts'
+
+/**
+ * Sends what a running invoice has become to Stripe, in the form its profile asks for. Repeatable: a second run finds what
+ * the first left. Errors: customer_not_linked, stripe_totals_differ, stripe_draft_finalized; StripeFailure.
+ */
+export async function pushBill(deps: CollectDeps, row: InvoiceRow, asOfMs: number): Promise<InvoiceRow> {
+  if (invoiceSettings(row).stripe.billing === 'subscription_items') return await pushItems(deps, row, asOfMs)
+  return await pushDraft(deps, row, asOfMs)
+}
+
+/** Takes back what was sent of an invoice that Stripe will not collect: nothing of it is left there. */
+export async function withdrawBill(deps: CollectDeps, row: InvoiceRow): Promise<void> {
+  if (invoiceSettings(row).stripe.billing === 'subscription_items') return await withdrawItems(deps, row)
+  await withdrawDraft(deps, row)
+}
+
+/** One Stripe draft that grows with the period. There is none before there is something to collect. */
+async function pushDraft(deps: CollectDeps, row: InvoiceRow, asOfMs: number): Promise<InvoiceRow> {
+  const sent = {
+    sentToStripeAt: new Date(asOfMs),
+    statusReason: null,
+    statusCode: null,
+    nextDueAt: null,
+  }
+  if (BigInt(row.totalMinor) <= 0n && row.stripeInvoiceId === null) return await write(deps.db, row, sent)
+  if (row.stripeCustomerId === null) {
+    throw new DomainError(
+      'customer_not_linked',
+      'the customer has no Stripe customer; link one, then run the invoice again',
+    )
+  }
+  const app = await storedApp(deps.db, row.appId)
+  const lines = await getInvoiceLines(deps.db, row.id)
+  const { stripeInvoiceId } = await deps.stripe.syncDraft(app, invoiceToSync(row, lines))
+  deps.progress?.()
+  return await write(deps.db, row, { ...sent, stripeInvoiceId })
+}
+
+/** The draft may be there although its id was not noted: it is looked for by ours. */
+async function withdrawDraft(deps: CollectDeps, row: InvoiceRow): Promise<void> {
+  const { stripeCustomerId } = row
+  if (stripeCustomerId === null) return
+  const app = await storedApp(deps.db, row.appId)
+  const { onTestClock } = invoiceSettings(row)
+  const createdMs = onTestClock ? null : row.createdAt.getTime()
+  const id =
+    row.stripeInvoiceId ??
+    (await deps.stripe.findInvoice(app, { invoiceId: row.id, stripeCustomerId, createdMs }))
+  if (id !== null) await deps.stripe.deleteDraft(app, id)
+}
