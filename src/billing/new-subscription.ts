@@ -10,6 +10,7 @@ import type { PlanRow } from '../db/stores/plans.ts'
 import type { SubscriptionRow } from '../db/stores/subscriptions.ts'
 import { appendTimeline } from '../db/stores/timeline.ts'
 import type { DB } from '../db/types.gen.ts'
+import type { AccessGate } from '../domain/access.ts'
 import { DomainError } from '../domain/errors.ts'
 import type { Phase } from '../domain/rate-card.ts'
 
@@ -23,6 +24,8 @@ export interface PlanSnapshot {
   readonly billingCadence: string
   readonly proRatingEnabled: boolean
   readonly phases: readonly Phase[]
+  /** Null: the profile's. */
+  readonly accessGate: AccessGate | null
 }
 
 export const snapshotOfPlan = (plan: PlanRow): PlanSnapshot => ({
@@ -34,6 +37,7 @@ export const snapshotOfPlan = (plan: PlanRow): PlanSnapshot => ({
   billingCadence: plan.billingCadence,
   proRatingEnabled: plan.proRatingEnabled,
   phases: plan.phases,
+  accessGate: plan.accessGate,
 })
 
 /** When it starts and what its periods are counted from. */
@@ -52,18 +56,22 @@ export interface SubscriptionParts {
   readonly id: string
   readonly customer: Subscriber
   readonly plan: PlanSnapshot
+  /** The gate of the customer's profile: the plan's own comes before it. */
+  readonly profileGate: AccessGate
   readonly start: SubscriptionStart
   readonly nowMs: number
 }
 
 /** The row of a subscription that begins. */
-export function newSubscriptionRow({ id, customer, plan, start, nowMs }: SubscriptionParts): NewSubscription {
-  const { phases, ...terms } = plan
+export function newSubscriptionRow(parts: SubscriptionParts): NewSubscription {
+  const { id, customer, plan, start, nowMs } = parts
+  const { phases, accessGate, ...terms } = plan
   return {
     id,
     customerId: customer.id,
     ...terms,
     phases: JSON.stringify(phases),
+    accessGate: accessGate ?? parts.profileGate,
     timezone: customer.timezone,
     ...start,
     lifecycle: start.activeFrom.getTime() <= nowMs ? 'active' : 'scheduled',

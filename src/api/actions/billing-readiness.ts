@@ -2,21 +2,28 @@ import type { BillingSettings } from '../../billing/settings.ts'
 import { parseDecimal, zero } from '../../domain/decimal.ts'
 import { DomainError } from '../../domain/errors.ts'
 import type { ErrorCode } from '../../domain/errors.ts'
-import type { Phase, Price } from '../../domain/rate-card.ts'
+import type { Phase, Price, RateCard } from '../../domain/rate-card.ts'
 import { StripeFailure } from '../../stripe/failures.ts'
 import type { StripeCustomerView } from '../../stripe/types.ts'
 import type { ApiDeps } from '../deps.ts'
 
 /** Whether the phase can cost anything: a plan that starts free needs no payment method yet. */
 export function isPaid(phase: Phase | undefined): boolean {
-  return phase?.rateCards.some(({ price }) => price !== null && canCost(price)) ?? false
+  return phase?.rateCards.some((card) => card.price !== null && canCost(card.price, isGiven(card))) ?? false
 }
 
-function canCost(price: Price): boolean {
+/** All of it is discounted away; a minimum spend comes after discounts (billing rule 15). */
+function isGiven({ discounts }: RateCard): boolean {
+  const percentage = discounts?.percentage?.percentage
+  return percentage !== undefined && parseDecimal(String(percentage)).gte(parseDecimal('100'))
+}
+
+function canCost(price: Price, isDiscounted: boolean): boolean {
   const positive = (amount: string | undefined): boolean =>
     amount !== undefined && parseDecimal(amount).gt(zero)
-  if (price.type === 'flat') return positive(price.amount)
+  if (price.type === 'flat') return !isDiscounted && positive(price.amount)
   if (positive(price.minimumAmount)) return true
+  if (isDiscounted) return false
   switch (price.type) {
     case 'unit':
     case 'package':
@@ -51,21 +58,35 @@ export async function requireCollectable(deps: ApiDeps, settings: BillingSetting
       { field: 'customerId' },
     )
   }
-  requireMeans(there, {
-    name,
-    method: workflow.payment.collectionMethod,
-    linked: link.stripeDefaultPaymentMethodId,
-  })
+  const method = workflow.payment.collectionMethod
+  const linked = link.stripeDefaultPaymentMethodId
+  if (method === 'charge_automatically' && linked !== null)
+    return await requireAttached(deps, settings, linked)
+  requireMeans(there, { name, method })
 }
 
 interface Means {
   readonly name: string
   readonly method: 'charge_automatically' | 'send_invoice'
-  /** The payment method that the link names. */
-  readonly linked: string | null
 }
 
-function requireMeans(there: StripeCustomerView, { name, method, linked }: Means): void {
+/** The payment method that the link names is charged before the customer's default at Stripe: it has to be theirs still. */
+async function requireAttached(
+  deps: ApiDeps,
+  { app, link, customer }: BillingSettings,
+  linked: string,
+): Promise<void> {
+  const method = await askStripe(() => deps.stripe.getPaymentMethod(app, linked))
+  // A key that may not look at payment methods may still charge them.
+  if (method.isUnread === true || method.customerId === link?.stripeCustomerId) return
+  throw new DomainError(
+    'payment_method_missing',
+    `The payment method ${linked} of ${customer.key ?? customer.id} is not attached to their Stripe customer any more.`,
+    { field: 'customerId' },
+  )
+}
+
+function requireMeans(there: StripeCustomerView, { name, method }: Means): void {
   if (method === 'send_invoice') {
     if (there.email !== null) return
     throw new DomainError(
@@ -74,7 +95,7 @@ function requireMeans(there: StripeCustomerView, { name, method, linked }: Means
       { field: 'customerId' },
     )
   }
-  if (linked !== null || there.defaultPaymentMethodId !== null) return
+  if (there.defaultPaymentMethodId !== null) return
   throw new DomainError(
     'payment_method_missing',
     `The Stripe customer ${there.id} of ${name} has no default payment method to charge.`,

@@ -1,6 +1,7 @@
 import { insertNewSubscription, newSubscriptionRow } from '../../billing/new-subscription.ts'
 import type { SubscriptionParts, SubscriptionStart } from '../../billing/new-subscription.ts'
 import { loadSettings } from '../../billing/settings.ts'
+import type { BillingSettings } from '../../billing/settings.ts'
 import type { NewSubscription } from '../../db/stores/subscription-create.ts'
 import { findCustomerByIdOrKey } from '../../db/stores/subscription-reads.ts'
 import type { CustomerRow } from '../../db/stores/subscription-reads.ts'
@@ -27,21 +28,34 @@ const PAST_TOLERANCE_MS = 24 * 60 * 60 * 1000
 export async function createSubscription(deps: ApiDeps, input: SubscriptionCreate): Promise<SubscriptionRow> {
   const customer = await customerOf(deps, input)
   const plan = await snapshotPlan(deps.db, input, deps.now())
-  if (customer.currency !== null && customer.currency !== plan.currency) {
-    const detail = `The customer is billed in ${customer.currency}, the plan is in ${plan.currency}.`
-    throw new DomainError('currency_mismatch', detail, { field: 'plan' })
-  }
   const settings = await loadSettings(deps.db, customer.id)
+  requireCurrency(settings, plan.currency)
   if (isPaid(plan.phases[0])) await requireCollectable(deps, settings)
 
   const nowMs = await nowForCustomer(deps.db, customer.id, deps.now())
   const start = resolveStart(input, { nowMs, timeZone: customer.timezone, cadence: plan.billingCadence })
-  const row = newRow(input, { id: deps.newId(), customer, plan, start, nowMs })
+  const row = newRow(input, {
+    id: deps.newId(),
+    customer,
+    plan,
+    profileGate: settings.access.gate,
+    start,
+    nowMs,
+  })
   const inserted = await deps.db
     .transaction()
     .execute(async (trx) => await insertNewSubscription(trx, { row, customer, start, nowMs }))
   await startWorkflow(deps, inserted, customer)
   return inserted
+}
+
+/** A customer that names no currency is billed in the profile's default one, where it has one. */
+function requireCurrency({ customer, defaultCurrency }: BillingSettings, currency: string): void {
+  const billed = customer.currency ?? defaultCurrency
+  if (billed === null || billed === currency) return
+  const why = customer.currency === null ? `${billed}, the default of its profile` : billed
+  const detail = `The customer is billed in ${why}; the plan is in ${currency}.`
+  throw new DomainError('currency_mismatch', detail, { field: 'plan' })
 }
 
 async function customerOf(

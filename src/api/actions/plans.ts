@@ -47,6 +47,7 @@ function contentOf(input: PlanReplaceUpdate): PlanContent {
     billingCadence: input.billingCadence,
     proRatingEnabled: input.proRatingConfig?.enabled ?? true,
     phases: input.phases,
+    accessGate: input.accessGate ?? null,
   }
 }
 
@@ -160,9 +161,15 @@ export async function nextPlan(deps: ApiDeps, idOrKey: string): Promise<PlanRow>
   const byId = await findPlan(deps.db, idOrKey)
   const key = byId?.key ?? idOrKey
   const latest = found((await findPlanVersions(deps.db, key))[0] ?? null, 'plan', idOrKey)
-  const { name, description, metadata, billingCadence, proRatingEnabled, phases, currency } = latest
-  const content = { name, description, metadata, billingCadence, proRatingEnabled, phases }
-  return insertPlanDraft(deps.db, { ...content, currency, key, id: deps.newId(), now: deps.now() })
+  const { name, description, metadata, billingCadence, proRatingEnabled, phases, accessGate } = latest
+  const content = { name, description, metadata, billingCadence, proRatingEnabled, phases, accessGate }
+  return insertPlanDraft(deps.db, {
+    ...content,
+    currency: latest.currency,
+    key,
+    id: deps.newId(),
+    now: deps.now(),
+  })
 }
 
 export async function removePlan(deps: ApiDeps, id: string): Promise<void> {

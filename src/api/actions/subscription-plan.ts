@@ -43,6 +43,7 @@ async function customSnapshot(db: Db, plan: SubscriptionCreate['customPlan']): P
     billingCadence,
     proRatingEnabled,
     phases,
+    accessGate: plan.accessGate ?? null,
   }
 }
 

@@ -18,6 +18,7 @@ export function presentPlan(row: PlanRow, now: Date): Plan {
   const optional = {
     description: row.description,
     metadata: row.metadata,
+    accessGate: row.accessGate,
     effectiveFrom: instant(row.effectiveFrom),
     effectiveTo: instant(row.effectiveTo),
     deletedAt: instant(row.deletedAt),

@@ -2,6 +2,7 @@ import type { Feature as FeatureRow } from '../../db/stores/features.ts'
 import type { SubscriptionRow } from '../../db/stores/subscriptions.ts'
 import type { TimelineRow } from '../../db/stores/subscription-reads.ts'
 import { termsOf } from '../../billing/terms.ts'
+import type { AccessGate } from '../../domain/access.ts'
 import { DomainError } from '../../domain/errors.ts'
 import type { Period } from '../../domain/periods.ts'
 import type { RateCard } from '../../domain/rate-card.ts'
@@ -77,6 +78,8 @@ export function presentSubscription(row: SubscriptionRow): Subscription {
     alignment: { billablesMustAlign: true },
     lifecycle: row.lifecycle,
     ...(row.lifecycleReason !== null && { lifecycleReason: row.lifecycleReason }),
+    // The column takes no other.
+    accessGate: row.accessGate as AccessGate,
     timezone: row.timezone,
     ...(row.nextClosingAt && { nextBillingAt: row.nextClosingAt.toISOString() }),
     ...waitingFor(row),

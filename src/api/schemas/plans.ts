@@ -14,6 +14,7 @@ import {
   Stamps,
 } from './common.ts'
 import { Discounts, FlatPriceWithPaymentTerm, RateCardUsageBasedPrice, TaxConfig } from './prices.ts'
+import { AccessGate } from './profile-settings.ts'
 import { ref, taggedUnion } from './reference.ts'
 
 const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
@@ -115,6 +116,8 @@ const replaceable = {
   proRatingConfig: Type.Optional(ProRatingConfig),
   settlementMode: Type.Optional(Type.Literal('credit_then_invoice')),
   phases: Type.Array(ref(PlanPhase), { minItems: 1, maxItems: MAX_PHASES }),
+  // Ours, beside the contract's.
+  accessGate: Type.Optional(nullable(AccessGate)),
 }
 
 export const PlanCreate = Type.Object(

@@ -15,6 +15,7 @@ import {
 import { DiscountsDocument, PriceDocument, TaxConfigDocument } from './documents.ts'
 import { Feature } from './features.ts'
 import { Alignment, PlanPhase, ProRatingConfig } from './plans.ts'
+import { AccessGate } from './profile-settings.ts'
 import { ref } from './reference.ts'
 
 /** When a command takes effect; an instant may lie in the future (billing rule 6). */
@@ -38,6 +39,8 @@ const CustomPlan = Type.Object({
   proRatingConfig: Type.Optional(ProRatingConfig),
   settlementMode: Type.Optional(SettlementMode),
   phases: Type.Array(ref(PlanPhase), { minItems: 1 }),
+  // Ours, beside the contract's.
+  accessGate: Type.Optional(Type.Union([AccessGate, Type.Null()])),
 })
 
 /** What the column holds. */
@@ -101,6 +104,7 @@ const fields = {
     description: 'Finer than `status`: scheduled, active, canceled, ended or parked.',
   }),
   lifecycleReason: Type.Optional(Type.String({ description: 'Why it is parked or ended, for people.' })),
+  accessGate: AccessGate,
   timezone: Type.String({
     description: 'The zone in which billing periods are computed; taken from the customer at creation.',
   }),

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { ExpressionBuilder, Selectable } from 'kysely'
+import type { AccessGate } from '../../domain/access.ts'
 import type { Phase } from '../../domain/rate-card.ts'
 import { DomainError } from '../../domain/errors.ts'
 import type { Db } from '../connection.ts'
@@ -9,9 +10,10 @@ import type { DB, Plans } from '../types.gen.ts'
 import { isUniqueViolation } from '../unique-violation.ts'
 
 /** A version of a plan. Without `effectiveFrom` it is a draft; a published version's prices never change (billing rule 23). */
-export interface PlanRow extends Omit<Selectable<Plans>, 'metadata' | 'phases'> {
+export interface PlanRow extends Omit<Selectable<Plans>, 'metadata' | 'phases' | 'accessGate'> {
   readonly metadata: Record<string, string> | null
   readonly phases: readonly Phase[]
+  readonly accessGate: AccessGate | null
 }
 
 /** What an update of a draft replaces. */
@@ -22,6 +24,8 @@ export interface PlanContent {
   readonly billingCadence: string
   readonly proRatingEnabled: boolean
   readonly phases: readonly Phase[]
+  /** Null: the profile's. */
+  readonly accessGate: AccessGate | null
 }
 
 export interface NewPlan extends PlanContent {
