@@ -4,6 +4,8 @@ import { getSubscription } from '../db/stores/subscriptions.ts'
 import { invoiceStart, subscriptionStart } from '../db/stores/workflow-starts.ts'
 import { isDomainError } from '../domain/errors.ts'
 import { backoffMs } from './backoff.ts'
+import { endWithStripe } from './end-subscription.ts'
+import { tellStripe, wakeLinked } from './customers.ts'
 import type { RelayDeps } from './relay.ts'
 
 const BATCH = 50
@@ -43,6 +45,12 @@ async function deliver(deps: RelayDeps, row: OutboxRow): Promise<void> {
       return await deps.temporal.advanceTestClock(row.subjectId)
     case 'invoice_outcome':
       return await cancelUnpaid(deps, row)
+    case 'end_subscription':
+      return await endWithStripe(deps, row)
+    case 'customer_linked':
+      return await wakeLinked(deps, row)
+    case 'customer_changed':
+      return await tellStripe(deps, row.subjectId)
     default:
       throw new Error(`outbox kind ${row.kind} is unknown to this build`)
   }

@@ -1,10 +1,12 @@
 import { inspectKey } from './accounts.ts'
+import { createCheckoutSession, getCheckoutSession, getSetupIntent } from './checkout.ts'
 import { createConnections } from './client.ts'
 import {
   attachPaymentMethod,
   createCustomer,
   getCustomer,
   getPaymentMethod,
+  setCustomerEmail,
   setDefaultPaymentMethod,
 } from './customers.ts'
 import { listEvents, newestEventId } from './events.ts'
@@ -16,17 +18,21 @@ import {
   sendInvoice,
   voidInvoice,
 } from './invoice-collect.ts'
-import { findInvoice, syncInvoice } from './invoice-sync.ts'
+import { findInvoice, syncDraft, syncInvoice } from './invoice-sync.ts'
+import { withoutTax } from './invoice-tax.ts'
 import { getInvoice } from './invoice-view.ts'
 import { createLimiter, stripeLimits } from './limiter.ts'
+import { createPortalConfiguration, createPortalSession } from './portal.ts'
+import { probePermissions } from './permissions.ts'
 import { createSecretBox } from './secrets.ts'
 import { advanceTestClock, createTestClock, getTestClock } from './test-clocks.ts'
-import { getPrice, getSubscription } from './subscriptions.ts'
+import { getPrice, getSubscriber, getSubscription } from './subscriptions.ts'
 import type { StripeGateway, StripeGatewayOptions } from './types.ts'
 import {
   checkWebhookEndpoint,
   createWebhookEndpoint,
   deleteWebhookEndpoint,
+  enableWebhookEndpoint,
   verifyWebhook,
 } from './webhooks.ts'
 
@@ -40,15 +46,20 @@ export function createStripeGateway(options: StripeGatewayOptions): StripeGatewa
     limiter: createLimiter(options.limits ?? stripeLimits),
     timeoutMs: options.timeoutMs ?? defaultTimeoutMs,
     ...(options.baseUrl !== undefined && { baseUrl: options.baseUrl }),
+    ...(options.keyWatch !== undefined && { keyWatch: options.keyWatch }),
   })
   const policy = { allowLiveKeys: options.allowLiveKeys ?? false, elsewhere: options.baseUrl !== undefined }
   const { ofApp, ofKey } = connections
   return {
     inspectKey: (key) => inspectKey(connections, policy, key),
+    probePermissions: async (key) => probePermissions(ofKey(key)),
     encryptSecret: secrets.seal,
     decryptSecret: secrets.open,
 
     createWebhookEndpoint: (key, request) => createWebhookEndpoint(ofKey(key), request),
+    enableWebhookEndpoint: async (app) => {
+      if (app.webhookEndpointId !== null) await enableWebhookEndpoint(ofApp(app), app.webhookEndpointId)
+    },
     async deleteWebhookEndpoint(app) {
       if (app.webhookEndpointId !== null) await deleteWebhookEndpoint(ofApp(app), app.webhookEndpointId)
     },
@@ -62,10 +73,19 @@ export function createStripeGateway(options: StripeGatewayOptions): StripeGatewa
     attachPaymentMethod: async (app, request) => attachPaymentMethod(ofApp(app), request),
     setDefaultPaymentMethod: async (app, request) => setDefaultPaymentMethod(ofApp(app), request),
     getPaymentMethod: async (app, id) => getPaymentMethod(ofApp(app), id),
+    setCustomerEmail: async (app, request) => setCustomerEmail(ofApp(app), request),
+
+    createCheckoutSession: async (app, session) => createCheckoutSession(ofApp(app), session),
+    getCheckoutSession: async (app, id) => getCheckoutSession(ofApp(app), id),
+    getSetupIntent: async (app, id) => getSetupIntent(ofApp(app), id),
+    createPortalConfiguration: async (app, request) => createPortalConfiguration(ofApp(app), request),
+    createPortalSession: async (app, request) => createPortalSession(ofApp(app), request),
 
     syncInvoice: async (app, invoice) => syncInvoice(ofApp(app), invoice),
+    syncDraft: async (app, invoice) => syncDraft(ofApp(app), invoice),
     findInvoice: async (app, query) => findInvoice(ofApp(app), query),
     finalizeInvoice: async (app, invoice) => finalizeInvoice(ofApp(app), invoice),
+    withoutTax: async (app, invoice) => withoutTax(ofApp(app), invoice),
     payInvoice: async (app, invoice) => payInvoice(ofApp(app), invoice),
     sendInvoice: async (app, invoice) => sendInvoice(ofApp(app), invoice),
     voidInvoice: async (app, invoice) => voidInvoice(ofApp(app), invoice),
@@ -75,6 +95,7 @@ export function createStripeGateway(options: StripeGatewayOptions): StripeGatewa
 
     getPrice: async (app, id) => getPrice(ofApp(app), id),
     getSubscription: async (app, id) => getSubscription(ofApp(app), id),
+    getSubscriber: async (app, id) => getSubscriber(ofApp(app), id),
 
     createTestClock: async (app, clock) => createTestClock(ofApp(app), clock),
     getTestClock: async (app, id) => getTestClock(ofApp(app), id),

@@ -25,5 +25,21 @@ export interface StripeSubscriptionView {
   readonly priceIds: readonly string[]
   readonly defaultPaymentMethodId: string | null
   readonly latestInvoiceId: string | null
-  readonly metadata: Readonly<Record<string, string>>
+  /** What the metadata asks for: the key of our customer, and what its usage is reported under; null: nothing. */
+  readonly customerKey: string | null
+  readonly subjectKeys: readonly string[] | null
+}
+
+/** Who subscribed at Stripe: what a customer of ours is made from. */
+export interface StripeSubscriberView {
+  readonly id: string
+  readonly deleted: boolean
+  readonly name: string | null
+  readonly email: string | null
+  /** Upper case; null until the first invoice. */
+  readonly currency: string | null
+  readonly testClockId: string | null
+  /** What the metadata asks for: the key of our customer, and what its usage is reported under; null: nothing. */
+  readonly customerKey: string | null
+  readonly subjectKeys: readonly string[] | null
 }

@@ -3,7 +3,8 @@ import { DomainError } from '../domain/errors.ts'
 import type { Connection } from './client.ts'
 import { idOf } from './events.ts'
 import { classifyStripeError } from './failures.ts'
-import type { StripePriceView, StripeSubscriptionView } from './subscription-types.ts'
+import { metadataKeys } from './metadata.ts'
+import type { StripePriceView, StripeSubscriberView, StripeSubscriptionView } from './subscription-types.ts'
 
 const units = { day: 'D', week: 'W', month: 'M', year: 'Y' } as const
 
@@ -55,8 +56,49 @@ function view(subscription: Stripe.Subscription): StripeSubscriptionView {
     priceIds: items.map((item) => item.price.id),
     defaultPaymentMethodId: idOf(subscription.default_payment_method),
     latestInvoiceId: idOf(subscription.latest_invoice),
-    metadata: subscription.metadata,
+    ...namesOf(subscription.metadata),
   }
 }
 
 const inMs = (seconds: number | null): number | null => (seconds === null ? null : seconds * 1000)
+
+/** The customer of a subscription. Errors: stripe_customer_not_found. */
+export async function getSubscriber(connection: Connection, id: string): Promise<StripeSubscriberView> {
+  try {
+    const customer = await connection.call('customers.retrieve', (stripe) => stripe.customers.retrieve(id))
+    if (customer.deleted === true) return { ...nobody, id }
+    return {
+      id: customer.id,
+      deleted: false,
+      name: customer.name ?? null,
+      email: customer.email,
+      currency: customer.currency?.toUpperCase() ?? null,
+      testClockId: idOf(customer.test_clock),
+      ...namesOf(customer.metadata),
+    }
+  } catch (error) {
+    if (classifyStripeError(error).code !== 'resource_missing') throw error
+    throw new DomainError('stripe_customer_not_found', `Stripe has no customer ${id}.`)
+  }
+}
+
+const nobody = {
+  deleted: true,
+  name: null,
+  email: null,
+  currency: null,
+  testClockId: null,
+  customerKey: null,
+  subjectKeys: null,
+}
+
+/** What whoever made it at Stripe wants it to be called here. */
+function namesOf(metadata: Stripe.Metadata): Pick<StripeSubscriberView, 'customerKey' | 'subjectKeys'> {
+  const listed = (metadata[metadataKeys.subjectKeys] ?? '').split(',').map((key) => key.trim())
+  const subjectKeys = listed.filter((key) => key !== '')
+  const customerKey = metadata[metadataKeys.customerKey]?.trim() ?? ''
+  return {
+    customerKey: customerKey === '' ? null : customerKey,
+    subjectKeys: subjectKeys.length === 0 ? null : subjectKeys,
+  }
+}

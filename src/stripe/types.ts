@@ -1,4 +1,6 @@
-import type { StripePriceView, StripeSubscriptionView } from './subscription-types.ts'
+import type { CheckoutGateway } from './checkout-types.ts'
+import type { MissingPermission } from './permissions.ts'
+import type { StripePriceView, StripeSubscriberView, StripeSubscriptionView } from './subscription-types.ts'
 /** What a Stripe account is to us: the row of an installed app. Secrets stay encrypted until a call needs them. */
 export interface StoredApp {
   readonly id: string
@@ -27,12 +29,20 @@ export interface StripeGatewayOptions {
   readonly allowLiveKeys?: boolean
   /** false switches the limiter off (the sandbox has no limits). */
   readonly limits?: LimiterOptions | false
+  readonly keyWatch?: KeyWatch
   /** One HTTP request; under the activity's own timeout. Default 15 000. */
   readonly timeoutMs?: number
 }
 
+/** Told of a key that Stripe does not accept any more, and of one that works again. Neither may throw. */
+export interface KeyWatch {
+  readonly refused: (app: StoredApp, reason: string) => Promise<void>
+  readonly accepted: (app: StoredApp) => Promise<void>
+}
+
 export interface InspectedKey {
-  readonly accountId: string
+  /** Null where a restricted key may not read its account and Stripe does not name it. */
+  readonly accountId: string | null
   readonly livemode: boolean
   /** Prefix and last four characters: all of a key that may ever be shown. */
   readonly keyMask: string
@@ -54,6 +64,8 @@ export interface WebhookEndpointRequest {
   readonly appId: string
   /** Default: `webhookEvents`. */
   readonly events?: readonly string[]
+  /** Another endpoint than the one that an earlier request made: part of the idempotency key. */
+  readonly again?: string
 }
 export interface CreatedWebhookEndpoint {
   readonly endpointId: string
@@ -105,7 +117,19 @@ export interface CustomerToCreate {
   readonly customerId: string
   readonly name?: string
   readonly email?: string
+  /** Its tax location. */
+  readonly address?: StripeAddress
   readonly testClockId?: string
+  /** A Stripe customer that is gone: part of the idempotency key. */
+  readonly replaces?: string
+}
+export interface StripeAddress {
+  readonly country?: string
+  readonly postal_code?: string
+  readonly state?: string
+  readonly city?: string
+  readonly line1?: string
+  readonly line2?: string
 }
 export interface PaymentMethodView {
   readonly id: string
@@ -113,6 +137,8 @@ export interface PaymentMethodView {
   readonly customerId: string | null
   readonly cardBrand: string | null
   readonly cardLast4: string | null
+  /** The key may not read it: it is taken as it was given. */
+  readonly isUnread?: boolean
 }
 export interface CustomerPaymentMethod {
   readonly stripeCustomerId: string
@@ -127,6 +153,14 @@ export interface LineToSync {
   readonly description: string
   readonly fromMs: number
   readonly toMs: number
+  /** Stripe's (`txcd_…`), and whether the price holds the tax; sent with automatic tax only. */
+  readonly taxCode?: string
+  readonly taxBehavior?: 'inclusive' | 'exclusive'
+}
+/** One of our lines within a line at Stripe. */
+export interface LinePart {
+  readonly lineId: string
+  readonly amountMinor: bigint
 }
 export interface InvoiceToSync {
   readonly invoiceId: string
@@ -136,6 +170,8 @@ export interface InvoiceToSync {
   readonly stripeInvoiceId: string | null
   /** invoices.sync_generation: part of every idempotency key (billing rule 31). */
   readonly generation: number
+  /** How often it was rated while it ran: part of the keys of changes to a draft; 0 or left out where it never ran. */
+  readonly run?: number
   /**
    * Lower bound for finding a lost invoice by metadata, real time; an hour of clock skew is allowed for. null (a customer
    * on a test clock, whose Stripe time is another) searches all of the customer's invoices.
@@ -155,12 +191,18 @@ export interface InvoiceToSync {
   readonly defaultPaymentMethodId?: string
   /** Stripe Tax computes the tax; default false, and always sent. */
   readonly automaticTax?: boolean
+  /** What it may be paid with; left out: what the account has enabled. */
+  readonly paymentMethodTypes?: readonly string[]
+  /** It is issued without the tax that was asked for; its lines stay as they were made. */
+  readonly taxSkipped?: boolean
   readonly lines: readonly LineToSync[]
 }
 export interface SyncedInvoice {
   readonly stripeInvoiceId: string
   /** True when the invoice was found and not created by this call. */
   readonly adopted: boolean
+  /** It is past draft: somebody finalized it, or an earlier run did. */
+  readonly isFinal: boolean
 }
 
 export interface InvoiceRef {
@@ -178,7 +220,8 @@ export interface InvoiceToPay extends InvoiceRef {
 }
 
 export type StripeInvoiceStatus = 'draft' | 'open' | 'paid' | 'uncollectible' | 'void'
-type PaymentKind = 'none' | 'succeeded' | 'processing' | 'requires_action' | 'failed'
+/** `unknown`: there is a payment, and the key may not read what became of it. */
+type PaymentKind = 'none' | 'unknown' | 'succeeded' | 'processing' | 'requires_action' | 'failed'
 /** The latest payment of an invoice. */
 export interface PaymentOutcome {
   readonly kind: PaymentKind
@@ -190,6 +233,11 @@ export interface PaymentOutcome {
   readonly hard: boolean
   readonly message: string | null
 }
+export interface LineTax {
+  readonly taxMinor: bigint
+  /** The part of it that the line's amount holds already. */
+  readonly includedMinor: bigint
+}
 /** A Stripe invoice as we need it; amounts in OUR minor units. */
 export interface StripeInvoiceView {
   readonly stripeInvoiceId: string
@@ -200,13 +248,19 @@ export interface StripeInvoiceView {
   /** Upper case. */
   readonly currency: string
   readonly subtotalMinor: bigint
+  /** All tax, what prices hold included. */
   readonly taxMinor: bigint
   readonly totalMinor: bigint
   readonly amountPaidMinor: bigint
   readonly amountRemainingMinor: bigint
   /** A balance that the Stripe customer already had and that paid a part (billing rule 21). */
   readonly balanceAppliedMinor: bigint
-  readonly lineTax: Readonly<Record<string, bigint>>
+  /** By the id that we gave the line at Stripe. */
+  readonly lineTax: Readonly<Record<string, LineTax>>
+  /** Stripe computed parts of a minor unit (ISK, UGX): its amounts are rounded here. */
+  readonly isRounded: boolean
+  /** Stripe Tax computed it. */
+  readonly isTaxed: boolean
   readonly hostedUrl: string | null
   readonly pdfUrl: string | null
   readonly dueMs: number | null
@@ -261,12 +315,14 @@ export interface ClassifiedFailure {
  * Everything the product asks of Stripe. Every write is repeatable. Failures of the call are `StripeFailure` (see
  * `classifyStripeError`); our own refusals are `DomainError`.
  */
-export interface StripeGateway {
+export interface StripeGateway extends CheckoutGateway {
   /**
    * Errors: stripe_key_invalid, stripe_key_publishable, stripe_key_unauthorized, stripe_key_live_refused,
    * stripe_permission_missing; StripeFailure when Stripe is not reachable.
    */
   readonly inspectKey: (key: string) => Promise<InspectedKey>
+  /** What a restricted key may not do of what is asked of Stripe. Errors: StripeFailure. */
+  readonly probePermissions: (key: string) => Promise<readonly MissingPermission[]>
   readonly encryptSecret: (plain: string, owner: SecretOwner) => string
   /** Errors: stripe_secret_unreadable (another master key, another app or field, or damaged). */
   readonly decryptSecret: (sealed: string, owner: SecretOwner) => string
@@ -276,6 +332,8 @@ export interface StripeGateway {
     key: string,
     request: WebhookEndpointRequest,
   ) => Promise<CreatedWebhookEndpoint>
+  /** Switches it on and lets it send every event that we need. */
+  readonly enableWebhookEndpoint: (app: StoredApp) => Promise<void>
   /** Deleting one that is gone is no error. */
   readonly deleteWebhookEndpoint: (app: StoredApp) => Promise<void>
   readonly checkWebhookEndpoint: (app: StoredApp) => Promise<WebhookEndpointState>
@@ -298,14 +356,18 @@ export interface StripeGateway {
   readonly getPaymentMethod: (app: StoredApp, paymentMethodId: string) => Promise<PaymentMethodView>
 
   /**
-   * Creates or adopts the Stripe invoice, adds the lines that are missing and compares. Errors: stripe_totals_differ
-   * (details: ours, theirs). Returns at once when it is past draft.
+   * Creates or adopts the Stripe invoice, brings its lines in line with ours and compares. Errors: stripe_totals_differ
+   * (details: ours, theirs, lines that are not ours). One that is past draft is only compared.
    */
   readonly syncInvoice: (app: StoredApp, invoice: InvoiceToSync) => Promise<SyncedInvoice>
+  /** The same for an invoice that still grows. Errors: stripe_draft_finalized, when somebody finalized it at Stripe. */
+  readonly syncDraft: (app: StoredApp, invoice: InvoiceToSync) => Promise<SyncedInvoice>
   /** The Stripe invoice with our id in its metadata, over all pages; null when there is none. */
   readonly findInvoice: (app: StoredApp, query: InvoiceQuery) => Promise<string | null>
   /** Already finalized: the view. */
   readonly finalizeInvoice: (app: StoredApp, invoice: InvoiceToFinalize) => Promise<StripeInvoiceView>
+  /** Takes automatic tax off a draft. */
+  readonly withoutTax: (app: StoredApp, invoice: InvoiceRef) => Promise<void>
   /** A decline, a missing payment method and 3-D Secure are outcomes in the view, not exceptions. */
   readonly payInvoice: (app: StoredApp, invoice: InvoiceToPay) => Promise<StripeInvoiceView>
   readonly sendInvoice: (app: StoredApp, invoice: InvoiceRef) => Promise<StripeInvoiceView>
@@ -320,6 +382,8 @@ export interface StripeGateway {
   readonly getPrice: (app: StoredApp, priceId: string) => Promise<StripePriceView>
   /** Errors: stripe_subscription_not_found. */
   readonly getSubscription: (app: StoredApp, subscriptionId: string) => Promise<StripeSubscriptionView>
+  /** Errors: stripe_customer_not_found; a deleted one is returned as such. */
+  readonly getSubscriber: (app: StoredApp, stripeCustomerId: string) => Promise<StripeSubscriberView>
 
   readonly createTestClock: (
     app: StoredApp,

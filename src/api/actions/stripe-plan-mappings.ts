@@ -4,6 +4,7 @@ import {
   listPlanMappings,
   upsertPlanMapping,
 } from '../../db/stores/stripe-plan-mappings.ts'
+import { reopenUnmapped } from '../../db/stores/stripe-imports.ts'
 import type { PlanMapping, PlanMappingRow } from '../../db/stores/stripe-plan-mappings.ts'
 import { parseDuration } from '../../domain/calendar.ts'
 import { DomainError } from '../../domain/errors.ts'
@@ -28,7 +29,7 @@ export async function planMappings(deps: ApiDeps, appId: string): Promise<readon
 }
 
 /**
- * Maps a price to a plan. Errors: not_found, plan_not_published, stripe_price_not_found, stripe_price_not_mappable,
+ * Maps a price to a plan; what waited for it is imported. Errors: not_found, plan_not_published, stripe_price_not_found, stripe_price_not_mappable,
  * stripe_unavailable.
  */
 export async function putPlanMapping(
@@ -38,7 +39,11 @@ export async function putPlanMapping(
 ): Promise<CheckedMapping> {
   const app = await requireApp(deps, appId)
   const warnings = await check(deps, app, mapping)
-  return { row: await upsertPlanMapping(deps.db, appId, mapping, deps.now()), warnings }
+  const row = await deps.db.transaction().execute(async (trx) => {
+    await reopenUnmapped(trx, appId)
+    return await upsertPlanMapping(trx, appId, mapping, deps.now())
+  })
+  return { row, warnings }
 }
 
 /** Replaces all mappings of an app; all are checked before one is stored. Errors: those of {@link putPlanMapping}. */
@@ -56,6 +61,7 @@ export async function replacePlanMappings(
   for (const mapping of mappings) warnings.push(await check(deps, app, mapping))
   return await deps.db.transaction().execute(async (trx) => {
     await deletePlanMappingsExcept(trx, appId, prices)
+    await reopenUnmapped(trx, appId)
     const checked: CheckedMapping[] = []
     for (const [index, mapping] of mappings.entries()) {
       const row = await upsertPlanMapping(trx, appId, mapping, deps.now())

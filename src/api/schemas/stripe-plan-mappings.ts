@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import type { Static, TSchema } from 'typebox'
-import { Instant, ResourceKey } from './common.ts'
+import { Instant, PageQuery, pageOf, ResourceKey } from './common.ts'
 import { ref } from './reference.ts'
 
 const StripePriceId = Type.String({ minLength: 1, maxLength: 255, examples: ['price_1QaBcD'] })
@@ -49,6 +49,43 @@ export const StripePlanMappingList = Type.Object(
   { $id: 'StripePlanMappingList' },
 )
 
+const ImportStatus = Type.Enum(['imported', 'ended', 'not_mapped', 'failed'] as const)
+
+export const StripeImportedSubscription = Type.Object(
+  {
+    stripeSubscriptionId: Type.String(),
+    subscriptionId: Type.Optional(Type.String({ description: 'Ours, once it was imported.' })),
+    status: ImportStatus,
+    reason: Type.Optional(Type.String({ description: 'Why it is not imported.' })),
+    createdAt: Instant,
+    updatedAt: Instant,
+  },
+  { $id: 'StripeImportedSubscription' },
+)
+export type StripeImportedSubscription = Static<typeof StripeImportedSubscription>
+export const StripeImportPage = pageOf(
+  ref(StripeImportedSubscription),
+  'StripeImportedSubscriptionPaginatedResponse',
+)
+export const StripeImportQuery = Type.Object({ ...PageQuery, status: Type.Optional(ImportStatus) })
+
+export const StripeImportInput = Type.Object(
+  {
+    from: Type.Optional(
+      Type.Enum(['start', 'current_period'] as const, {
+        default: 'current_period',
+        description:
+          'Where its usage begins to count: when it was made at Stripe, or with the running period.',
+      }),
+    ),
+  },
+  { $id: 'StripeImportInput' },
+)
+export const ImportParams = Type.Object({
+  id: Type.String(),
+  stripeSubscriptionId: Type.String({ pattern: '^sub_', maxLength: 255 }),
+})
+
 export const MappingParams = Type.Object({ id: Type.String(), stripePriceId: StripePriceId })
 
 export const stripePlanMappingSchemas: readonly TSchema[] = [
@@ -57,4 +94,7 @@ export const stripePlanMappingSchemas: readonly TSchema[] = [
   StripePlanMappingsReplace,
   StripePlanMapping,
   StripePlanMappingList,
+  StripeImportedSubscription,
+  StripeImportPage,
+  StripeImportInput,
 ]

@@ -4,7 +4,14 @@ import type { Db } from '../connection.ts'
 import type { Outbox } from '../types.gen.ts'
 
 export type OutboxRow = Selectable<Outbox>
-export type OutboxKind = 'start_subscription' | 'start_invoice' | 'start_test_clock' | 'invoice_outcome'
+export type OutboxKind =
+  | 'start_subscription'
+  | 'start_invoice'
+  | 'start_test_clock'
+  | 'invoice_outcome'
+  | 'end_subscription'
+  | 'customer_linked'
+  | 'customer_changed'
 
 /** Asks for something to be started or sent once this transaction has committed. */
 export async function insertOutbox(

@@ -65,3 +65,15 @@ export async function wasCommandAccepted(
 export async function setLifecycleReason(db: Db, id: string, lifecycleReason: string): Promise<void> {
   await db.updateTable('subscriptions').set({ lifecycleReason }).where('id', '=', id).execute()
 }
+
+/** Under which request its end was accepted last; null when nobody canceled it. */
+export async function lastCancelRequest(db: Db, subscriptionId: string): Promise<string | null> {
+  const row = await db
+    .selectFrom('subscriptionCommands')
+    .select('requestId')
+    .where('subscriptionId', '=', subscriptionId)
+    .where('kind', '=', 'cancel')
+    .orderBy('createdAt', 'desc')
+    .executeTakeFirst()
+  return row?.requestId ?? null
+}

@@ -1,0 +1,70 @@
+import { storedApp } from '../db/stores/billing-settings.ts'
+import type { OutboxRow } from '../db/stores/outbox.ts'
+import { setImportEnded } from '../db/stores/stripe-imports.ts'
+import { getSubscription, lastCancelRequest } from '../db/stores/subscriptions.ts'
+import type { SubscriptionRow } from '../db/stores/subscriptions.ts'
+import { isDomainError } from '../domain/errors.ts'
+import type { ErrorCode } from '../domain/errors.ts'
+import type { RelayDeps } from './relay.ts'
+
+type EndDeps = Pick<RelayDeps, 'db' | 'stripe' | 'temporal'>
+
+/** What our cancelations because of Stripe are known by. */
+const PREFIX = 'stripe-end-'
+
+/**
+ * Brings the end of a subscription in line with the end of the one at Stripe that it was made from: where that ended, or
+ * is canceled for a later instant, ours ends at that instant, or as of what is billed already. A cancelation that was
+ * taken back at Stripe is taken back here, unless it was made here.
+ */
+export async function endWithStripe(deps: EndDeps, outbox: OutboxRow): Promise<void> {
+  const row = await getSubscription(deps.db, outbox.subjectId)
+  if (row === undefined || row.stripeAppId === null || row.stripeSubscriptionId === null) return
+  const app = await storedApp(deps.db, row.stripeAppId)
+  const there = await deps.stripe.getSubscription(app, row.stripeSubscriptionId)
+  await moveEnd(deps, row, { endMs: there.endedMs ?? there.cancelAtMs, tries: outbox.attempts })
+  if (there.endedMs !== null) await setImportEnded(deps.db, row.id)
+}
+
+interface End {
+  /** null: it goes on. */
+  readonly endMs: number | null
+  readonly tries: number
+}
+
+async function moveEnd(deps: EndDeps, row: SubscriptionRow, { endMs, tries }: End): Promise<void> {
+  const ourMs = row.activeTo?.getTime() ?? null
+  const billedMs = row.closedThrough?.getTime() ?? -Infinity
+  const isOver = row.lifecycle === 'ended' || (ourMs !== null && billedMs >= ourMs)
+  const effectiveAtMs = endMs === null ? null : Math.max(endMs, billedMs, row.activeFrom.getTime())
+  if (isOver || ourMs === effectiveAtMs) return
+  // An update that was refused is refused again under its id: each try has its own.
+  const requestId = `${PREFIX}${effectiveAtMs ?? 'none'}-${row.version}-${tries}`
+  if (ourMs !== null) {
+    const isStripes = (await lastCancelRequest(deps.db, row.id))?.startsWith(PREFIX) === true
+    // Canceled here, and for an earlier instant: that stands.
+    if (!isStripes && (effectiveAtMs === null || effectiveAtMs > ourMs)) return
+    const undo = { kind: 'unschedule_cancelation', requestId: `${requestId}-undo` } as const
+    const isUndone = await accepted(deps.temporal.updateSubscription(row.id, undo), [
+      'conflict',
+      'subscription_overlap',
+    ])
+    if (!isUndone) return
+  }
+  if (effectiveAtMs === null) return
+  // Refused where another delivery was faster.
+  await accepted(deps.temporal.updateSubscription(row.id, { kind: 'cancel', requestId, effectiveAtMs }), [
+    'subscription_already_canceled',
+  ])
+}
+
+/** False for a refusal that trying again would not change. */
+async function accepted(update: Promise<void>, final: readonly ErrorCode[]): Promise<boolean> {
+  try {
+    await update
+    return true
+  } catch (error) {
+    if (isDomainError(error) && final.includes(error.code)) return false
+    throw error
+  }
+}
