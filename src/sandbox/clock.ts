@@ -3,7 +3,8 @@ import type { Context } from './context.ts'
 import { createdDelivery, invoiceDue } from './due.ts'
 import { emitObject } from './events.ts'
 import { strip } from './present.ts'
-import type { ClockRecord, InvoiceRecord } from './tables.ts'
+import { subscriptionDue } from './subscriptions/due.ts'
+import type { ClockRecord, InvoiceRecord, SubscriptionRecord } from './tables.ts'
 
 /** How long a clock waits, in real time, for the first try of an `invoice.created` before it finalizes. */
 const DELIVERY_PATIENCE_MS = 10_000
@@ -24,14 +25,34 @@ interface Deps {
   readonly fail: (error: unknown) => void
 }
 
-function nextDue(ctx: Context, clock: string, until: number): InvoiceRecord | undefined {
-  let next: InvoiceRecord | undefined
-  for (const invoice of ctx.store.by('invoices', 'due', clock)) {
-    if (invoice._dueAt === null || invoice._dueAt > until) continue
-    if (next === undefined || invoice._dueAt < (next._dueAt ?? 0)) next = invoice
+type Waiting = Pick<InvoiceRecord, 'id' | '_dueAt'> | Pick<SubscriptionRecord, 'id' | '_dueAt'>
+
+/** The earliest of a kind; of the same instant, the oldest. */
+function earliest<T extends Waiting>(waiting: readonly T[], until: number): T | undefined {
+  let next: T | undefined
+  for (const record of waiting) {
+    if (record._dueAt === null || record._dueAt > until) continue
+    if (next === undefined || record._dueAt < (next._dueAt ?? 0)) next = record
   }
   return next
 }
+
+interface Due {
+  readonly at: number
+  readonly invoice?: InvoiceRecord
+  readonly subscription?: SubscriptionRecord
+}
+
+/** What time changes next: an invoice before a subscription of the same instant, for that closes its older period. */
+function nextDue(ctx: Context, clock: string, until: number): Due | undefined {
+  const invoice = earliest(ctx.store.by('invoices', 'due', clock), until)
+  const subscription = earliest(ctx.store.by('subscriptions', 'due', clock), invoice?._dueAt ?? until)
+  if (subscription !== undefined && (invoice === undefined || before(subscription, invoice)))
+    return { at: subscription._dueAt ?? 0, subscription }
+  return invoice === undefined ? undefined : { at: invoice._dueAt ?? 0, invoice }
+}
+
+const before = (a: Waiting, b: Waiting) => (a._dueAt ?? 0) < (b._dueAt ?? 0)
 
 function expireSessions(ctx: Context, now: number): void {
   for (const session of ctx.store.by('sessions', 'due', '')) {
@@ -57,7 +78,9 @@ export function createTimeKeeper({ context, changed, fail }: Deps): TimeKeeper {
       await sleep(20)
   }
 
-  const runDue = async (ctx: Context, invoice: InvoiceRecord) => {
+  const runDue = async (ctx: Context, { invoice, subscription }: Due) => {
+    if (subscription !== undefined) ctx.store.transact(() => subscriptionDue(ctx, subscription))
+    if (invoice === undefined) return changed()
     await untilTried(ctx, invoice)
     const current = ctx.store.get('invoices', invoice.id)
     if (current !== undefined && current._dueAt !== null) ctx.store.transact(() => invoiceDue(ctx, current))
@@ -70,11 +93,11 @@ export function createTimeKeeper({ context, changed, fail }: Deps): TimeKeeper {
     for (;;) {
       const current = ctx.store.get('clocks', clock.id)
       if (life.closed || current === undefined) return
-      const invoice = nextDue(ctx, clock.id, target)
-      if (invoice === undefined) break
-      const frozen = Math.max(current.frozen_time, invoice._dueAt ?? 0)
+      const due = nextDue(ctx, clock.id, target)
+      if (due === undefined) break
+      const frozen = Math.max(current.frozen_time, due.at)
       ctx.store.transact(() => ctx.store.put('clocks', { ...current, frozen_time: frozen }))
-      await runDue(ctx, invoice)
+      await runDue(ctx, due)
     }
     ctx.store.transact(() => {
       const current = ctx.store.get('clocks', clock.id)

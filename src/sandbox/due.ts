@@ -5,6 +5,7 @@ import { emit, update } from './events.ts'
 import { attemptPayment } from './invoices/collect.ts'
 import { finalize, nextInstant, recordFinalizationFailure } from './invoices/finalize.ts'
 import { setDelinquent } from './invoices/settle.ts'
+import { followInvoice } from './subscriptions/change.ts'
 import type { InvoiceRecord } from './tables.ts'
 
 const HOUR = 3600
@@ -44,6 +45,7 @@ function becomeOverdue(ctx: Context, invoice: InvoiceRecord): void {
   const stored = ctx.store.put('invoices', { ...overdue, _dueAt: nextInstant(overdue) })
   emit(ctx, 'invoice.overdue', ['invoices', stored])
   setDelinquent(ctx, stored, true)
+  followInvoice(ctx, stored)
 }
 
 /** Does what time has brought about for one invoice. */

@@ -10,7 +10,14 @@ type Fields = Readonly<Record<string, unknown>>
 const expandable: Readonly<Record<string, readonly string[]>> = {
   customer: ['default_source', 'test_clock', 'invoice_settings.default_payment_method'],
   payment_method: ['customer'],
-  invoice: ['customer', 'default_payment_method', 'default_source', 'test_clock', 'latest_revision'],
+  invoice: [
+    'customer',
+    'default_payment_method',
+    'default_source',
+    'test_clock',
+    'latest_revision',
+    'parent.subscription_details.subscription',
+  ],
   invoiceitem: ['customer', 'invoice', 'test_clock'],
   invoice_payment: ['invoice', 'payment.payment_intent', 'payment.charge'],
   payment_intent: ['customer', 'payment_method', 'latest_charge', 'review', 'source'],
@@ -21,6 +28,16 @@ const expandable: Readonly<Record<string, readonly string[]>> = {
   refund: ['charge', 'payment_intent', 'balance_transaction'],
   dispute: ['charge', 'payment_intent'],
   customer_balance_transaction: ['customer', 'invoice', 'credit_note'],
+  subscription: [
+    'customer',
+    'default_payment_method',
+    'default_source',
+    'latest_invoice',
+    'pending_setup_intent',
+    'schedule',
+    'test_clock',
+  ],
+  line_item: ['pricing.price_details.price'],
   price: ['product'],
   product: ['default_price', 'tax_code'],
   tax_rate: [],
@@ -45,8 +62,16 @@ const includable: Readonly<Record<string, (ctx: Context, id: string) => unknown>
     return nestedList(`/v1/charges/${id}/refunds`, refunds)
   },
   'customer.sources': (_ctx, id) => nestedList(`/v1/customers/${id}/sources`, []),
-  'customer.subscriptions': (_ctx, id) => nestedList(`/v1/customers/${id}/subscriptions`, []),
-  'customer.tax_ids': (_ctx, id) => nestedList(`/v1/customers/${id}/tax_ids`, []),
+  'customer.subscriptions': (ctx, id) => {
+    const running = ctx.store.by('subscriptions', 'customer', id).filter((s) => s.ended_at === null)
+    const shown = running.toReversed().map((s) => present(ctx, 'subscriptions', s))
+    return nestedList(`/v1/customers/${id}/subscriptions`, shown)
+  },
+  'customer.tax_ids': (ctx, id) =>
+    nestedList(
+      `/v1/customers/${id}/tax_ids`,
+      ctx.store.by('taxIds', 'customer', id).map((record) => present(ctx, 'taxIds', record)),
+    ),
   'customer.tax': (ctx, id) => {
     const country = ctx.store.get('customers', id)?.address?.country
     const status = country ? 'supported' : 'unrecognized_location'
@@ -66,6 +91,7 @@ const tablesByPrefix: Readonly<Record<string, Table>> = {
   pi: 'paymentIntents',
   ch: 'charges',
   clock: 'clocks',
+  sub: 'subscriptions',
   seti: 'setupIntents',
   cs: 'sessions',
   cn: 'creditNotes',

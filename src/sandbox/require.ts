@@ -1,5 +1,5 @@
 import type { Context } from './context.ts'
-import { noSuch } from './errors.ts'
+import { noSuch, refuse } from './errors.ts'
 import type { Table, Tables } from './tables.ts'
 
 const kinds: { readonly [T in Table]: string } = {
@@ -14,8 +14,10 @@ const kinds: { readonly [T in Table]: string } = {
   endpoints: 'webhook endpoint',
   clocks: 'test clock',
   taxRates: 'tax rate',
+  taxIds: 'tax_id',
   products: 'product',
   prices: 'price',
+  subscriptions: 'subscription',
   setupIntents: 'setupintent',
   sessions: 'checkout.session',
   portalConfigurations: 'billing portal configuration',
@@ -45,4 +47,17 @@ export function requireCustomer(ctx: Context, id: string, param?: string): Table
   const customer = requireRecord(ctx, ['customers', id], param)
   if (customer._deleted) throw noSuch('customer', id, param)
   return customer
+}
+
+/** A customer's running subscription; one of somebody else is no subscription of this customer. */
+export function requireSubscription(
+  ctx: Context,
+  customer: Tables['customers'],
+  id: string,
+): Tables['subscriptions'] {
+  const subscription = requireRecord(ctx, ['subscriptions', id], 'subscription')
+  if (subscription.customer !== customer.id) throw noSuch('subscription', id, 'subscription')
+  if (subscription.status === 'canceled' || subscription.status === 'incomplete_expired')
+    throw refuse('The subscription has ended; nothing more can be billed on it.', { param: 'subscription' })
+  return subscription
 }

@@ -9,14 +9,17 @@ import { paymentRoutes } from './resources/payments.ts'
 import { clockRoutes } from './resources/test-clocks.ts'
 import { endpointRoutes } from './resources/webhook-endpoints.ts'
 import { balanceRoutes } from './resources/balance-transactions.ts'
-import { catalogRoutes } from './resources/catalog.ts'
+import { priceRoutes } from './resources/prices.ts'
+import { productRoutes } from './resources/products.ts'
 import { checkoutRoutes } from './resources/checkout.ts'
 import { creditNoteRoutes } from './resources/credit-notes.ts'
 import { disputeRoutes } from './resources/disputes.ts'
 import { portalRoutes } from './resources/portal.ts'
 import { refundRoutes } from './resources/refunds.ts'
 import { setupIntentRoutes } from './resources/setup-intents.ts'
+import { taxIdRoutes } from './resources/tax-ids.ts'
 import { taxRoutes } from './resources/tax.ts'
+import { subscriptionRoutes } from './subscriptions/routes.ts'
 import type { Route } from './route.ts'
 
 /** Every endpoint the sandbox serves. */
@@ -32,12 +35,15 @@ export const routes: readonly Route[] = [
   ...paymentMethodRoutes,
   ...paymentRoutes,
   ...balanceRoutes,
-  ...catalogRoutes,
+  ...priceRoutes,
+  ...productRoutes,
   ...checkoutRoutes,
   ...creditNoteRoutes,
   ...disputeRoutes,
   ...portalRoutes,
   ...refundRoutes,
   ...setupIntentRoutes,
+  ...subscriptionRoutes,
+  ...taxIdRoutes,
   ...taxRoutes,
 ]

@@ -57,6 +57,8 @@ export type InvoiceItemRecord = Record_<
     _line: string
     _taxBehavior: string | null
     _taxAmounts: readonly ManualTax[] | null
+    /** The subscription item that a line bills for; absent: an invoice item. Lines of this kind are no invoice items. */
+    _subscriptionItem?: string
   }
 >
 export interface LinePricing {
@@ -102,22 +104,100 @@ export type ClockRecord = Record_<
     _target: number | null
   }
 >
+export type TaxIdRecord = Record_<Stripe.TaxId, 'customer', { customer: string }>
 export type TaxRateRecord = Record_<Stripe.TaxRate, 'metadata', { metadata: Metadata }>
 export type ProductRecord = Record_<Stripe.Product, 'metadata', { metadata: Metadata }>
+export interface Recurring {
+  readonly interval: 'day' | 'week' | 'month' | 'year'
+  readonly interval_count: number
+  readonly meter: null
+  readonly trial_period_days: number | null
+  readonly usage_type: 'licensed'
+}
 export interface PriceRecord {
   readonly id: string
   readonly object: 'price'
+  readonly active: boolean
   readonly created: number
   readonly currency: string
+  readonly lookup_key: string | null
+  readonly metadata: Metadata
+  readonly nickname: string | null
   readonly product: string
+  readonly recurring: Recurring | null
+  readonly tax_behavior: string
+  readonly type: 'one_time' | 'recurring'
   readonly unit_amount: number | null
   readonly unit_amount_decimal: string | null
   readonly [field: string]: unknown
 }
+/** One price of a subscription; the price itself is looked up when shown. */
+export interface SubscriptionItemRecord {
+  readonly id: string
+  readonly created: number
+  readonly current_period_start: number
+  readonly current_period_end: number
+  readonly metadata: Metadata
+  readonly quantity: number
+  readonly _price: string
+}
+export type SubscriptionStatus =
+  | 'incomplete'
+  | 'incomplete_expired'
+  | 'trialing'
+  | 'active'
+  | 'past_due'
+  | 'canceled'
+export type SubscriptionRecord = Record_<
+  Stripe.Subscription,
+  'items' | 'metadata' | 'default_tax_rates' | 'status',
+  {
+    metadata: Metadata
+    default_tax_rates: readonly string[]
+    status: SubscriptionStatus
+    customer: string
+    _items: readonly SubscriptionItemRecord[]
+    /** When time itself next changes it, in seconds; null when it has ended. */
+    _dueAt: number | null
+    /** Still being made: its changes are no events of their own. */
+    _isNew: boolean
+  }
+>
 export type SetupIntentRecord = Record_<Stripe.SetupIntent, never, { _session: string | null }>
-export type SessionRecord = Record_<Stripe.Checkout.Session, 'line_items', { _dueAt: number | null }>
+export type SessionRecord = Record_<
+  Stripe.Checkout.Session,
+  'line_items',
+  {
+    _dueAt: number | null
+    _subscription?: SessionSubscription
+    _customerUpdate?: { readonly address?: string; readonly name?: string; readonly shipping?: string } | null
+    _typed?: CheckoutDetails
+  }
+>
+/** What the customer typed on a Checkout page beside the card. */
+export interface CheckoutDetails {
+  readonly email: string | null
+  readonly name: string | null
+  readonly businessName: string | null
+  readonly address: (CustomerRecord['address'] & object) | null
+  readonly taxId: { readonly type: string; readonly value: string } | null
+}
+/** What a Checkout session in subscription mode will subscribe to. */
+export interface SessionSubscription {
+  readonly items: readonly { readonly id: string; readonly price: string; readonly quantity: number }[]
+  readonly metadata: Metadata
+  readonly description: string | null
+  readonly trialPeriodDays: number | null
+}
 export type PortalConfigurationRecord = Record_<Stripe.BillingPortal.Configuration>
-export type PortalSessionRecord = Record_<Stripe.BillingPortal.Session>
+export type PortalSessionRecord = Record_<
+  Stripe.BillingPortal.Session,
+  never,
+  {
+    /** The setup intent of a card that waits for the bank. */
+    _setup?: string | null
+  }
+>
 export type CreditNoteRecord = Record_<
   Stripe.CreditNote,
   'lines' | 'metadata',
@@ -188,8 +268,10 @@ export interface Tables {
   readonly endpoints: EndpointRecord
   readonly clocks: ClockRecord
   readonly taxRates: TaxRateRecord
+  readonly taxIds: TaxIdRecord
   readonly products: ProductRecord
   readonly prices: PriceRecord
+  readonly subscriptions: SubscriptionRecord
   readonly setupIntents: SetupIntentRecord
   readonly sessions: SessionRecord
   readonly portalConfigurations: PortalConfigurationRecord
@@ -208,6 +290,7 @@ type Indexes = { readonly [T in Table]?: Readonly<Record<string, (record: Tables
 const typedIndexes: Indexes = {
   customers: { clock: (c) => c.test_clock ?? null },
   paymentMethods: { customer: (p) => p.customer },
+  taxIds: { customer: (t) => t.customer },
   // Items of nobody's invoice are indexed under the empty text.
   invoiceItems: { invoice: (i) => i.invoice ?? '', customer: (i) => i.customer },
   invoices: { customer: (i) => i.customer, due: (i) => (i._dueAt === null ? null : (i.test_clock ?? '')) },
@@ -216,6 +299,10 @@ const typedIndexes: Indexes = {
   charges: { intent: (c) => c.payment_intent, customer: (c) => c.customer },
   sessions: { due: (s) => (s._dueAt === null ? null : ''), customer: (s) => s.customer },
   setupIntents: { customer: (s) => s.customer },
+  subscriptions: {
+    customer: (s) => s.customer,
+    due: (s) => (s._dueAt === null ? null : ((s.test_clock as string | null) ?? '')),
+  },
   creditNotes: { invoice: (n) => n.invoice },
   refunds: { charge: (r) => r.charge },
   disputes: { charge: (d) => d.charge },
@@ -244,8 +331,10 @@ const names: { readonly [T in Table]: true } = {
   endpoints: true,
   clocks: true,
   taxRates: true,
+  taxIds: true,
   products: true,
   prices: true,
+  subscriptions: true,
   setupIntents: true,
   sessions: true,
   portalConfigurations: true,

@@ -6,7 +6,9 @@ import { emit, update } from '../events.ts'
 import { strip } from '../present.ts'
 import { openDispute } from '../resources/disputes.ts'
 import { cardError } from '../resources/payment-methods.ts'
+import { followInvoice } from '../subscriptions/change.ts'
 import type { Decline, InvoiceRecord, PaymentIntentRecord, PaymentMethodRecord } from '../tables.ts'
+import { subscriptionOfInvoice } from './drafts.ts'
 import { nextInstant } from './finalize.ts'
 import { intentOf, recordCharge } from './payments.ts'
 import { setDelinquent, settle } from './settle.ts'
@@ -23,11 +25,14 @@ export interface Attempt {
 const retryDays = [1, 3, 5, 7, 9, 11, 14]
 const DAY = 86_400
 
-/** The method that pays: the invoice's, then the customer's default [stripe docs: payment method priority]. */
+/** The method that pays: the invoice's, then its subscription's, then the customer's default [stripe docs: payment method priority]. */
 export function methodFor(ctx: Context, invoice: InvoiceRecord): PaymentMethodRecord | undefined {
   const customer = ctx.store.get('customers', invoice.customer)
   const fallback = customer?.invoice_settings.default_payment_method as string | null | undefined
-  const id = invoice.default_payment_method ?? fallback
+  const subscription = subscriptionOfInvoice(invoice)
+  const own =
+    subscription === null ? null : ctx.store.get('subscriptions', subscription)?.default_payment_method
+  const id = invoice.default_payment_method ?? own ?? fallback
   return id === null || id === undefined ? undefined : ctx.store.get('paymentMethods', id)
 }
 
@@ -43,8 +48,9 @@ export function attemptPayment(
   const intent = intentOf(ctx, invoice)
   if (intent === undefined) return { invoice: settle(ctx, invoice, 'nothing_due'), refusal: null }
   const { authentication } = payer._behaviour
-  // A card that asks at setup only has been set up when it was attached off-session here.
-  if (authentication === 'always' && by !== 'customer')
+  // A card that asks at setup only has been set up when it was attached off-session here; a new one on the page was not.
+  const isNew = by === 'customer' && payer.customer === null
+  if (authentication === 'always' || (authentication === 'setup' && isNew))
     return askForAuthentication(ctx, invoice, [intent, payer])
   return charge(ctx, invoice, { intent, method: payer, by })
 }
@@ -125,6 +131,7 @@ function recordFailure(
   const stored = update(ctx, 'invoice.updated', ['invoices', { ...failed, _dueAt: nextInstant(failed) }])
   emit(ctx, 'invoice.payment_failed', ['invoices', stored])
   setDelinquent(ctx, stored, true)
+  followInvoice(ctx, stored)
   return stored
 }
 
@@ -175,6 +182,7 @@ function askForAuthentication(
     { ...attempted, _dueAt: nextInstant(attempted) },
   ])
   emit(ctx, 'invoice.payment_action_required', ['invoices', stored])
+  followInvoice(ctx, stored)
   const body = {
     type: 'card_error' as const,
     code: 'invoice_payment_intent_requires_action',

@@ -1,8 +1,6 @@
 import type { Context } from '../context.ts'
-import { timeOf } from '../context.ts'
 import { refuse } from '../errors.ts'
 import { announce, emit, update } from '../events.ts'
-import { newId } from '../ids.ts'
 import type { Values } from '../params.ts'
 import {
   boolean,
@@ -20,13 +18,19 @@ import {
   unbuilt,
 } from '../params.ts'
 import { present } from '../present.ts'
-import { requireCustomer, requireRecord } from '../require.ts'
-import type { CustomerRecord, InvoiceItemRecord, InvoiceRecord } from '../tables.ts'
+import { requireCustomer, requireRecord, requireSubscription } from '../require.ts'
+import type { InvoiceItemRecord, InvoiceRecord } from '../tables.ts'
+import {
+  automaticTax,
+  blank,
+  subscriptionOfItem,
+  subscriptionParent,
+  sweepPending,
+  withSchedule,
+} from './drafts.ts'
 import { withTotals } from './totals.ts'
 
 const DAY = 86_400
-/** An invoice with `auto_advance` stays a draft for an hour [stripe docs: invoice workflow]. */
-const DRAFT_WINDOW = 3600
 
 const editable = {
   auto_advance: boolean,
@@ -65,7 +69,7 @@ export const createShape = {
   customer: text(),
   currency: currencyCode,
   pending_invoice_items_behavior: oneOf('exclude', 'include'),
-  subscription: unbuilt,
+  subscription: text(),
   from_invoice: unbuilt,
 }
 export const updateShape = editable
@@ -80,88 +84,6 @@ const openEditable = new Set([
   'automatically_finalizes_at',
 ])
 
-function blank(ctx: Context, customer: CustomerRecord, currency: string): InvoiceRecord {
-  const created = timeOf(ctx, customer.test_clock)
-  return {
-    id: newId('in'),
-    object: 'invoice',
-    account_country: 'US',
-    account_name: 'Sandbox',
-    amount_due: 0,
-    amount_overpaid: 0,
-    amount_paid: 0,
-    amount_remaining: 0,
-    amount_shipping: 0,
-    application: null,
-    attempt_count: 0,
-    attempted: false,
-    auto_advance: false,
-    automatic_tax: { disabled_reason: null, enabled: false, liability: null, provider: null, status: null },
-    automatically_finalizes_at: null,
-    billing_reason: 'manual',
-    collection_method: 'charge_automatically',
-    created,
-    currency,
-    custom_fields: null,
-    customer: customer.id,
-    customer_account: null,
-    customer_address: customer.address ?? null,
-    customer_email: customer.email,
-    customer_name: customer.name ?? null,
-    customer_phone: customer.phone ?? null,
-    customer_shipping: null,
-    customer_tax_exempt: customer.tax_exempt ?? 'none',
-    customer_tax_ids: [],
-    default_payment_method: null,
-    default_source: null,
-    default_tax_rates: [],
-    description: null,
-    due_date: null,
-    effective_at: null,
-    ending_balance: null,
-    footer: customer.invoice_settings.footer,
-    from_invoice: null,
-    hosted_invoice_url: null,
-    invoice_pdf: null,
-    issuer: { type: 'self' },
-    last_finalization_error: null,
-    latest_revision: null,
-    livemode: false,
-    metadata: {},
-    next_payment_attempt: null,
-    number: null,
-    on_behalf_of: null,
-    parent: null,
-    payment_settings: { default_mandate: null, payment_method_options: null, payment_method_types: null },
-    period_end: created,
-    period_start: created,
-    post_payment_credit_notes_amount: 0,
-    pre_payment_credit_notes_amount: 0,
-    receipt_number: null,
-    rendering: null,
-    shipping_cost: null,
-    shipping_details: null,
-    starting_balance: 0,
-    statement_descriptor: null,
-    status: 'draft',
-    status_transitions: { finalized_at: null, marked_uncollectible_at: null, paid_at: null, voided_at: null },
-    subtotal: 0,
-    subtotal_excluding_tax: 0,
-    test_clock: customer.test_clock ?? null,
-    total: 0,
-    total_discount_amounts: [],
-    total_excluding_tax: 0,
-    total_pretax_credit_amounts: [],
-    total_taxes: [],
-    webhooks_delivered_at: null,
-    _daysUntilDue: null,
-    _dueAt: null,
-    _overdueSent: false,
-    _retries: 0,
-    _secret: null,
-  }
-}
-
 function checkReferences(ctx: Context, invoice: InvoiceRecord, edit: Edit): void {
   const { default_payment_method: method, default_tax_rates: rates } = edit
   if (method) {
@@ -173,20 +95,6 @@ function checkReferences(ctx: Context, invoice: InvoiceRecord, edit: Edit): void
   }
   for (const [index, rate] of (rates ?? []).entries())
     requireRecord(ctx, ['taxRates', rate], `default_tax_rates[${index}]`)
-}
-
-/** Sets the instants that follow from `auto_advance` while a draft [recorded traffic: stripe_world]. */
-function withSchedule(invoice: InvoiceRecord, requested: number | null | undefined): InvoiceRecord {
-  if (invoice.status !== 'draft') return invoice
-  const automatic = invoice.auto_advance === true
-  const at = requested ?? (automatic ? invoice.created + DRAFT_WINDOW + 1 : null)
-  const charges = automatic && invoice.collection_method === 'charge_automatically'
-  return {
-    ...invoice,
-    automatically_finalizes_at: at,
-    next_payment_attempt: charges ? (requested ?? invoice.created + DRAFT_WINDOW) : null,
-    _dueAt: at,
-  }
 }
 
 /** `due_date` of an e-mailed invoice; one or the other must be given. */
@@ -239,41 +147,32 @@ function withEdit(invoice: InvoiceRecord, edit: Edit): InvoiceRecord {
   return scheduled ? withSchedule(changed, edit.automatically_finalizes_at) : changed
 }
 
-function automaticTax(enabled: boolean): InvoiceRecord['automatic_tax'] {
-  const liability = enabled ? ({ type: 'self' } as const) : null
-  return { disabled_reason: null, enabled, liability, provider: enabled ? 'stripe' : null, status: null }
-}
-
-/** Pending items of this currency move onto the new invoice, newest first; others stay [stripe docs: invoice items]. */
-function sweepPending(ctx: Context, invoice: InvoiceRecord): void {
-  const pending = ctx.store
-    .by('invoiceItems', 'customer', invoice.customer)
-    .filter((item) => item.invoice === null && item.currency === invoice.currency)
-  pending
-    .toReversed()
-    .slice(0, 250)
-    .forEach((item, index) =>
-      ctx.store.put('invoiceItems', { ...item, invoice: invoice.id, _position: index - pending.length }),
-    )
-}
-
 /** Creates a draft. */
 export function createInvoice(ctx: Context, values: Values<typeof createShape>): InvoiceRecord {
   const {
     customer: customerId,
     currency,
     pending_invoice_items_behavior: pending,
-    subscription: _s,
+    subscription: subscriptionId,
     from_invoice: _f,
     ...edit
   } = values
   if (!customerId) throw missing('customer')
   const customer = requireCustomer(ctx, customerId, 'customer')
-  const draft = blank(ctx, customer, currency ?? customer.currency ?? 'usd')
+  const subscription = subscriptionId ? requireSubscription(ctx, customer, subscriptionId) : null
+  const unit = currency ?? subscription?.currency ?? customer.currency ?? 'usd'
+  const blankDraft = blank(ctx, customer, unit)
+  const draft =
+    subscription === null
+      ? blankDraft
+      : { ...blankDraft, parent: subscriptionParent(subscription.id, subscription.metadata) }
   checkReferences(ctx, draft, edit)
   const edited = withDueDate(withEdit(draft, edit), edit)
   ctx.store.put('invoices', edited)
-  if (pending === 'include') sweepPending(ctx, edited)
+  // Of a subscription's invoice the sweep is the purpose: it takes that subscription's items and no others.
+  if (subscription !== null && pending !== 'exclude')
+    sweepPending(ctx, edited, (item) => subscriptionOfItem(item) === subscription.id)
+  else if (subscription === null && pending === 'include') sweepPending(ctx, edited)
   const invoice = ctx.store.put('invoices', withTotals(ctx, edited))
   if (customer.currency === null)
     update(ctx, 'customer.updated', ['customers', { ...customer, currency: invoice.currency }])
@@ -310,6 +209,7 @@ export function deleteDraft(
   items: readonly InvoiceItemRecord[],
 ): object {
   if (invoice.status !== 'draft') throw refuse('You can only delete draft invoices.')
+  if (invoice.billing_reason !== 'manual') throw refuse("You can't delete invoices created by subscriptions.")
   emit(ctx, 'invoice.deleted', ['invoices', invoice])
   for (const item of items) ctx.store.remove('invoiceItems', item.id)
   ctx.store.remove('invoices', invoice.id)

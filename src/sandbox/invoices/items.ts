@@ -83,6 +83,7 @@ interface Target {
   readonly customer: CustomerRecord
   readonly invoice: InvoiceRecord | null
   readonly currency: string
+  readonly subscription?: string
   /** The parameter's prefix in refusals: `lines[0]`. */
   readonly path: string
 }
@@ -101,7 +102,7 @@ function pricingOf(unit: string, price: string | null, product: string | null): 
 }
 
 /** Unit amounts times quantity, half away from zero. */
-function multiply(unit: string, quantity: number): number {
+export function multiply(unit: string, quantity: number): number {
   const [whole = '0', fraction = ''] = unit.replace('-', '').split('.')
   const scale = 10n ** BigInt(fraction.length)
   const product = BigInt(whole + fraction) * BigInt(quantity)
@@ -121,6 +122,7 @@ function priceOf(ctx: Context, input: ItemInput, { path, currency }: Target): Pr
   const count = quantity ?? 1
   if (pricing?.price) {
     const price = requireRecord(ctx, ['prices', pricing.price], at(path, 'pricing[price]'))
+    if (price.recurring !== null) throw wrongPriceType('recurring', 'one_time')
     if (price.currency !== currency) {
       throw refuse(
         `The price specified only supports \`${price.currency}\`. This doesn't match the expected currency: \`${currency}\`.`,
@@ -147,6 +149,13 @@ function priceOf(ctx: Context, input: ItemInput, { path, currency }: Target): Pr
     quantity: count,
     pricing: pricingOf(unit, null, data?.product ?? null),
   }
+}
+
+/** The refusal of a price that recurs where none may, or the other way round. */
+export function wrongPriceType(is: string, takes: string): Error {
+  return refuse(
+    `The price specified is set to \`type=${is}\` but this field only accepts prices with \`type=${takes}\`.`,
+  )
 }
 
 function unbuiltQuantity(path: string): Error {
@@ -224,7 +233,9 @@ export function addItem(ctx: Context, input: ItemInput, target: Target): Invoice
     livemode: false,
     metadata: mergeMetadata({}, input.metadata),
     net_amount: amount,
-    parent: null,
+    parent: target.subscription
+      ? { type: 'subscription_details', subscription_details: { subscription: target.subscription } }
+      : null,
     period: input.period ?? { start: date, end: date },
     pricing,
     proration: false,
@@ -257,9 +268,11 @@ export function editItem(
   const priced = onlyQuantity
     ? { amount: multiply(unit, input.quantity ?? 1), quantity: input.quantity ?? 1 }
     : {}
+  const repriced = onlyQuantity ? priced : reprices ? priceOf(ctx, input, target) : {}
   return ctx.store.put('invoiceItems', {
     ...item,
-    ...(onlyQuantity ? priced : reprices ? priceOf(ctx, input, target) : {}),
+    ...repriced,
+    ...('amount' in repriced ? { net_amount: repriced.amount } : {}),
     ...(input.description === undefined ? {} : { description: input.description }),
     ...(input.discountable === undefined ? {} : { discountable: input.discountable }),
     ...(input.period ? { period: input.period } : {}),

@@ -1,5 +1,5 @@
 import type { Context } from '../context.ts'
-import { noSuch } from '../errors.ts'
+import { noSuch, refuse } from '../errors.ts'
 import { pageOf } from '../lists.ts'
 import type { Values } from '../params.ts'
 import { hash, list, metadata, mergeMetadata, oneOf, page, required, text } from '../params.ts'
@@ -68,6 +68,10 @@ function remove(ctx: Context, values: Values<typeof removeShape>, path: readonly
   const changed = changeItems(ctx, invoice, () => {
     for (const [index, { id, behavior }] of values.lines.entries()) {
       const item = itemOfLine(ctx, invoice, [id, `lines[${index}][id]`])
+      if (item._subscriptionItem !== undefined)
+        throw refuse('Lines of subscription items cannot be removed from an invoice.', {
+          param: `lines[${index}][id]`,
+        })
       if (behavior === 'delete') ctx.store.remove('invoiceItems', item.id)
       else ctx.store.put('invoiceItems', { ...item, invoice: null })
     }

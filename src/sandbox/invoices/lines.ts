@@ -1,10 +1,11 @@
 import type { Context } from '../context.ts'
 import type { InvoiceItemRecord, InvoiceRecord, LineTax } from '../tables.ts'
+import { subscriptionOfInvoice, subscriptionOfItem } from './drafts.ts'
 import { taxesOf } from './taxes.ts'
 
 /**
  * The items of an invoice in its order of lines: pending items swept at creation, newest first, then those added
- * later, oldest first [stripe docs: invoice object, lines].
+ * later, oldest first; a subscription's own lines come between [stripe docs: invoice object, lines].
  */
 export function itemsOf(ctx: Context, invoice: InvoiceRecord): readonly InvoiceItemRecord[] {
   return ctx.store.by('invoiceItems', 'invoice', invoice.id).toSorted((a, b) => a._position - b._position)
@@ -19,6 +20,25 @@ function taxEntry(tax: LineTax): object {
     taxable_amount: tax.taxableAmount,
     type: 'tax_rate_details',
   }
+}
+
+function parentOf(invoice: InvoiceRecord, item: InvoiceItemRecord): object {
+  const proration = { proration: item.proration, proration_details: { credited_items: null } }
+  if (item._subscriptionItem === undefined) {
+    const invoice_item_details = {
+      invoice_item: item.id,
+      ...proration,
+      subscription: subscriptionOfItem(item),
+    }
+    return { type: 'invoice_item_details', invoice_item_details, subscription_item_details: null }
+  }
+  const subscription_item_details = {
+    invoice_item: null,
+    ...proration,
+    subscription: subscriptionOfInvoice(invoice),
+    subscription_item: item._subscriptionItem,
+  }
+  return { type: 'subscription_item_details', invoice_item_details: null, subscription_item_details }
 }
 
 /** One line as the API shows it. */
@@ -41,22 +61,14 @@ export function lineItem(
     invoice: invoice.id,
     livemode: false,
     metadata: item.metadata,
-    parent: {
-      type: 'invoice_item_details',
-      invoice_item_details: {
-        invoice_item: item.id,
-        proration: false,
-        proration_details: { credited_items: null },
-        subscription: null,
-      },
-      subscription_item_details: null,
-    },
+    parent: parentOf(invoice, item),
     period: item.period,
     pretax_credit_amounts: [],
     pricing: item.pricing,
     quantity: item.quantity,
     quantity_decimal: String(item.quantity),
-    subscription: null,
+    subscription:
+      item._subscriptionItem === undefined ? subscriptionOfItem(item) : subscriptionOfInvoice(invoice),
     subtotal: item.amount - inclusive,
     taxes: taxes.map(taxEntry),
   }

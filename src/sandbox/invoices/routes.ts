@@ -10,6 +10,7 @@ import { resolveMethod } from '../resources/payment-methods.ts'
 import { idOf, route } from '../route.ts'
 import type { InvoiceRecord } from '../tables.ts'
 import { attemptPayment } from './collect.ts'
+import { subscriptionOfInvoice } from './drafts.ts'
 import { createInvoice, createShape, deleteDraft, updateInvoice, updateShape } from './edit.ts'
 import { finalize } from './finalize.ts'
 import { itemsOf } from './lines.ts'
@@ -78,7 +79,7 @@ function listInvoices(ctx: Context, values: Values<typeof listShape>): object {
   const filter = (invoice: InvoiceRecord) =>
     (status === undefined || invoice.status === status) &&
     (method === undefined || invoice.collection_method === method) &&
-    !subscription &&
+    (!subscription || subscriptionOfInvoice(invoice) === subscription) &&
     isInRange(invoice.created, created) &&
     (due === undefined || (invoice.due_date !== null && isInRange(invoice.due_date, due)))
   const among = customer ? { among: ctx.store.by('invoices', 'customer', customer) } : {}

@@ -2,6 +2,7 @@ import type { Context } from '../context.ts'
 import { timeOf } from '../context.ts'
 import { refuse } from '../errors.ts'
 import { emit, update } from '../events.ts'
+import { followInvoice } from '../subscriptions/change.ts'
 import type { InvoiceRecord } from '../tables.ts'
 import { changeBalance, targetOf } from './balance.ts'
 import { cancelPayments, defaultPayment } from './payments.ts'
@@ -33,6 +34,7 @@ export function settle(ctx: Context, invoice: InvoiceRecord, by: PaidBy): Invoic
   emit(ctx, 'invoice.paid', ['invoices', paid])
   if (by !== 'out_of_band') emit(ctx, 'invoice.payment_succeeded', ['invoices', paid])
   setDelinquent(ctx, paid, false)
+  followInvoice(ctx, paid)
   return paid
 }
 
@@ -65,6 +67,7 @@ export function voidInvoice(ctx: Context, invoice: InvoiceRecord): InvoiceRecord
     changeBalance(ctx, targetOf(voided), { amount: -applied, type: 'unapplied_from_invoice' })
   cancelPayments(ctx, voided)
   emit(ctx, 'invoice.voided', ['invoices', voided])
+  followInvoice(ctx, voided)
   return voided
 }
 
@@ -77,6 +80,7 @@ export function markUncollectible(ctx: Context, invoice: InvoiceRecord): Invoice
     'uncollectible',
   )
   emit(ctx, 'invoice.marked_uncollectible', ['invoices', marked])
+  followInvoice(ctx, marked)
   return marked
 }
 

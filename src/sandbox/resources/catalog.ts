@@ -1,7 +1,7 @@
 import type { Context } from '../context.ts'
-import { emit, update } from '../events.ts'
+import { refuse } from '../errors.ts'
+import { emit } from '../events.ts'
 import { newId } from '../ids.ts'
-import { listPage } from '../lists.ts'
 import type { Values } from '../params.ts'
 import {
   boolean,
@@ -13,17 +13,15 @@ import {
   metadata,
   missing,
   oneOf,
-  page,
   required,
   text,
   unbuilt,
 } from '../params.ts'
-import { strip } from '../present.ts'
 import { requireRecord } from '../require.ts'
-import { idOf, route } from '../route.ts'
-import type { PriceRecord, ProductRecord } from '../tables.ts'
+import type { PriceRecord, ProductRecord, Recurring } from '../tables.ts'
 
-const productCommon = {
+/** What may be said of a product when it is made and later. */
+export const productCommon = {
   active: boolean,
   description: text(),
   metadata,
@@ -32,12 +30,50 @@ const productCommon = {
   unit_label: text(),
   url: text(),
 }
-const productShape = { ...productCommon, name: required(text(5000)), id: text(), default_price_data: unbuilt }
-const productEdit = { ...productCommon, name: text(5000), default_price: text() }
-const seconds = (ctx: Context) => Math.floor(ctx.nowMs() / 1000)
+const productData = { ...productCommon, name: required(text(5000)), id: text() }
 
-function newProduct(ctx: Context, values: Values<typeof productShape>): ProductRecord {
-  const created = seconds(ctx)
+export const recurringShape = hash({
+  interval: required(oneOf('day', 'week', 'month', 'year')),
+  interval_count: integer(1),
+  usage_type: oneOf('licensed', 'metered'),
+  trial_period_days: integer(0),
+  meter: unbuilt,
+})
+const taxBehavior = oneOf('exclusive', 'inclusive', 'unspecified')
+/** What a price is made of, also where it is made inline. */
+export const priceCommon = {
+  currency: required(currencyCode),
+  unit_amount: integer(0),
+  unit_amount_decimal: decimal,
+  tax_behavior: taxBehavior,
+  recurring: recurringShape,
+}
+export const priceShape = {
+  ...priceCommon,
+  product: text(),
+  product_data: hash({
+    name: required(text()),
+    active: boolean,
+    id: text(),
+    metadata,
+    tax_code: text(),
+    unit_label: text(),
+  }),
+  nickname: text(),
+  active: boolean,
+  metadata,
+  lookup_key: text(200),
+  transfer_lookup_key: boolean,
+  billing_scheme: oneOf('per_unit'),
+  tiers: unbuilt,
+}
+
+/** Stripe's own time is real time: products and prices know no test clock. */
+export const secondsNow = (ctx: Context): number => Math.floor(ctx.nowMs() / 1000)
+
+/** Keeps a product. */
+export function newProduct(ctx: Context, values: Values<typeof productData>): ProductRecord {
+  const created = secondsNow(ctx)
   const product: ProductRecord = {
     id: values.id ?? newId('prod'),
     object: 'product',
@@ -60,58 +96,65 @@ function newProduct(ctx: Context, values: Values<typeof productShape>): ProductR
     updated: created,
     url: values.url ?? null,
   }
+  if (ctx.store.get('products', product.id) !== undefined)
+    throw refuse(`Product already exists.`, { code: 'resource_already_exists', param: 'id' })
   ctx.store.put('products', product)
   emit(ctx, 'product.created', ['products', product])
   return product
 }
 
-function editProduct(ctx: Context, values: Values<typeof productEdit>, path: readonly string[]): object {
-  const product = requireRecord(ctx, ['products', idOf(path)])
-  const { metadata: patch, name, ...plain } = values
-  const changed: ProductRecord = {
-    ...product,
-    ...plain,
-    ...(name ? { name } : {}),
-    metadata: mergeMetadata(product.metadata, patch),
-    updated: seconds(ctx),
+function recurringOf(values: Values<typeof priceShape>): Recurring | null {
+  const { recurring } = values
+  if (!recurring) return null
+  if (recurring.usage_type === 'metered')
+    throw refuse('The local sandbox does not implement metered prices.', {
+      code: 'sandbox_not_implemented',
+      param: 'recurring[usage_type]',
+    })
+  return {
+    interval: recurring.interval,
+    interval_count: recurring.interval_count ?? 1,
+    meter: null,
+    trial_period_days: recurring.trial_period_days ?? null,
+    usage_type: 'licensed',
   }
-  return strip(update(ctx, 'product.updated', ['products', changed]))
 }
 
-const priceShape = {
-  currency: required(currencyCode),
-  product: text(),
-  product_data: hash({ name: required(text()), metadata }),
-  unit_amount: integer(0),
-  unit_amount_decimal: decimal,
-  nickname: text(),
-  active: boolean,
-  metadata,
-  tax_behavior: oneOf('exclusive', 'inclusive', 'unspecified'),
-  lookup_key: text(200),
-  recurring: unbuilt,
-  tiers: unbuilt,
-  billing_scheme: oneOf('per_unit'),
+/** A decimal without superfluous places, as Stripe shows it. */
+function plainDecimal(unit: string): string {
+  return unit.includes('.') ? unit.replace(/\.?0+$/, '') : unit
 }
 
-function createPrice(ctx: Context, values: Values<typeof priceShape>): object {
-  const data = values.product_data
-  const product = data
-    ? newProduct(ctx, {
-        name: data.name,
-        ...(data.metadata === undefined ? {} : { metadata: data.metadata }),
-      }).id
-    : values.product
+/** A lookup key names one price; another takes it over only when asked to [stripe docs: lookup keys]. */
+export function freeLookupKey(
+  ctx: Context,
+  key: string | null | undefined,
+  [price, transfers]: readonly [string | null, boolean],
+): void {
+  if (!key) return
+  const holder = [...ctx.store.all('prices')].find((p) => p.lookup_key === key && p.id !== price)
+  if (holder === undefined) return
+  if (!transfers)
+    throw refuse(`A price (\`${holder.id}\`) already uses that lookup key.`, { param: 'lookup_key' })
+  ctx.store.put('prices', { ...holder, lookup_key: null })
+}
+
+/** Keeps a price, and its product where `product_data` is given. */
+export function newPrice(ctx: Context, values: Values<typeof priceShape>): PriceRecord {
+  const product = values.product_data ? newProduct(ctx, values.product_data).id : values.product
   if (!product) throw missing('product')
   requireRecord(ctx, ['products', product], 'product')
-  const unit = values.unit_amount_decimal ?? values.unit_amount?.toString()
-  if (unit === undefined) throw missing('unit_amount')
+  const given = values.unit_amount_decimal ?? values.unit_amount?.toString()
+  if (given === undefined) throw missing('unit_amount')
+  const unit = plainDecimal(given)
+  const recurring = recurringOf(values)
+  freeLookupKey(ctx, values.lookup_key, [null, values.transfer_lookup_key === true])
   const price: PriceRecord = {
     id: newId('price'),
     object: 'price',
     active: values.active ?? true,
     billing_scheme: 'per_unit',
-    created: seconds(ctx),
+    created: secondsNow(ctx),
     currency: values.currency,
     custom_unit_amount: null,
     livemode: false,
@@ -119,46 +162,15 @@ function createPrice(ctx: Context, values: Values<typeof priceShape>): object {
     metadata: mergeMetadata({}, values.metadata),
     nickname: values.nickname ?? null,
     product,
-    recurring: null,
+    recurring,
     tax_behavior: values.tax_behavior ?? 'unspecified',
     tiers_mode: null,
     transform_quantity: null,
-    type: 'one_time',
+    type: recurring === null ? 'one_time' : 'recurring',
     unit_amount: unit.includes('.') ? null : Number(unit),
     unit_amount_decimal: unit,
   }
   ctx.store.put('prices', price)
   emit(ctx, 'price.created', ['prices', price])
-  return strip(price)
+  return price
 }
-
-export const catalogRoutes = [
-  route('POST', '/v1/products', [productShape, (ctx, values) => strip(newProduct(ctx, values))]),
-  route('GET', '/v1/products', [
-    { ...page, active: boolean },
-    (ctx, values) => {
-      const filter = (product: ProductRecord) =>
-        values.active === undefined || product.active === values.active
-      return listPage(ctx, { table: 'products', kind: 'product', url: '/v1/products', filter }, values)
-    },
-  ]),
-  route('GET', '/v1/products/:id', [
-    {},
-    (ctx, _values, path) => strip(requireRecord(ctx, ['products', idOf(path)])),
-  ]),
-  route('POST', '/v1/products/:id', [productEdit, editProduct]),
-  route('POST', '/v1/prices', [priceShape, createPrice]),
-  route('GET', '/v1/prices', [
-    { ...page, product: text(), active: boolean },
-    (ctx, values) => {
-      const filter = (price: PriceRecord) =>
-        (!values.product || price.product === values.product) &&
-        (values.active === undefined || price['active'] === values.active)
-      return listPage(ctx, { table: 'prices', kind: 'price', url: '/v1/prices', filter }, values)
-    },
-  ]),
-  route('GET', '/v1/prices/:id', [
-    {},
-    (ctx, _values, path) => strip(requireRecord(ctx, ['prices', idOf(path)])),
-  ]),
-]

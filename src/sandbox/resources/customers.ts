@@ -23,8 +23,11 @@ import {
 import { present } from '../present.ts'
 import { requireCustomer, requireRecord } from '../require.ts'
 import { idOf, route } from '../route.ts'
+import { hasEnded } from '../subscriptions/change.ts'
+import { endSubscription } from '../subscriptions/end.ts'
 import type { CustomerRecord } from '../tables.ts'
 import { attach } from './payment-methods.ts'
+import { addTaxId } from './tax-ids.ts'
 
 const addressShape = {
   city: text(),
@@ -62,7 +65,13 @@ const editable = {
   cash_balance: unbuilt,
   source: unbuilt,
 }
-const creatable = { ...editable, payment_method: text(), test_clock: text(), tax_id_data: unbuilt }
+const taxIdData = hash({ type: required(text()), value: required(text()) })
+const creatable = {
+  ...editable,
+  payment_method: text(),
+  test_clock: text(),
+  tax_id_data: list(required(taxIdData)),
+}
 const updatable = { ...editable, default_source: unbuilt }
 type Edit = Values<typeof editable>
 
@@ -133,8 +142,9 @@ export function taxLocationInvalid(): Error {
   )
 }
 
-function create(ctx: Context, values: Values<typeof creatable>): object {
-  const { payment_method, test_clock, tax_id_data: _ids, ...edit } = values
+/** Keeps a new customer with its tax ids; `customer.created`. */
+export function createCustomer(ctx: Context, values: Values<typeof creatable>): CustomerRecord {
+  const { payment_method, test_clock, tax_id_data: taxIds, ...edit } = values
   if (test_clock) requireRecord(ctx, ['clocks', test_clock], 'test_clock')
   const blank: CustomerRecord = {
     id: newId('cus'),
@@ -178,7 +188,8 @@ function create(ctx: Context, values: Values<typeof creatable>): object {
   checkDefault(ctx, blank, resolved.invoice_settings?.default_payment_method)
   const customer = ctx.store.put('customers', withEdit(blank, resolved))
   emit(ctx, 'customer.created', ['customers', customer])
-  return present(ctx, 'customers', customer)
+  for (const taxId of taxIds ?? []) addTaxId(ctx, customer, taxId)
+  return customer
 }
 
 function edit(ctx: Context, values: Values<typeof updatable>, path: readonly string[]): object {
@@ -189,12 +200,14 @@ function edit(ctx: Context, values: Values<typeof updatable>, path: readonly str
   return present(ctx, 'customers', changed)
 }
 
-/** Marks a customer deleted; payment methods are detached, invoices stay [stripe docs: delete a customer]. */
+/** Marks a customer deleted; payment methods are detached, subscriptions end, invoices stay [stripe docs: delete a customer]. */
 export function deleteCustomer(ctx: Context, customer: CustomerRecord): void {
   emit(ctx, 'customer.deleted', ['customers', customer])
   for (const method of ctx.store.by('paymentMethods', 'customer', customer.id)) {
     ctx.store.put('paymentMethods', { ...method, customer: null })
   }
+  for (const subscription of ctx.store.by('subscriptions', 'customer', customer.id))
+    if (!hasEnded(subscription)) endSubscription(ctx, subscription, null)
   ctx.store.put('customers', { ...customer, _deleted: true })
 }
 
@@ -218,7 +231,10 @@ function listCustomers(ctx: Context, values: Values<typeof listShape>): object {
 }
 
 export const customerRoutes = [
-  route('POST', '/v1/customers', [creatable, create]),
+  route('POST', '/v1/customers', [
+    creatable,
+    (ctx, values) => present(ctx, 'customers', createCustomer(ctx, values)),
+  ]),
   route('GET', '/v1/customers', [listShape, listCustomers]),
   route('GET', '/v1/customers/:id', [
     {},

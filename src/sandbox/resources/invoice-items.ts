@@ -1,13 +1,13 @@
 import type { Context } from '../context.ts'
-import { refuse } from '../errors.ts'
+import { noSuch, refuse } from '../errors.ts'
 import { emit } from '../events.ts'
 import { changeItems } from '../invoices/edit.ts'
 import { addItem, editItem, itemShape } from '../invoices/items.ts'
 import { listPage } from '../lists.ts'
 import type { Values } from '../params.ts'
-import { boolean, currencyCode, isInRange, missing, page, text, timeRange, unbuilt } from '../params.ts'
+import { boolean, currencyCode, isInRange, missing, page, text, timeRange } from '../params.ts'
 import { present } from '../present.ts'
-import { requireCustomer, requireRecord } from '../require.ts'
+import { requireCustomer, requireRecord, requireSubscription } from '../require.ts'
 import { idOf, route } from '../route.ts'
 import type { InvoiceItemRecord, InvoiceRecord } from '../tables.ts'
 
@@ -16,10 +16,15 @@ const createShape = {
   currency: currencyCode,
   customer: text(),
   invoice: text(),
-  subscription: unbuilt,
+  subscription: text(),
 }
 
-const itemAt = (ctx: Context, path: readonly string[]) => requireRecord(ctx, ['invoiceItems', idOf(path)])
+/** A subscription's own lines are kept beside the items, and are none. */
+function itemAt(ctx: Context, path: readonly string[]): InvoiceItemRecord {
+  const item = requireRecord(ctx, ['invoiceItems', idOf(path)])
+  if (item._subscriptionItem !== undefined) throw noSuch('invoiceitem', item.id)
+  return item
+}
 
 /** Runs the change, and where the item is on an invoice, announces the invoice as changed. */
 function within(ctx: Context, invoice: InvoiceRecord | null, change: () => void): void {
@@ -28,23 +33,32 @@ function within(ctx: Context, invoice: InvoiceRecord | null, change: () => void)
 }
 
 function create(ctx: Context, values: Values<typeof createShape>): object {
-  const { currency, customer: customerId, invoice: invoiceId, subscription: _subscription, ...input } = values
+  const {
+    currency,
+    customer: customerId,
+    invoice: invoiceId,
+    subscription: subscriptionId,
+    ...input
+  } = values
   const invoice = invoiceId ? requireRecord(ctx, ['invoices', invoiceId], 'invoice') : null
   const ownerId = customerId ?? invoice?.customer
   if (!ownerId) throw missing('customer')
   const customer = requireCustomer(ctx, ownerId, 'customer')
   if (invoice !== null && invoice.customer !== customer.id)
     throw refuse('The invoice does not belong to this customer.', { param: 'invoice' })
-  const unit = currency ?? invoice?.currency ?? input.price_data?.currency ?? customer.currency
+  const subscription = subscriptionId ? requireSubscription(ctx, customer, subscriptionId) : null
+  const unit =
+    currency ?? invoice?.currency ?? subscription?.currency ?? input.price_data?.currency ?? customer.currency
   if (!unit) throw missing('currency')
   if (invoice !== null && invoice.currency !== unit) {
     throw refuse(`Invoice items must have the currency of their invoice: ${invoice.currency}.`, {
       param: 'currency',
     })
   }
+  const of = subscription === null ? {} : { subscription: subscription.id }
   const created: InvoiceItemRecord[] = []
   within(ctx, invoice, () => {
-    created.push(addItem(ctx, input, { customer, invoice, currency: unit, path: '' }))
+    created.push(addItem(ctx, input, { customer, invoice, currency: unit, path: '', ...of }))
   })
   const [item] = created
   if (item === undefined) throw new Error('no item was made')
@@ -78,6 +92,7 @@ const listShape = { ...page, created: timeRange, customer: text(), invoice: text
 function listItems(ctx: Context, values: Values<typeof listShape>): object {
   const { customer, invoice, pending, created } = values
   const filter = (item: InvoiceItemRecord) =>
+    item._subscriptionItem === undefined &&
     (!invoice || item.invoice === invoice) &&
     (!customer || item.customer === customer) &&
     (pending === undefined || (item.invoice === null) === pending) &&

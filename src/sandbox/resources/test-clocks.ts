@@ -69,6 +69,8 @@ function remove(ctx: Context, _values: object, path: readonly string[]): object 
     if (!customer._deleted) deleteCustomer(ctx, customer)
   for (const invoice of ctx.store.by('invoices', 'due', clock.id))
     ctx.store.put('invoices', { ...invoice, _dueAt: null })
+  for (const subscription of ctx.store.by('subscriptions', 'due', clock.id))
+    ctx.store.put('subscriptions', { ...subscription, _dueAt: null })
   emitObject(ctx, 'test_helpers.test_clock.deleted', strip(clock), { clock: clock.id })
   ctx.store.remove('clocks', clock.id)
   return { id: clock.id, object: 'test_helpers.test_clock', deleted: true }
