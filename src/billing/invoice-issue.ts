@@ -4,60 +4,84 @@ import type { InvoiceLineRow, InvoicePatch, InvoiceRow } from '../db/stores/invo
 import { appendTimeline } from '../db/stores/timeline.ts'
 import { addDuration, zoned } from '../domain/calendar.ts'
 import { DomainError } from '../domain/errors.ts'
+import { processorLines } from '../stripe/invoice-lines.ts'
+import type { ProcessorLine } from '../stripe/invoice-lines.ts'
 import type { InvoiceToSync, StripeInvoiceView } from '../stripe/types.ts'
 import type { CollectDeps } from './collect-deps.ts'
 import { invoiceSettings } from './invoice-settings.ts'
 import { nextLookMs } from './invoice-look.ts'
+import { issueItems } from './stripe-items.ts'
+import { isTaxFailure, withoutTax } from './invoice-tax.ts'
+import { spreadTax, taxTreatment } from './line-tax.ts'
+import { namingCustomer, requireStripeCustomer } from './stripe-customer.ts'
 import { storedApp } from '../db/stores/billing-settings.ts'
+
+/** An invoice that was issued, with what Stripe answered; null where Stripe bills it in its own invoices. */
+export interface Issued {
+  readonly row: InvoiceRow
+  readonly view: StripeInvoiceView | null
+}
 
 /**
  * Syncs the invoice to Stripe, compares, binds its number, finalizes and adopts Stripe's tax. Every step can be repeated:
- * the saga finds what an earlier run left (rules 17, 22, 31). Errors: customer_not_linked, stripe_totals_differ.
+ * the saga finds what an earlier run left (rules 17, 22, 31). Where tax cannot be computed and the profile does not
+ * enforce it, it is issued without. Errors: customer_not_linked, stripe_customer_deleted, stripe_invoice_deleted,
+ * stripe_totals_differ.
  */
-export async function issueInvoice(
-  deps: CollectDeps,
-  start: InvoiceRow,
-  asOfMs: number,
-): Promise<InvoiceRow> {
-  let row = start
-  if (row.stripeCustomerId === null) {
-    throw new DomainError(
-      'customer_not_linked',
-      'the customer has no Stripe customer; link one, then retry the invoice',
-    )
+export async function issueInvoice(deps: CollectDeps, row: InvoiceRow, asOfMs: number): Promise<Issued> {
+  const { stripe, workflow } = invoiceSettings(row)
+  if (stripe.billing === 'subscription_items') return { row: await issueItems(deps, row, asOfMs), view: null }
+  await requireStripeCustomer(deps, row)
+  try {
+    return await issueAtStripe(deps, row, asOfMs)
+  } catch (error) {
+    if (!workflow.tax.enabled || !isTaxFailure(error)) throw await namingCustomer(deps, row, error)
+    const untaxed = await withoutTax(deps, row, { asOfMs, error })
+    return await issueAtStripe(deps, untaxed, asOfMs)
   }
+}
+
+async function issueAtStripe(deps: CollectDeps, start: InvoiceRow, asOfMs: number): Promise<Issued> {
+  let row = start
   const app = await storedApp(deps.db, row.appId)
-  const lines = await getInvoiceLines(deps.db, row.id)
-  const synced = await deps.stripe.syncInvoice(app, invoiceToSync(row, lines))
+  const ours = invoiceToSync(row, await getInvoiceLines(deps.db, row.id))
+  const synced = await deps.stripe.syncInvoice(app, ours)
   deps.progress?.()
   if (row.stripeInvoiceId !== synced.stripeInvoiceId) {
     row = await write(deps.db, row, { stripeInvoiceId: synced.stripeInvoiceId })
   }
-  const number = await bindNumber(deps, row)
-  const view = await deps.stripe.finalizeInvoice(app, { ...invoiceRef(row), number })
+  // Finalized by a person, it has the number that Stripe gave it.
+  const theirs = synced.isFinal ? await deps.stripe.getInvoice(app, synced.stripeInvoiceId) : null
+  const number = theirs?.number ?? (await bindNumber(deps, row))
+  const view = theirs ?? (await deps.stripe.finalizeInvoice(app, { ...invoiceRef(row), number }))
   deps.progress?.()
-  return await adopt(deps, row, { view, asOfMs, number })
+  return { row: await adopt(deps, row, { view, asOfMs, number, lines: processorLines(ours) }), view }
 }
 
-function invoiceToSync(row: InvoiceRow, lines: readonly InvoiceLineRow[]): InvoiceToSync {
-  const { workflow, onTestClock } = invoiceSettings(row)
+/** An invoice with its lines as Stripe is sent it. */
+export function invoiceToSync(row: InvoiceRow, lines: readonly InvoiceLineRow[]): InvoiceToSync {
+  const { workflow, onTestClock, stripe } = invoiceSettings(row)
   return {
     invoiceId: row.id,
     subscriptionId: row.subscriptionId,
     stripeCustomerId: row.stripeCustomerId ?? '',
     stripeInvoiceId: row.stripeInvoiceId,
     generation: row.syncGeneration,
+    run: row.runs,
     createdMs: onTestClock ? null : row.createdAt.getTime(),
     currency: row.currency,
     collectionMethod: workflow.payment.collectionMethod,
     ...(workflow.payment.collectionMethod === 'send_invoice' && { daysUntilDue: daysUntilDue(row) }),
     automaticTax: workflow.tax.enabled,
+    taxSkipped: row.taxOutcome === 'skipped',
+    paymentMethodTypes: stripe.paymentMethodTypes,
     lines: lines.map((line) => ({
       lineId: line.id,
       amountMinor: BigInt(line.amountMinor) - BigInt(line.discountMinor),
       description: `${line.name}: ${line.description}`,
       fromMs: line.serviceFrom.getTime(),
       toMs: line.serviceTo.getTime(),
+      ...taxTreatment(line),
     })),
   }
 }
@@ -82,17 +106,23 @@ interface Finalized {
   readonly view: StripeInvoiceView
   readonly asOfMs: number
   readonly number: string
+  /** As Stripe was sent them. */
+  readonly lines: readonly ProcessorLine[]
 }
 
 /** What Stripe decided when it finalized is taken over: tax, totals, pages, due date. */
 async function adopt(
   deps: CollectDeps,
   row: InvoiceRow,
-  { view, asOfMs, number }: Finalized,
+  { view, asOfMs, number, lines }: Finalized,
 ): Promise<InvoiceRow> {
   const { workflow, timeZone } = invoiceSettings(row)
   const isSent = workflow.payment.collectionMethod === 'send_invoice'
-  const taxes = Object.entries(view.lineTax).map(([lineId, taxMinor]) => ({ lineId, taxMinor }))
+  const taxes = lines.flatMap(({ lineId, parts }) => {
+    const tax = view.lineTax[lineId]
+    return tax === undefined ? [] : spreadTax(tax, parts)
+  })
+  const rounded = view.isRounded ? `; Stripe's tax was rounded to whole ${row.currency}` : ''
   return await deps.db.transaction().execute(async (trx) => {
     await setLineTaxes(
       trx,
@@ -104,7 +134,7 @@ async function adopt(
         subjectId: row.id,
         at: new Date(asOfMs),
         kind: 'issued',
-        detail: `Issued as ${number} (${view.stripeInvoiceId})`,
+        detail: `Issued as ${number} (${view.stripeInvoiceId})${rounded}`,
       },
     ])
     return await write(trx, row, {
@@ -115,6 +145,7 @@ async function adopt(
       statusCode: null,
       issuedAt: new Date(asOfMs),
       taxMinor: view.taxMinor,
+      taxOutcome: !workflow.tax.enabled ? null : view.isTaxed ? 'computed' : 'skipped',
       totalMinor: view.totalMinor,
       stripeHostedUrl: view.hostedUrl,
       stripePdfUrl: view.pdfUrl,

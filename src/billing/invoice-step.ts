@@ -10,9 +10,12 @@ import type { StripeInvoiceView } from '../stripe/types.ts'
 import type { CollectDeps } from './collect-deps.ts'
 import { invoiceRef, issueInvoice, write } from './invoice-issue.ts'
 import { invoiceSettings } from './invoice-settings.ts'
+import { afresh, goesOnByItself, goOn } from './invoice-recovery.ts'
 import { settle } from './invoice-settle.ts'
 import type { Look } from './invoice-settle.ts'
 import { settleItems } from './stripe-items.ts'
+import { finishWithdrawal, isBeingWithdrawn } from './withdraw-bill.ts'
+import { ACCRUING } from '../db/stores/running-invoices.ts'
 import { appAndLink, storedApp } from '../db/stores/billing-settings.ts'
 
 /** What can be asked of an invoice. */
@@ -37,12 +40,19 @@ export async function stepInvoice(deps: CollectDeps, options: InvoiceStepOptions
   if (!start) throw new DomainError('not_found', `invoice ${options.invoiceId} does not exist`)
   const accepted = await alreadyAccepted(deps, options)
   let row = accepted ? start : await applyCommand(deps, start, options)
+  if (isBeingWithdrawn(row)) return await finishWithdrawal(deps, row, options.asOfMs)
+  // Its period is open: its subscription runs it.
+  if (row.substatus === ACCRUING) return row
   if (row.status === 'draft') row = await leaveDraft(deps, row, options.asOfMs)
+  if (goesOnByItself(row, options)) row = await goOn(deps, row)
   if (row.status === 'issuing' && row.substatus !== 'failed') {
-    row = await issueInvoice(deps, row, options.asOfMs)
+    const issued = await issueInvoice(deps, row, options.asOfMs)
     // Stripe's own invoices collect it.
-    if (row.substatus === 'billed_by_stripe') return row
-    return await collectFirst(deps, row, options.asOfMs)
+    if (issued.view === null) return issued.row
+    // Paid by a balance, or settled by a person meanwhile: there is nothing to collect.
+    if (issued.view.status !== 'open')
+      return await book(deps, issued.row, { view: issued.view, asOfMs: options.asOfMs })
+    return await collectFirst(deps, issued.row, options.asOfMs)
   }
   if (isCollecting(row.status as InvoiceStatus) || options.look) {
     return await followUp(deps, row, {
@@ -107,13 +117,11 @@ async function retry(deps: CollectDeps, row: InvoiceRow, { asOfMs, command }: As
       detail: 'Payment retried by hand',
       patch: { ...cleared, needsNewPaymentMethod: false },
     })
-  const { link } = await appAndLink(deps.db, row.appId, row.customerId)
-  const stripeCustomerId = row.stripeCustomerId ?? link?.stripeCustomerId ?? null
   return await change(deps, row, {
     asOfMs,
     command,
     detail: 'Issuing retried by hand',
-    patch: { ...cleared, substatus: null, stripeCustomerId },
+    patch: { ...cleared, substatus: null, ...(await afresh(deps, row)) },
   })
 }
 

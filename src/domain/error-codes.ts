@@ -224,6 +224,16 @@ export const errorCodes = {
     'The draft was finalized at Stripe before its period ended',
     'Void that invoice at Stripe, or let the closing compare it with ours.',
   ),
+  stripe_invoice_deleted: entry(
+    409,
+    'Somebody deleted the draft at Stripe',
+    'Retry the invoice to make it there again, or void it.',
+  ),
+  stripe_customer_deleted: entry(
+    409,
+    'The Stripe customer was deleted',
+    'Link the customer to another Stripe customer; what was not issued yet goes on with it.',
+  ),
   stripe_key_missing: entry(409, 'The app has no Stripe key', 'Give the app an API key, then retry.'),
   stripe_secret_unreadable: entry(
     500,

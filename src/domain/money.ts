@@ -51,6 +51,14 @@ export function fromProcessorMinor(processorMinor: bigint, c: Currency): bigint 
   return scaled / c.processorFactor
 }
 
+/**
+ * The same for what the processor computes, such as tax: it has hundredths of a króna, which nobody can pay. Half away
+ * from zero (rule 18).
+ */
+export function roundProcessorMinor(processorMinor: bigint, c: Currency): bigint {
+  return divideRounded(processorMinor * c.processorDivisor, c.processorFactor)
+}
+
 const symbols: Readonly<Record<string, string>> = {
   USD: '$',
   EUR: '€',

@@ -3,11 +3,10 @@ import type { Stripe } from 'stripe'
 import { currency } from '../domain/currency.ts'
 import { DomainError } from '../domain/errors.ts'
 import { toProcessorMinor } from '../domain/money.ts'
+import { foldLines } from './line-folding.ts'
 import { metadataKeys } from './metadata.ts'
-import type { InvoiceToSync, LineToSync } from './types.ts'
+import type { InvoiceToSync, LinePart } from './types.ts'
 
-/** Stripe takes 250 lines an invoice; what is more becomes one line, explained by our own statement. */
-const maxLines = 250
 /** Lines in one request: what systems in production found safe; Stripe documents no number. */
 const linesPerCall = 100
 const maxDescription = 5000
@@ -19,33 +18,22 @@ export interface ProcessorLine {
   readonly description: string
   readonly fromMs: number
   readonly toMs: number
+  readonly taxCode?: string
+  readonly taxBehavior?: 'inclusive' | 'exclusive'
+  /** Our lines in it, with their amounts. */
+  readonly parts: readonly LinePart[]
 }
 
 /** The lines of an invoice for Stripe, in its minor units (billing rule 18). */
 export function processorLines(
-  invoice: Pick<InvoiceToSync, 'currency' | 'lines' | 'invoiceId'>,
+  invoice: Pick<InvoiceToSync, 'currency' | 'lines' | 'invoiceId' | 'automaticTax'>,
 ): readonly ProcessorLine[] {
   const c = currency(invoice.currency)
-  return foldTail(invoice).map((line) => ({
-    lineId: line.lineId,
-    amount: safeInteger(toProcessorMinor(line.amountMinor, c)),
+  return foldLines(invoice).map(({ amountMinor, ...line }) => ({
+    ...line,
+    amount: safeInteger(toProcessorMinor(amountMinor, c)),
     description: line.description.slice(0, maxDescription),
-    fromMs: line.fromMs,
-    toMs: line.toMs,
   }))
-}
-
-function foldTail({ lines, invoiceId }: Pick<InvoiceToSync, 'lines' | 'invoiceId'>): readonly LineToSync[] {
-  if (lines.length <= maxLines) return lines
-  const tail = lines.slice(maxLines - 1)
-  const folded: LineToSync = {
-    lineId: `rest:${invoiceId}`,
-    amountMinor: tail.reduce((sum, line) => sum + line.amountMinor, 0n),
-    description: `${tail.length} further lines, listed in the statement`,
-    fromMs: Math.min(...tail.map((line) => line.fromMs)),
-    toMs: Math.max(...tail.map((line) => line.toMs)),
-  }
-  return [...lines.slice(0, maxLines - 1), folded]
 }
 
 function safeInteger(amount: bigint): number {
@@ -57,6 +45,8 @@ function safeInteger(amount: bigint): number {
 
 export interface LineChunk {
   readonly lines: readonly ProcessorLine[]
+  /** Only an invoice item takes a tax code: such a line goes by itself. */
+  readonly way: 'batch' | 'item'
   /** Same content, same key: what a repeated call after an unclear one must be. */
   readonly fingerprint: string
 }
@@ -69,19 +59,58 @@ export function missingChunks(
   lines: readonly ProcessorLine[],
   present: ReadonlySet<string>,
 ): readonly LineChunk[] {
-  const chunks: LineChunk[] = []
-  for (let start = 0; start < lines.length; start += linesPerCall) {
-    const missing = lines.slice(start, start + linesPerCall).filter((line) => !present.has(line.lineId))
-    if (missing.length > 0) chunks.push({ lines: missing, fingerprint: fingerprint(missing) })
+  return runsOf(lines).flatMap(({ way, run }) => {
+    const missing = run.filter((line) => !present.has(line.lineId))
+    return missing.length === 0 ? [] : [{ lines: missing, way, fingerprint: fingerprint(missing) }]
+  })
+}
+
+interface Run {
+  readonly way: LineChunk['way']
+  readonly run: ProcessorLine[]
+}
+
+function runsOf(lines: readonly ProcessorLine[]): readonly Run[] {
+  const runs: Run[] = []
+  for (const [index, line] of lines.entries()) {
+    const way = line.taxCode === undefined && line.taxBehavior === undefined ? 'batch' : 'item'
+    const last = runs.at(-1)
+    const goesOn = way === 'batch' && last?.way === 'batch' && index % linesPerCall !== 0
+    if (goesOn) last.run.push(line)
+    else runs.push({ way, run: [line] })
+  }
+  return runs
+}
+
+/** Changes of lines in requests of a safe size, each with the fingerprint of what it sends. */
+export function chunksOf<T>(
+  changes: readonly T[],
+): readonly { readonly items: readonly T[]; readonly fingerprint: string }[] {
+  const chunks = []
+  for (let start = 0; start < changes.length; start += linesPerCall) {
+    const items = changes.slice(start, start + linesPerCall)
+    chunks.push({ items, fingerprint: digest(items) })
   }
   return chunks
 }
 
-function fingerprint(lines: readonly ProcessorLine[]): string {
-  return createHash('sha256').update(JSON.stringify(lines)).digest('hex').slice(0, 24)
+const fingerprint = (lines: readonly ProcessorLine[]): string =>
+  digest(lines.map((line) => ({ ...lineParams(line), ...taxParams(line) })))
+
+const digest = (content: unknown): string =>
+  createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 24)
+
+export function taxParams({ taxCode, taxBehavior }: ProcessorLine): {
+  tax_code?: string
+  tax_behavior?: 'inclusive' | 'exclusive'
+} {
+  return {
+    ...(taxCode !== undefined && { tax_code: taxCode }),
+    ...(taxBehavior !== undefined && { tax_behavior: taxBehavior }),
+  }
 }
 
-export function lineParams(line: ProcessorLine): Stripe.InvoiceAddLinesParams.Line {
+export function lineParams(line: ProcessorLine) {
   return {
     amount: line.amount,
     description: line.description,
@@ -89,7 +118,7 @@ export function lineParams(line: ProcessorLine): Stripe.InvoiceAddLinesParams.Li
     metadata: { [metadataKeys.line]: line.lineId },
     // Stripe counts whole seconds, and refuses a period that ends before it starts.
     period: { start: Math.floor(line.fromMs / 1000), end: Math.floor(line.toMs / 1000) },
-  }
+  } satisfies Stripe.InvoiceAddLinesParams.Line
 }
 
 /**
@@ -119,12 +148,16 @@ export function compareWithStripe(
     ours.subtotal === stripe.subtotal &&
     differing.length === 0
   if (same) return
-  throw new DomainError('stripe_totals_differ', `ours: ${describe(ours)}; at Stripe: ${describe(stripe)}`, {
+  const known = new Set(invoice.lines.map((line) => line.lineId))
+  const foreign = theirLines.filter((line) => !known.has(line.metadata[metadataKeys.line] ?? ''))
+  const numbers = `ours: ${describe(ours)}; at Stripe: ${describe(stripe)}`
+  throw new DomainError('stripe_totals_differ', `${numbers}${describeForeign(foreign)}`, {
     details: {
       stripeInvoiceId: theirs.id,
       ours,
       stripe,
       differingLines: differing.slice(0, 10).map((line) => line.lineId),
+      foreignLines: foreign.slice(0, 10).map(({ id, amount, description }) => ({ id, amount, description })),
     },
   })
 }
@@ -135,4 +168,13 @@ function describe(side: {
   readonly subtotal: number
 }): string {
   return `${side.subtotal} ${side.currency} in ${side.lines} lines`
+}
+
+/** Lines that somebody added at Stripe: named, so that a person finds them. */
+function describeForeign(lines: readonly Stripe.InvoiceLineItem[]): string {
+  if (lines.length === 0) return ''
+  const named = lines
+    .slice(0, 3)
+    .map(({ id, amount, description }) => `${id} (${description ?? ''}, ${amount})`)
+  return `; not ours: ${named.join(', ')}${lines.length > 3 ? ' and more' : ''}`
 }

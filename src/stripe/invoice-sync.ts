@@ -2,9 +2,9 @@ import type { Stripe } from 'stripe'
 import { DomainError } from '../domain/errors.ts'
 import type { Connection } from './client.ts'
 import { classifyStripeError, stripeFailure } from './failures.ts'
-import { compareWithStripe, lineParams, missingChunks, processorLines } from './invoice-lines.ts'
-import type { ProcessorLine } from './invoice-lines.ts'
-import { allLines, currentInvoice, retrieveInvoice } from './invoice-view.ts'
+import { dueParams, isTaxAsked, refreshDraft, syncLines } from './invoice-draft.ts'
+import { compareWithStripe, processorLines } from './invoice-lines.ts'
+import { allLines, retrieveInvoice } from './invoice-view.ts'
 import { metadataKeys } from './metadata.ts'
 import { isReplay } from './replay.ts'
 import type { InvoiceQuery, InvoiceToSync, SyncedInvoice } from './types.ts'
@@ -18,14 +18,46 @@ const pageSize = 100
  * repeat within a day is answered from Stripe's store, and after it the metadata finds what was made (billing rule 31).
  */
 export async function syncInvoice(connection: Connection, invoice: InvoiceToSync): Promise<SyncedInvoice> {
-  const lines = processorLines(invoice)
   const found = await locate(connection, invoice)
   const target = found ?? (await create(connection, invoice))
-  if (target.status === 'draft') {
-    const filled = await addMissingLines(connection, { invoice, lines, target })
-    compareWithStripe({ currency: invoice.currency, lines }, filled, await allLines(connection, filled))
+  if (target.status === 'draft') await fill(connection, invoice, { target, isNew: found === null })
+  // Finalized by an earlier run, or by a person while it was not what we are about to collect.
+  else if (target.status === 'open' || target.status === 'paid') await compare(connection, invoice, target)
+  return { stripeInvoiceId: target.id, adopted: found !== null, isFinal: target.status !== 'draft' }
+}
+
+/** An invoice that still grows: its draft is created once, then kept in line with ours. Errors: stripe_draft_finalized. */
+export async function syncDraft(connection: Connection, invoice: InvoiceToSync): Promise<SyncedInvoice> {
+  const found = await locate(connection, invoice)
+  const target = found ?? (await create(connection, invoice))
+  if (target.status !== 'draft') {
+    throw new DomainError(
+      'stripe_draft_finalized',
+      `the draft ${target.id} was finalized at Stripe and is ${target.status ?? 'unknown'} there`,
+      { details: { stripeInvoiceId: target.id, status: target.status } },
+    )
   }
-  return { stripeInvoiceId: target.id, adopted: found !== null }
+  await fill(connection, invoice, { target, isNew: found === null })
+  return { stripeInvoiceId: target.id, adopted: found !== null, isFinal: false }
+}
+
+async function fill(
+  connection: Connection,
+  invoice: InvoiceToSync,
+  { target, isNew }: { readonly target: Stripe.Invoice; readonly isNew: boolean },
+): Promise<void> {
+  if (!isNew) await refreshDraft(connection, invoice, target)
+  const filled = await syncLines(connection, { invoice, lines: processorLines(invoice), target })
+  await compare(connection, invoice, filled)
+}
+
+async function compare(
+  connection: Connection,
+  invoice: InvoiceToSync,
+  theirs: Stripe.Invoice,
+): Promise<void> {
+  const ours = { currency: invoice.currency, lines: processorLines(invoice) }
+  compareWithStripe(ours, theirs, await allLines(connection, theirs))
 }
 
 /** Search lags at Stripe; the list does not. Newest first, all pages. */
@@ -57,9 +89,12 @@ async function locate(connection: Connection, invoice: InvoiceToSync): Promise<S
   if (invoice.stripeInvoiceId !== null) {
     const known = await retrieveIfThere(connection, invoice.stripeInvoiceId)
     if (known !== null) return known
-  } else if (invoice.mayExist === false) {
-    return null
+    throw new DomainError(
+      'stripe_invoice_deleted',
+      `somebody deleted the draft ${invoice.stripeInvoiceId} at Stripe; retry makes another`,
+    )
   }
+  if (invoice.mayExist === false) return null
   return find(connection, invoice)
 }
 
@@ -73,7 +108,9 @@ async function retrieveIfThere(connection: Connection, id: string): Promise<Stri
 }
 
 async function create(connection: Connection, invoice: InvoiceToSync): Promise<Stripe.Invoice> {
-  const idempotencyKey = `create:${invoice.invoiceId}:g${invoice.generation}`
+  // Stripe compares what is sent under a key: without tax it is another request.
+  const variant = invoice.taxSkipped === true ? ':untaxed' : ''
+  const idempotencyKey = `create:${invoice.invoiceId}:g${invoice.generation}${variant}`
   try {
     const reply = await connection.call('invoices.create', (stripe) =>
       stripe.invoices.create(createParams(invoice), { idempotencyKey }),
@@ -105,7 +142,7 @@ function createParams(invoice: InvoiceToSync): Stripe.InvoiceCreateParams {
     pending_invoice_items_behavior: 'exclude',
     // Left out, the customer's discounts and the account's tax default would change our totals.
     discounts: '',
-    automatic_tax: { enabled: invoice.automaticTax ?? false },
+    automatic_tax: { enabled: isTaxAsked(invoice) },
     metadata: {
       [metadataKeys.invoice]: invoice.invoiceId,
       [metadataKeys.subscription]: invoice.subscriptionId,
@@ -116,37 +153,16 @@ function createParams(invoice: InvoiceToSync): Stripe.InvoiceCreateParams {
     ...(invoice.defaultPaymentMethodId !== undefined && {
       default_payment_method: invoice.defaultPaymentMethodId,
     }),
+    ...paymentSettings(invoice),
   }
 }
 
-function dueParams(invoice: InvoiceToSync): Stripe.InvoiceCreateParams {
-  if (invoice.collectionMethod !== 'send_invoice') return {}
-  if (invoice.dueMs !== undefined) return { due_date: Math.floor(invoice.dueMs / 1000) }
-  return { days_until_due: invoice.daysUntilDue ?? 0 }
-}
+type MethodType = NonNullable<
+  Exclude<Stripe.InvoiceCreateParams.PaymentSettings['payment_method_types'], ''>
+>[number]
 
-interface Filling {
-  readonly invoice: InvoiceToSync
-  readonly lines: readonly ProcessorLine[]
-  readonly target: Stripe.Invoice
-}
-
-async function addMissingLines(
-  connection: Connection,
-  { invoice, lines, target }: Filling,
-): Promise<Stripe.Invoice> {
-  const existing = await allLines(connection, target)
-  const present = new Set(existing.map((line) => line.metadata[metadataKeys.line] ?? ''))
-  let filled = target
-  for (const chunk of missingChunks(lines, present)) {
-    const reply = await connection.call('invoices.add_lines', (stripe) =>
-      stripe.invoices.addLines(
-        target.id,
-        { lines: chunk.lines.map(lineParams) },
-        { idempotencyKey: `lines:${invoice.invoiceId}:g${invoice.generation}:${chunk.fingerprint}` },
-      ),
-    )
-    filled = await currentInvoice(connection, reply)
-  }
-  return filled
+/** The names are Stripe's and newer than its client now and then: one it does not know is refused by Stripe. */
+function paymentSettings({ paymentMethodTypes }: InvoiceToSync): Stripe.InvoiceCreateParams {
+  if (paymentMethodTypes === undefined || paymentMethodTypes.length === 0) return {}
+  return { payment_settings: { payment_method_types: [...paymentMethodTypes] as MethodType[] } }
 }

@@ -1,16 +1,14 @@
 import type { Stripe } from 'stripe'
 import { currency, type Currency } from '../domain/currency.ts'
-import { fromProcessorMinor } from '../domain/money.ts'
+import { roundProcessorMinor } from '../domain/money.ts'
 import { DomainError } from '../domain/errors.ts'
 import type { Connection } from './client.ts'
+import { callExpanding } from './expanding.ts'
 import { classifyStripeError } from './failures.ts'
 import { metadataKeys } from './metadata.ts'
 import { paymentOf } from './payment-outcome.ts'
 import { isReplay } from './replay.ts'
-import type { PaymentOutcome, StripeInvoiceStatus, StripeInvoiceView } from './types.ts'
-
-/** Members that Stripe sends only when asked: the payments, down to what became of each (four levels, its limit). */
-export const invoiceExpand = ['payments.data.payment.payment_intent']
+import type { LineTax, PaymentOutcome, StripeInvoiceStatus, StripeInvoiceView } from './types.ts'
 
 const pageSize = 100
 
@@ -20,8 +18,8 @@ export async function retrieveInvoice(
   stripeInvoiceId: string,
 ): Promise<Stripe.Invoice> {
   try {
-    return await connection.call('invoices.retrieve', (stripe) =>
-      stripe.invoices.retrieve(stripeInvoiceId, { expand: invoiceExpand }),
+    return await callExpanding(connection, 'invoices.retrieve', (stripe, expand) =>
+      stripe.invoices.retrieve(stripeInvoiceId, { expand }),
     )
   } catch (error) {
     if (classifyStripeError(error).code !== 'resource_missing') throw error
@@ -61,8 +59,13 @@ export async function viewOf(
   payment: PaymentOutcome = paymentOf(invoice),
 ): Promise<StripeInvoiceView> {
   const c = currency(invoice.currency.toUpperCase())
-  const minor = (amount: number): bigint => fromProcessorMinor(BigInt(amount), c)
-  const taxMinor = minor(addedTax(invoice.total_taxes))
+  const minor = (amount: number): bigint => roundProcessorMinor(BigInt(amount), c)
+  const subtotalMinor = minor(invoice.subtotal)
+  const totalMinor = minor(invoice.total)
+  // Of rounded amounts the tax is what makes them add up.
+  const isRounded = BigInt(invoice.total) % c.processorFactor !== 0n
+  const addedMinor = isRounded ? totalMinor - subtotalMinor : minor(addedTax(invoice.total_taxes))
+  const taxMinor = addedMinor + minor(includedTax(invoice.total_taxes))
   const { finalized_at: finalizedAt, paid_at: paidAt } = invoice.status_transitions
   return {
     stripeInvoiceId: invoice.id,
@@ -70,13 +73,15 @@ export async function viewOf(
     status: statusOf(invoice),
     number: invoice.number,
     currency: c.code,
-    subtotalMinor: minor(invoice.subtotal),
+    subtotalMinor,
     taxMinor,
-    totalMinor: minor(invoice.total),
+    totalMinor,
     amountPaidMinor: minor(invoice.amount_paid),
     amountRemainingMinor: minor(invoice.amount_remaining),
     balanceAppliedMinor: minor(appliedBalance(invoice)),
     lineTax: taxMinor === 0n ? {} : taxByLine(await allLines(connection, invoice), c),
+    isRounded,
+    isTaxed: invoice.automatic_tax.enabled,
     hostedUrl: invoice.hosted_invoice_url ?? null,
     pdfUrl: invoice.invoice_pdf ?? null,
     dueMs: toMs(invoice.due_date),
@@ -121,19 +126,39 @@ function statusOf({ id, status }: Stripe.Invoice): StripeInvoiceStatus {
   throw new DomainError('internal_error', `Stripe invoice ${id} is ${status ?? 'without status'}`)
 }
 
-type LineTax = Pick<Stripe.InvoiceLineItem.Tax, 'amount' | 'tax_behavior'>
+type Tax = Pick<Stripe.InvoiceLineItem.Tax, 'amount' | 'tax_behavior'>
 
-/** Tax on top; inclusive tax is a part of the price already. */
-function addedTax(taxes: readonly LineTax[] | null): number {
-  return (taxes ?? []).reduce((sum, tax) => sum + (tax.tax_behavior === 'inclusive' ? 0 : tax.amount), 0)
+const sumOf = (taxes: readonly Tax[] | null, isIncluded: boolean): number =>
+  (taxes ?? [])
+    .filter((tax) => (tax.tax_behavior === 'inclusive') === isIncluded)
+    .reduce((sum, tax) => sum + tax.amount, 0)
+
+/** Tax on top of the prices. */
+const addedTax = (taxes: readonly Tax[] | null): number => sumOf(taxes, false)
+/** Tax that the prices hold. */
+const includedTax = (taxes: readonly Tax[] | null): number => sumOf(taxes, true)
+
+/** Rounded as running sums, so that the lines add up to the invoice. */
+function taxByLine(lines: readonly Stripe.InvoiceLineItem[], c: Currency): Readonly<Record<string, LineTax>> {
+  const added = runningRounder(c)
+  const included = runningRounder(c)
+  const entries = lines.map((line): [string, LineTax] => {
+    const includedMinor = included(includedTax(line.taxes))
+    const taxMinor = added(addedTax(line.taxes)) + includedMinor
+    return [line.metadata[metadataKeys.line] ?? line.id, { taxMinor, includedMinor }]
+  })
+  return Object.fromEntries(entries)
 }
 
-function taxByLine(lines: readonly Stripe.InvoiceLineItem[], c: Currency): Readonly<Record<string, bigint>> {
-  const entries = lines.map((line) => [
-    line.metadata[metadataKeys.line] ?? line.id,
-    fromProcessorMinor(BigInt(addedTax(line.taxes)), c),
-  ])
-  return Object.fromEntries(entries) as Record<string, bigint>
+function runningRounder(c: Currency): (amount: number) => bigint {
+  let sum = 0n
+  let rounded = 0n
+  return (amount) => {
+    sum += BigInt(amount)
+    const before = rounded
+    rounded = roundProcessorMinor(sum, c)
+    return rounded - before
+  }
 }
 
 /** A credit balance is negative; it moves towards zero by what it paid. */

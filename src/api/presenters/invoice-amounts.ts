@@ -24,14 +24,14 @@ export interface Amounts {
   readonly chargesMinor: bigint
   readonly discountMinor: bigint
   readonly taxMinor: bigint
-  /** The tax is part of the amount and not added to it. */
-  readonly isTaxInclusive: boolean
+  /** The part of the tax that the amount holds and that is not added to it. */
+  readonly includedTaxMinor: bigint
 }
 
 /** The contract's totals: amount + charges − discounts + tax that is added = total. */
 export function presentTotals(amounts: Amounts, currency: Currency): InvoiceTotals {
   const format = (minor: bigint): string => formatMinor(minor, currency)
-  const inclusive = amounts.isTaxInclusive ? amounts.taxMinor : 0n
+  const inclusive = amounts.includedTaxMinor
   const exclusive = amounts.taxMinor - inclusive
   return {
     amount: format(amounts.amountMinor - amounts.chargesMinor),

@@ -68,7 +68,11 @@ export function presentInvoiceLine(row: InvoiceLineRow, context: LineContext): I
     status: 'valid',
     ...discounts(line, line.details, row.id),
     totals: presentTotals(
-      { ...amounts(row), chargesMinor: chargesOf(line.details), isTaxInclusive: isTaxInclusive(line) },
+      {
+        ...amounts(row),
+        chargesMinor: chargesOf(line.details),
+        includedTaxMinor: includedTax(line, BigInt(row.taxMinor)),
+      },
       context.currency,
     ),
     ...(row.stripeLineId !== null && { externalIds: { invoicing: row.stripeLineId } }),
@@ -95,6 +99,8 @@ const amounts = (part: {
 })
 
 const isTaxInclusive = (line: ReadLine): boolean => line.taxConfig?.behavior === 'inclusive'
+
+const includedTax = (line: ReadLine, taxMinor: bigint): bigint => (isTaxInclusive(line) ? taxMinor : 0n)
 
 /** What a line and its detailed lines have in common. */
 function shared(line: ReadLine) {
@@ -192,7 +198,7 @@ function presentDetail(
   const totals = {
     ...amounts({ ...detail, taxMinor: place.taxMinor.toString() }),
     chargesMinor: chargesOf([detail]),
-    isTaxInclusive: isTaxInclusive(line),
+    includedTaxMinor: includedTax(line, place.taxMinor),
   }
   return {
     ...shared(line),

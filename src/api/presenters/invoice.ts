@@ -91,8 +91,8 @@ function totalsOf(row: InvoiceRow, lines: readonly InvoiceLineRow[], c: Currency
       discountMinor,
       taxMinor,
       chargesMinor: charges.reduce((sum, minor) => sum + minor, 0n),
-      // A total that stayed what it was without the tax holds it already.
-      isTaxInclusive: taxMinor !== 0n && BigInt(row.totalMinor) === amountMinor - discountMinor,
+      // What the total did not grow by, the prices hold already.
+      includedTaxMinor: taxMinor - (BigInt(row.totalMinor) - (amountMinor - discountMinor)),
     },
     c,
   )
@@ -194,6 +194,7 @@ function additions(row: InvoiceRow, c: Currency) {
     paidAt: instant(row.paidAt),
     uncollectibleAt: instant(row.uncollectibleAt),
     paymentAttempts: row.attempts,
+    taxOutcome: row.taxOutcome as Invoice['taxOutcome'] | null,
     needsNewPaymentMethod: row.needsNewPaymentMethod,
     nextActionAt: instant(row.nextDueAt),
     hostedInvoiceUrl: row.stripeHostedUrl,

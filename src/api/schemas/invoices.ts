@@ -230,6 +230,12 @@ export const Invoice = Type.Object(
     paidAt: Type.Optional(Instant),
     uncollectibleAt: Type.Optional(Instant),
     paymentAttempts: Type.Integer({ description: 'Payments that failed (billing rule 32).' }),
+    taxOutcome: Type.Optional(
+      Type.Union([Type.Literal('computed'), Type.Literal('skipped'), Type.Literal('failed')], {
+        description:
+          'Where tax is enabled: computed by Stripe; skipped, since it could not be computed and is not enforced; or failed.',
+      }),
+    ),
     needsNewPaymentMethod: Type.Boolean(),
     nextActionAt: Type.Optional(Instant),
     hostedInvoiceUrl: Type.Optional(Type.String()),

@@ -51,14 +51,23 @@ export async function updateInvoice(
 /** Stripe's tax of each line, adopted after finalizing. */
 export async function setLineTaxes(
   db: Db,
-  taxes: readonly { readonly lineId: string; readonly taxMinor: bigint }[],
+  taxes: readonly {
+    readonly lineId: string
+    readonly taxMinor: bigint
+    /** The part that the line's amount holds already. */
+    readonly includedMinor: bigint
+  }[],
 ): Promise<void> {
-  for (const { lineId, taxMinor } of taxes) {
+  for (const { lineId, taxMinor, includedMinor } of taxes) {
     await db
       .updateTable('invoiceLines')
       .set((eb) => ({
         taxMinor: taxMinor.toString(),
-        totalMinor: eb(eb('amountMinor', '-', eb.ref('discountMinor')), '+', taxMinor.toString()),
+        totalMinor: eb(
+          eb('amountMinor', '-', eb.ref('discountMinor')),
+          '+',
+          (taxMinor - includedMinor).toString(),
+        ),
       }))
       .where('id', '=', lineId)
       .execute()

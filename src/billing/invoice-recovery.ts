@@ -1,0 +1,48 @@
+import { appAndLink } from '../db/stores/billing-settings.ts'
+import type { InvoicePatch, InvoiceRow } from '../db/stores/invoices.ts'
+import type { CollectDeps } from './collect-deps.ts'
+import { write } from './invoice-issue.ts'
+
+/** Failures that somebody mends at Stripe, or on the customer's link: looked at again without being asked. */
+const mendedElsewhere: ReadonlySet<string | null> = new Set([
+  'customer_tax_location_invalid',
+  'stripe_tax_inactive',
+  'taxes_calculation_failed',
+  'stripe_customer_deleted',
+  'customer_not_linked',
+])
+
+/** Whether an invoice that could not be issued for this reason is tried again by itself now and then. */
+export const isTriedAgain = (code: string): boolean => mendedElsewhere.has(code)
+
+/** Whether an invoice that could not be issued is tried again now: its time has come, or something changed at Stripe. */
+export function goesOnByItself(
+  row: InvoiceRow,
+  now: { readonly asOfMs: number; readonly look: boolean },
+): boolean {
+  if (row.status !== 'issuing' || row.substatus !== 'failed') return false
+  const isDue = row.nextDueAt !== null && row.nextDueAt.getTime() <= now.asOfMs
+  if (mendedElsewhere.has(row.statusCode)) return isDue || now.look
+  // What differs may have been corrected there.
+  return row.statusCode === 'stripe_totals_differ' && now.look
+}
+
+export async function goOn(deps: CollectDeps, row: InvoiceRow): Promise<InvoiceRow> {
+  return await write(deps.db, row, { substatus: null, ...(await afresh(deps, row)) })
+}
+
+/**
+ * What issuing begins anew with: the Stripe customer that is linked now, where the earlier one is gone, and the next
+ * generation of keys, since Stripe may keep a refusal under the old ones. A draft that is gone, or that belonged to a
+ * customer who is, is forgotten.
+ */
+export async function afresh(deps: CollectDeps, row: InvoiceRow): Promise<InvoicePatch> {
+  const { link } = await appAndLink(deps.db, row.appId, row.customerId)
+  const isCustomerGone = row.statusCode === 'stripe_customer_deleted'
+  const isRelinked = link !== null && link.stripeCustomerId !== row.stripeCustomerId
+  const generation = { syncGeneration: row.syncGeneration + 1 }
+  if (isRelinked && (isCustomerGone || row.stripeCustomerId === null))
+    return { ...generation, stripeCustomerId: link.stripeCustomerId, stripeInvoiceId: null }
+  if (row.statusCode === 'stripe_invoice_deleted') return { ...generation, stripeInvoiceId: null }
+  return generation
+}
