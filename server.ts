@@ -4,6 +4,7 @@ import { ulid } from 'ulid'
 import { buildApp } from './src/api/app.ts'
 import type { ApiDeps } from './src/api/deps.ts'
 import { assertBindAllowed } from './src/api/plugins/authentication.ts'
+import { keyWatch } from './src/billing/key-watch.ts'
 import { readConfig } from './src/config.ts'
 import { openDatabase } from './src/db/connection.ts'
 import { countApiKeys } from './src/db/stores/api-keys.ts'
@@ -23,6 +24,7 @@ const temporal = await connectTemporal(config.temporal)
 const stripe = createStripeGateway({
   masterKey: config.masterKey,
   allowLiveKeys: config.stripe.allowLiveKeys,
+  keyWatch: keyWatch(db, log),
   ...(config.stripe.baseUrl === undefined ? {} : { baseUrl: config.stripe.baseUrl, limits: false as const }),
 })
 const deps: ApiDeps = {

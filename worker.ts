@@ -5,9 +5,11 @@ import { Client } from '@temporalio/client'
 import pino from 'pino'
 import { ulid } from 'ulid'
 import { createActivities } from './src/activities/create-activities.ts'
+import { keyWatch } from './src/billing/key-watch.ts'
 import { readConfig } from './src/config.ts'
 import type { Config } from './src/config.ts'
 import { openDatabase } from './src/db/connection.ts'
+import { startAppCare } from './src/relay/app-care.ts'
 import { startEventPolling } from './src/relay/poll-events.ts'
 import { startRelay } from './src/relay/relay.ts'
 import { createStripeGateway } from './src/stripe/gateway.ts'
@@ -33,11 +35,13 @@ async function main(): Promise<void> {
   const stripe = createStripeGateway({
     masterKey: config.masterKey,
     allowLiveKeys: config.stripe.allowLiveKeys,
+    keyWatch: keyWatch(db, log),
     // Another address than Stripe's own is a sandbox: it has no limits.
     ...(config.stripe.baseUrl !== undefined && { baseUrl: config.stripe.baseUrl, limits: false }),
   })
   const relay = startRelay({ db, temporal, stripe, newId: ulid, log })
   const polling = startEventPolling({ db, stripe, log })
+  const care = startAppCare({ db, stripe, log })
   const activities = createActivities({
     db,
     stripe,
@@ -63,6 +67,7 @@ async function main(): Promise<void> {
   log.info({ temporal: config.temporal }, 'worker runs')
   await worker.run()
   await polling.stop()
+  await care.stop()
   await relay.stop()
   await connection.close()
   await db.destroy()

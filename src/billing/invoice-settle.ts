@@ -4,8 +4,9 @@ import type { DunningEnd } from '../domain/dunning.ts'
 import { assertNever } from '../domain/errors.ts'
 import { nextStatus } from '../domain/invoice-state.ts'
 import type { InvoiceStatus } from '../domain/invoice-state.ts'
-import type { StripeInvoiceView } from '../stripe/types.ts'
+import type { PaymentOutcome, StripeInvoiceView } from '../stripe/types.ts'
 import { nextLookMs } from './invoice-look.ts'
+import { isOutageCode } from './invoice-outage.ts'
 import { invoiceSettings } from './invoice-settings.ts'
 
 /** What a look at Stripe changes, and whether dunning has come to its end with it. */
@@ -91,15 +92,31 @@ function settleOpen(row: InvoiceRow, view: StripeInvoiceView, look: Look): Settl
     case 'requires_action':
     case 'failed':
       return settleFailed(row, view, look)
+    case 'unknown':
+      return settleOpen(row, { ...view, payment: asLastKnown(row, payment) }, look)
     case 'succeeded':
     case 'none':
       return waiting(row, asOfMs, {
         status: openStatus(row, asOfMs),
         substatus: row.substatus,
-        reason: row.statusReason,
+        ...lastingReason(row),
       })
     default:
       return assertNever(payment.kind)
+  }
+}
+
+/** Where the key may not read payments, the latest is what it was when we last heard of it. */
+function asLastKnown(row: InvoiceRow, payment: PaymentOutcome): PaymentOutcome {
+  if (row.status === 'payment_processing') return { ...payment, kind: 'processing' }
+  if (row.firstFailedAt === null) return { ...payment, kind: 'none' }
+  return {
+    kind: row.substatus === 'action_required' ? 'requires_action' : 'failed',
+    paymentId: row.lastPaymentId,
+    code: row.statusCode,
+    declineCode: null,
+    hard: row.needsNewPaymentMethod,
+    message: row.statusReason,
   }
 }
 
@@ -114,6 +131,17 @@ interface Waiting {
   readonly status: InvoiceStatus
   readonly substatus: string | null
   readonly reason: string | null
+  readonly code?: string | null
+}
+
+/** Why it waits, as long as that holds: an outage is over when Stripe answers. */
+function lastingReason({
+  substatus,
+  statusReason,
+  statusCode,
+}: InvoiceRow): Pick<Waiting, 'reason' | 'code'> {
+  const isOver = substatus === null || isOutageCode(statusCode)
+  return isOver ? { reason: null, code: null } : { reason: statusReason, code: statusCode }
 }
 
 function waiting(row: InvoiceRow, asOfMs: number, now: Waiting) {
@@ -126,6 +154,7 @@ function waiting(row: InvoiceRow, asOfMs: number, now: Waiting) {
       status: now.status,
       substatus: now.substatus,
       statusReason: now.reason,
+      statusCode: now.code ?? null,
       nextLookAt: new Date(lookMs),
       nextDueAt: new Date(nextMs),
     },
@@ -173,6 +202,7 @@ function settleFailed(row: InvoiceRow, view: StripeInvoiceView, look: Look): Set
     attempts: facts.attempts,
     hard: waitsForCustomer || facts.needsNewPaymentMethod,
     nowMs: asOfMs,
+    justFailed: isNew,
   })
   switch (decision.kind) {
     case 'retry':

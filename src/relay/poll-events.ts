@@ -1,6 +1,13 @@
 import type { Database } from '../db/connection.ts'
-import { holdPolledApp, listPolledApps, setEventsCursor } from '../db/stores/event-polling.ts'
+import {
+  endPolling,
+  holdPolledApp,
+  listPolledApps,
+  setEventsCursor,
+  stopPolling,
+} from '../db/stores/event-polling.ts'
 import { insertStripeEvent } from '../db/stores/stripe-events.ts'
+import { lacksPermission } from '../stripe/permissions.ts'
 import type { StripeGateway } from '../stripe/types.ts'
 
 export interface PollDeps {
@@ -17,8 +24,8 @@ export interface EventPolling {
 const POLL_EVERY_MS = 10_000
 
 /**
- * Reads the events of Stripe accounts that have no webhook endpoint into the inbox, where webhooks go too. Run as many as
- * there are workers: one account is polled by one at a time.
+ * Reads the events of Stripe accounts that have no webhook endpoint, or a broken one, into the inbox, where webhooks go too.
+ * Run as many as there are workers: one account is polled by one at a time.
  */
 export function startEventPolling(deps: PollDeps, everyMs = POLL_EVERY_MS): EventPolling {
   const stopping = new AbortController()
@@ -50,9 +57,15 @@ async function pollApp(deps: PollDeps, appId: string, stopping?: AbortSignal): P
   try {
     for (;;) {
       const stored = await pollPage(deps, appId)
-      if (stored === 0 || stopping?.aborted === true) return
+      if (stored === 0) return await endPolling(deps.db, appId)
+      if (stopping?.aborted === true) return
     }
   } catch (error) {
+    if (lacksPermission(error)) {
+      await stopPolling(deps.db, appId)
+      deps.log.warn({ appId }, 'the key may not read events: what no webhook tells is seen at the next look')
+      return
+    }
     deps.log.warn({ appId, err: error }, 'events could not be polled; it is tried again')
   }
 }

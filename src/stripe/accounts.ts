@@ -1,8 +1,9 @@
 import { DomainError } from '../domain/errors.ts'
 import type { Connections } from './client.ts'
 import { classifyStripeError } from './failures.ts'
+import { refusedPermission } from './permissions.ts'
 import { maskKey } from './secrets.ts'
-import type { InspectedKey } from './types.ts'
+import type { ClassifiedFailure, InspectedKey } from './types.ts'
 
 export interface KeyPolicy {
   readonly allowLiveKeys: boolean
@@ -54,10 +55,15 @@ async function accountOf(connections: Connections, key: string): Promise<Account
   } catch (error) {
     const failure = classifyStripeError(error)
     if (failure.kind !== 'auth') throw error
-    const permission = /rak_\w+/.exec(failure.message)?.[0]
-    if (permission !== undefined || failure.code === 'permission_missing') {
-      throw new DomainError('stripe_permission_missing', `the key lacks ${permission ?? 'a permission'}`)
-    }
-    throw new DomainError('stripe_key_unauthorized', 'Stripe does not accept this key')
+    if (refusedPermission(failure) === null) throw notAccepted(failure)
+    // A key that may not read its account works all the same; the refusal names the account where Stripe says it.
+    return { accountId: accountIn.exec(failure.message)?.[0] ?? null, businessName: null, country: null }
   }
+}
+
+const accountIn = /\bacct_\w+/
+
+function notAccepted({ code }: ClassifiedFailure): DomainError {
+  const why = code === 'api_key_expired' ? 'it has expired or was rolled' : 'it is wrong or was revoked'
+  return new DomainError('stripe_key_unauthorized', `Stripe does not accept this key: ${why}`)
 }

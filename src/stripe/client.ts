@@ -1,14 +1,18 @@
 import { createHash } from 'node:crypto'
 import { Stripe } from 'stripe'
 import { DomainError } from '../domain/errors.ts'
-import { toStripeFailure } from './failures.ts'
+import { createExpansion } from './expanding.ts'
+import type { Expansion } from './expanding.ts'
+import { classifyStripeError, toStripeFailure } from './failures.ts'
 import type { Limiter } from './limiter.ts'
+import { refusedPermission } from './permissions.ts'
 import type { SecretBox } from './secrets.ts'
-import type { StoredApp } from './types.ts'
+import type { KeyWatch, StoredApp } from './types.ts'
 
 /** A client of one account. Every request passes through `call`, which limits its rate and classifies its failure. */
 export interface Connection {
   readonly call: <T>(endpoint: string, request: (stripe: Stripe) => Promise<T>) => Promise<T>
+  readonly expansion: Expansion
 }
 
 export interface Connections {
@@ -21,6 +25,7 @@ export interface ConnectionOptions {
   readonly timeoutMs: number
   readonly limiter: Limiter
   readonly secrets: SecretBox
+  readonly keyWatch?: KeyWatch
 }
 
 /** Connections kept open; the oldest makes room. */
@@ -38,7 +43,33 @@ export function createConnections(options: ConnectionOptions): Connections {
     byKey.set(account, connection)
     return connection
   }
-  return { ofKey, ofApp: (app) => ofKey(openKey(app, options.secrets)) }
+  const watched = watching(options.keyWatch)
+  return { ofKey, ofApp: (app) => watched(app, ofKey(openKey(app, options.secrets))) }
+}
+
+/** Tells when Stripe refuses the key of an app, and when it takes it again. */
+function watching(watch: KeyWatch | undefined) {
+  const refused = new Set<string>()
+  return (app: StoredApp, connection: Connection): Connection => {
+    if (watch === undefined) return connection
+    return {
+      ...connection,
+      async call(endpoint, request) {
+        try {
+          const reply = await connection.call(endpoint, request)
+          if (refused.delete(app.id)) await watch.accepted(app)
+          return reply
+        } catch (error) {
+          const failure = classifyStripeError(error)
+          if (failure.kind === 'auth' && refusedPermission(failure) === null) {
+            refused.add(app.id)
+            await watch.refused(app, failure.message)
+          }
+          throw error
+        }
+      },
+    }
+  }
 }
 
 function openKey(app: StoredApp, secrets: SecretBox): string {
@@ -59,6 +90,7 @@ function connect(key: string, account: string, options: ConnectionOptions): Conn
   })
   const livemode = /^[a-z]+_live_/.test(key)
   return {
+    expansion: createExpansion(),
     async call(endpoint, request) {
       await options.limiter.admit({ account, livemode, endpoint })
       try {

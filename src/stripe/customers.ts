@@ -4,6 +4,8 @@ import type { Connection } from './client.ts'
 import { idOf } from './events.ts'
 import { classifyStripeError } from './failures.ts'
 import { metadataKeys } from './metadata.ts'
+import { lacksPermission } from './permissions.ts'
+import { pastPinned } from './pinned.ts'
 import type {
   CustomerPaymentMethod,
   CustomerToCreate,
@@ -24,22 +26,34 @@ export async function getCustomer(connection: Connection, customerId: string): P
   }
 }
 
+/** One of ours makes one at Stripe, and another only in place of one that is gone. */
 export async function createCustomer(
   connection: Connection,
-  { customerId, name, email, testClockId }: CustomerToCreate,
+  { customerId, name, email, address, testClockId, replaces }: CustomerToCreate,
 ): Promise<StripeCustomerView> {
-  const created = await connection.call('customers.create', (stripe) =>
-    stripe.customers.create(
-      {
-        metadata: { [metadataKeys.customer]: customerId },
-        ...(name !== undefined && { name }),
-        ...(email !== undefined && { email }),
-        ...(testClockId !== undefined && { test_clock: testClockId }),
-      },
-      { idempotencyKey: `customer:${customerId}` },
+  const after = replaces === undefined ? '' : `:after:${replaces}`
+  const created = await pastPinned(`customer:${customerId}${after}`, async (idempotencyKey) =>
+    connection.call('customers.create', (stripe) =>
+      stripe.customers.create(
+        {
+          metadata: { [metadataKeys.customer]: customerId },
+          ...(name !== undefined && { name }),
+          ...(email !== undefined && { email }),
+          ...(address !== undefined && { address }),
+          ...(testClockId !== undefined && { test_clock: testClockId }),
+        },
+        { idempotencyKey },
+      ),
     ),
   )
   return customerView(created)
+}
+
+export async function setCustomerEmail(
+  connection: Connection,
+  { stripeCustomerId, email }: { readonly stripeCustomerId: string; readonly email: string },
+): Promise<void> {
+  await connection.call('customers.update', (stripe) => stripe.customers.update(stripeCustomerId, { email }))
 }
 
 /** No idempotency key of ours: attaching again is harmless, and a stored refusal would outlive its cause. */
@@ -73,9 +87,15 @@ export async function getPaymentMethod(connection: Connection, id: string): Prom
     )
     return paymentMethodView(method)
   } catch (error) {
+    if (lacksPermission(error)) return unreadMethod(id)
     if (classifyStripeError(error).code !== 'resource_missing') throw error
     throw new DomainError('stripe_payment_method_not_found', `Stripe has no payment method ${id}`)
   }
+}
+
+/** A key that may not look at payment methods may still charge them. */
+function unreadMethod(id: string): PaymentMethodView {
+  return { id, type: 'unknown', customerId: null, cardBrand: null, cardLast4: null, isUnread: true }
 }
 
 function customerView(customer: Stripe.Customer): StripeCustomerView {

@@ -4,8 +4,10 @@ import { classifyStripeError } from './failures.ts'
 import { metadataKeys } from './metadata.ts'
 import type { EventsPage, EventsQuery, VerifiedEvent } from './types.ts'
 
-/** What the endpoint is asked to send, and what polling asks for: at most 20, the limit of the list's filter. */
+/** What the endpoint is asked to send, and what polling asks for. */
 export const webhookEvents = [
+  'invoice.created',
+  'invoice.updated',
   'invoice.finalized',
   'invoice.finalization_failed',
   'invoice.sent',
@@ -22,28 +24,91 @@ export const webhookEvents = [
   'customer.deleted',
   'payment_method.attached',
   'payment_method.detached',
+  'setup_intent.succeeded',
+  'checkout.session.completed',
+  'customer.subscription.created',
+  'customer.subscription.updated',
+  'customer.subscription.deleted',
+  'charge.refunded',
+  'charge.dispute.created',
+  'charge.dispute.closed',
+  'credit_note.created',
+  'credit_note.voided',
 ] as const satisfies readonly Stripe.Event.Type[]
 
+/** What an endpoint made by hand has to send at least: what becomes of an invoice. */
+export const manualWebhookEvents = [
+  'invoice.finalized',
+  'invoice.marked_uncollectible',
+  'invoice.paid',
+  'invoice.voided',
+] as const satisfies readonly (typeof webhookEvents)[number][]
+
+/** The version that an endpoint made by hand may be of, or any later one. */
+export const MANUAL_API_VERSION = '2022-11-15'
+
 const PAGE = 100
-/** Reading from the oldest ends here, whatever an account has: 100,000 events. */
+/** Stripe's limit of types in one list. */
+const MAX_TYPES = 20
+/** Reading from the oldest ends here, whatever an account has: 100,000 events of each list. */
 const MAX_PAGES = 1000
 
 /** One page of events after the cursor, oldest first; call again while it is not empty. */
 export async function listEvents(connection: Connection, query: EventsQuery): Promise<EventsPage> {
   const types = [...(query.types ?? webhookEvents)]
+  const lists = Array.from({ length: Math.ceil(types.length / MAX_TYPES) }, (_, index) =>
+    types.slice(index * MAX_TYPES, (index + 1) * MAX_TYPES),
+  )
   const after = query.afterEventId
-  if (after === null) return await retainedEvents(connection, types)
+  const retained = async (): Promise<EventsPage> => {
+    const all = await Promise.all(lists.map(async (list) => await retainedEvents(connection, list)))
+    return pageOf(merge(all), null)
+  }
+  if (after === null) return await retained()
   try {
-    const page = await connection.call('events.list', (stripe) =>
-      stripe.events.list({ ending_before: after, limit: PAGE, types }),
-    )
-    const events = page.data.toReversed().map(readEvent)
-    return { events, cursor: events.at(-1)?.id ?? after }
+    const pages = await Promise.all(lists.map(async (list) => await eventsAfter(connection, after, list)))
+    return pageOf(upToHorizon(pages), after)
   } catch (error) {
     // Stripe forgets events after 30 days: all that it still has came after the cursor.
     if (classifyStripeError(error).code !== 'resource_missing') throw error
-    return await retainedEvents(connection, types)
+    return await retained()
   }
+}
+
+interface ListedEvents {
+  /** Oldest first. */
+  readonly events: readonly VerifiedEvent[]
+  readonly hasMore: boolean
+}
+
+async function eventsAfter(connection: Connection, after: string, types: string[]): Promise<ListedEvents> {
+  const page = await connection.call('events.list', (stripe) =>
+    stripe.events.list({ ending_before: after, limit: PAGE, types }),
+  )
+  return { events: page.data.toReversed().map(readEvent), hasMore: page.has_more }
+}
+
+/**
+ * The lists in one, as far as each of them is known: a list with more to come is known up to before its last second. What
+ * is left out is read again after the new cursor.
+ */
+function upToHorizon(lists: readonly ListedEvents[]): readonly VerifiedEvent[] {
+  const ends = lists.filter(({ hasMore }) => hasMore).map(({ events }) => events.at(-1)?.createdMs ?? 0)
+  const merged = merge(lists.map(({ events }) => events))
+  if (ends.length === 0) return merged
+  const horizonMs = Math.min(...ends)
+  const before = merged.filter(({ createdMs }) => createdMs < horizonMs)
+  // A second that fills a page alone cannot be waited for.
+  return before.length > 0 ? before : merged.filter(({ createdMs }) => createdMs <= horizonMs)
+}
+
+/** Oldest first; within a second, the order of each list is kept. */
+function merge(lists: readonly (readonly VerifiedEvent[])[]): readonly VerifiedEvent[] {
+  return lists.flat().toSorted((a, b) => a.createdMs - b.createdMs)
+}
+
+function pageOf(events: readonly VerifiedEvent[], after: string | null): EventsPage {
+  return { events, cursor: events.at(-1)?.id ?? after }
 }
 
 /** The newest event of any type: where polling of an account begins. Null when it has none. */
@@ -53,7 +118,7 @@ export async function newestEventId(connection: Connection): Promise<string | nu
 }
 
 /** Everything that Stripe still has. Lists begin with the newest: only all pages together have an oldest first. */
-async function retainedEvents(connection: Connection, types: string[]): Promise<EventsPage> {
+async function retainedEvents(connection: Connection, types: string[]): Promise<readonly VerifiedEvent[]> {
   const events: VerifiedEvent[] = []
   for (let pages = 0; pages < MAX_PAGES; pages++) {
     const last = events.at(-1)?.id
@@ -63,7 +128,7 @@ async function retainedEvents(connection: Connection, types: string[]): Promise<
     events.push(...page.data.map(readEvent))
     if (!page.has_more) break
   }
-  return { events: events.toReversed(), cursor: events[0]?.id ?? null }
+  return events.toReversed()
 }
 
 /**

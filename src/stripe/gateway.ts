@@ -21,6 +21,7 @@ import {
 import { findInvoice, syncDraft, syncInvoice } from './invoice-sync.ts'
 import { withoutTax } from './invoice-tax.ts'
 import { getInvoice } from './invoice-view.ts'
+import { createItem, deleteItem, findDraft, invoicesOnLines, lastInvoice, listItems, updateItem } from './invoice-items.ts'
 import { createLimiter, stripeLimits } from './limiter.ts'
 import { createPortalConfiguration, createPortalSession } from './portal.ts'
 import { probePermissions } from './permissions.ts'
@@ -92,6 +93,14 @@ export function createStripeGateway(options: StripeGatewayOptions): StripeGatewa
     markUncollectible: async (app, invoice) => markUncollectible(ofApp(app), invoice),
     deleteDraft: async (app, id) => deleteDraft(ofApp(app), id),
     getInvoice: async (app, id) => getInvoice(ofApp(app), id),
+
+    listItems: async (app, query) => listItems(ofApp(app), query),
+    createItem: async (app, item) => createItem(ofApp(app), item),
+    updateItem: async (app, id, item) => updateItem(ofApp(app), id, item),
+    deleteItem: async (app, id) => deleteItem(ofApp(app), id),
+    findDraft: async (app, subscriptionId) => findDraft(ofApp(app), subscriptionId),
+    lastInvoice: async (app, request) => lastInvoice(ofApp(app), request),
+    invoicesOnLines: async (app, id) => invoicesOnLines(ofApp(app), id),
 
     getPrice: async (app, id) => getPrice(ofApp(app), id),
     getSubscription: async (app, id) => getSubscription(ofApp(app), id),

@@ -1,8 +1,9 @@
 import type { Stripe } from 'stripe'
 import { DomainError } from '../domain/errors.ts'
 import type { Connection } from './client.ts'
+import { callExpanding } from './expanding.ts'
 import { classifyStripeError } from './failures.ts'
-import { currentView, getInvoice, invoiceExpand, retrieveInvoice, viewOf } from './invoice-view.ts'
+import { currentView, getInvoice, retrieveInvoice, viewOf } from './invoice-view.ts'
 import { outcomeOf, paymentOf } from './payment-outcome.ts'
 import type {
   InvoiceRef,
@@ -12,8 +13,6 @@ import type {
   StripeInvoiceStatus,
   StripeInvoiceView,
 } from './types.ts'
-
-const expand = invoiceExpand
 
 /** The number is bound just before (billing rule 22); one that was finalized already is answered as it is. */
 export async function finalizeInvoice(
@@ -25,7 +24,7 @@ export async function finalizeInvoice(
     invoice,
     step: 'finalize',
     done: (status) => status !== 'draft',
-    async request(stripe, idempotencyKey) {
+    async request(stripe, { idempotencyKey, expand }) {
       if (number !== undefined) {
         await stripe.invoices.update(id, { number }, { idempotencyKey: `${idempotencyKey}:number:${number}` })
       }
@@ -40,7 +39,7 @@ export function sendInvoice(connection: Connection, invoice: InvoiceRef): Promis
     invoice,
     step: 'send',
     done: (status) => status === 'paid',
-    request: (stripe, idempotencyKey) =>
+    request: (stripe, { idempotencyKey, expand }) =>
       stripe.invoices.sendInvoice(invoice.stripeInvoiceId, { expand }, { idempotencyKey }),
   })
 }
@@ -50,7 +49,7 @@ export function voidInvoice(connection: Connection, invoice: InvoiceRef): Promis
     invoice,
     step: 'void',
     done: (status) => status === 'void',
-    request: (stripe, idempotencyKey) =>
+    request: (stripe, { idempotencyKey, expand }) =>
       stripe.invoices.voidInvoice(invoice.stripeInvoiceId, { expand }, { idempotencyKey }),
   })
 }
@@ -61,7 +60,7 @@ export function markUncollectible(connection: Connection, invoice: InvoiceRef): 
     invoice,
     step: 'uncollectible',
     done: (status) => status === 'uncollectible' || status === 'paid',
-    request: (stripe, idempotencyKey) =>
+    request: (stripe, { idempotencyKey, expand }) =>
       stripe.invoices.markUncollectible(invoice.stripeInvoiceId, { expand }, { idempotencyKey }),
   })
 }
@@ -81,19 +80,22 @@ export async function deleteDraft(connection: Connection, stripeInvoiceId: strin
  */
 export async function payInvoice(connection: Connection, invoice: InvoiceToPay): Promise<StripeInvoiceView> {
   const { invoiceId, stripeInvoiceId, attempt, generation, paymentMethodId } = invoice
-  const params: Stripe.InvoicePayParams = {
-    expand,
-    ...(paymentMethodId !== undefined && { payment_method: paymentMethodId }),
-  }
+  const method = paymentMethodId === undefined ? {} : { payment_method: paymentMethodId }
   const idempotencyKey = `pay:${invoiceId}:a${attempt}:g${generation}`
   try {
-    const reply = await connection.call('invoices.pay', (stripe) =>
-      stripe.invoices.pay(stripeInvoiceId, params, { idempotencyKey }),
+    const reply = await callExpanding(connection, 'invoices.pay', (stripe, expand) =>
+      stripe.invoices.pay(stripeInvoiceId, { expand, ...method }, { idempotencyKey }),
     )
-    return await currentView(connection, reply)
+    return takenAsProcessing(await currentView(connection, reply))
   } catch (error) {
     return afterRefusal(connection, stripeInvoiceId, error)
   }
+}
+
+/** What was neither refused nor paid is on its way, also where the key may not read the payment. */
+function takenAsProcessing(view: StripeInvoiceView): StripeInvoiceView {
+  if (view.status !== 'open' || view.payment.kind !== 'unknown') return view
+  return { ...view, payment: { ...view.payment, kind: 'processing' } }
 }
 
 /** What the refusal left behind decides: paid meanwhile, declined, waiting for the customer, or no outcome at all. */
@@ -129,12 +131,17 @@ function combine(outcome: PaymentOutcome, recorded: PaymentOutcome): PaymentOutc
   }
 }
 
+interface Asked {
+  readonly idempotencyKey: string
+  readonly expand: string[]
+}
+
 interface Change {
   readonly invoice: InvoiceRef
   readonly step: 'finalize' | 'send' | 'void' | 'uncollectible'
   /** Whether an invoice of this status needs the step no more. */
   readonly done: (status: StripeInvoiceStatus) => boolean
-  readonly request: (stripe: Stripe, idempotencyKey: string) => Promise<Stripe.Response<Stripe.Invoice>>
+  readonly request: (stripe: Stripe, asked: Asked) => Promise<Stripe.Response<Stripe.Invoice>>
 }
 
 /** Asks first and looks only when Stripe refuses: on the happy path each step is one request. */
@@ -142,7 +149,9 @@ async function changeInvoice(connection: Connection, change: Change): Promise<St
   const { invoice, step, done, request } = change
   const idempotencyKey = `${step}:${invoice.invoiceId}:g${invoice.generation}`
   try {
-    const reply = await connection.call(`invoices.${step}`, (stripe) => request(stripe, idempotencyKey))
+    const reply = await callExpanding(connection, `invoices.${step}`, (stripe, expanded) =>
+      request(stripe, { idempotencyKey, expand: expanded }),
+    )
     return await currentView(connection, reply)
   } catch (error) {
     const { kind, code } = classifyStripeError(error)

@@ -74,16 +74,18 @@ function isPaymentMethodMissing({ kind, code, message }: ClassifiedFailure): boo
   )
 }
 
-/** The latest payment of an invoice whose payments are expanded. */
+/** The latest payment of an invoice, as far as its payments are expanded. */
 export function paymentOf(invoice: Stripe.Invoice): PaymentOutcome {
-  const payment = latest(invoice.payments?.data ?? [])
+  if (invoice.payments === undefined) return invoice.attempted ? { ...noPayment, kind: 'unknown' } : noPayment
+  const payment = latest(invoice.payments.data)
   if (payment === undefined) return noPayment
   const intent = payment.payment.payment_intent
   if (typeof intent === 'object') return intentOutcome(intent)
   const paymentId = idOf(payment.payment.charge) ?? idOf(payment.payment.payment_record) ?? intent ?? null
-  return payment.status === 'paid'
-    ? { ...noPayment, kind: 'succeeded', paymentId }
-    : { ...noPayment, paymentId }
+  if (payment.status === 'paid') return { ...noPayment, kind: 'succeeded', paymentId }
+  // An intent that was not expanded may be anything, once it was tried.
+  const isUnread = typeof intent === 'string' && payment.status === 'open' && invoice.attempted
+  return { ...noPayment, kind: isUnread ? 'unknown' : 'none', paymentId }
 }
 
 /** One that paid counts before a later one that did not. */

@@ -1,3 +1,10 @@
+import type {
+  ItemContent,
+  ItemsQuery,
+  ItemToCreate,
+  LastInvoiceRequest,
+  StripeItemView,
+} from './invoice-item-types.ts'
 import type { CheckoutGateway } from './checkout-types.ts'
 import type { MissingPermission } from './permissions.ts'
 import type { StripePriceView, StripeSubscriberView, StripeSubscriptionView } from './subscription-types.ts'
@@ -377,6 +384,19 @@ export interface StripeGateway extends CheckoutGateway {
   readonly deleteDraft: (app: StoredApp, stripeInvoiceId: string) => Promise<void>
   /** Errors: stripe_invoice_not_found. */
   readonly getInvoice: (app: StoredApp, stripeInvoiceId: string) => Promise<StripeInvoiceView>
+
+  /** The items of an invoice of ours, wherever Stripe put them. */
+  readonly listItems: (app: StoredApp, query: ItemsQuery) => Promise<readonly StripeItemView[]>
+  readonly createItem: (app: StoredApp, item: ItemToCreate) => Promise<StripeItemView>
+  readonly updateItem: (app: StoredApp, stripeItemId: string, item: ItemContent) => Promise<StripeItemView>
+  /** One that is gone already is no error. */
+  readonly deleteItem: (app: StoredApp, stripeItemId: string) => Promise<void>
+  /** The invoice of a Stripe subscription that still takes items; null when there is none. */
+  readonly findDraft: (app: StoredApp, stripeSubscriptionId: string) => Promise<string | null>
+  /** A draft of its own for what no invoice of a subscription takes up; Stripe finalizes and collects it. */
+  readonly lastInvoice: (app: StoredApp, request: LastInvoiceRequest) => Promise<string>
+  /** Our invoices that a Stripe invoice has items of. */
+  readonly invoicesOnLines: (app: StoredApp, stripeInvoiceId: string) => Promise<readonly string[]>
 
   /** Errors: stripe_price_not_found. */
   readonly getPrice: (app: StoredApp, priceId: string) => Promise<StripePriceView>

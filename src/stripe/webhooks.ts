@@ -89,7 +89,8 @@ export async function createWebhookEndpoint(
         { idempotencyKey },
       ),
     )
-  const key = `webhook:${appId}:${fingerprint}`
+  const again = request.again === undefined ? '' : `:again:${request.again}`
+  const key = `webhook:${appId}:${fingerprint}${again}`
   let created = await create(key)
   if (isReplay(created) && !(await checkWebhookEndpoint(connection, created.id)).exists) {
     created = await create(`${key}:after:${created.id}`)
@@ -102,6 +103,13 @@ export async function createWebhookEndpoint(
     })
   }
   return { endpointId: created.id, secret: created.secret }
+}
+
+/** Switches it on again, with every event that we need. */
+export async function enableWebhookEndpoint(connection: Connection, endpointId: string): Promise<void> {
+  await connection.call('webhook_endpoints.update', (stripe) =>
+    stripe.webhookEndpoints.update(endpointId, { disabled: false, enabled_events: [...webhookEvents] }),
+  )
 }
 
 /** Deletes the endpoint; one that is gone is no error. */

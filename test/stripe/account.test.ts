@@ -78,7 +78,13 @@ test('events are polled from a cursor, oldest first, and none is seen twice', as
   await collect(world, invoice)
   const page = await world.gateway.listEvents(world.app, { afterEventId: start })
   const ours = page.events.filter((event) => event.invoiceId === invoice.invoiceId)
-  expect(ours.map((event) => event.type)).toEqual(['invoice.finalized', 'invoice.paid'])
+  expect(ours.map((event) => event.type)).toEqual([
+    'invoice.created',
+    'invoice.updated',
+    'invoice.finalized',
+    'invoice.updated',
+    'invoice.paid',
+  ])
   expect(page.events.find((event) => event.type === 'invoice_payment.paid')?.stripeInvoiceId).toBe(
     ours[0]?.stripeInvoiceId,
   )

@@ -5,6 +5,7 @@ import { pino } from 'pino'
 import { ulid } from 'ulid'
 import { createActivities } from '../../src/activities/create-activities.ts'
 import { buildApp } from '../../src/api/app.ts'
+import { keyWatch } from '../../src/billing/key-watch.ts'
 import { startRelay } from '../../src/relay/relay.ts'
 import { startSandbox } from '../../src/sandbox/server.ts'
 import { createStripeGateway } from '../../src/stripe/gateway.ts'
@@ -43,7 +44,12 @@ export async function startInstallation(): Promise<Installation> {
   const connection = await NativeConnection.connect({ address })
   const client = new Client({ connection })
   const temporal = temporalGateway(client, { taskQueue })
-  const stripe = createStripeGateway({ masterKey: MASTER_KEY, baseUrl: sandbox.url, limits: false })
+  const stripe = createStripeGateway({
+    masterKey: MASTER_KEY,
+    baseUrl: sandbox.url,
+    limits: false,
+    keyWatch: keyWatch(db, log),
+  })
   const relay = startRelay({ db, temporal, stripe, newId: ulid, log })
   const activities = createActivities({
     db,

@@ -1,11 +1,13 @@
 import type { Transaction } from 'kysely'
 import { DomainError } from '../../domain/errors.ts'
+import { findAppUses } from '../../db/stores/app-use.ts'
+import type { AppUse } from '../../db/stores/app-use.ts'
 import {
   deleteApp,
   findApp,
   findAppOfAccount,
-  findAppUse,
   insertStripeApp,
+  listApps,
   lockApp,
   replaceApp,
   setStripeKey,
@@ -18,11 +20,15 @@ import {
 } from '../../db/stores/billing-profiles.ts'
 import type { DB } from '../../db/types.gen.ts'
 import { classifyStripeError } from '../../stripe/failures.ts'
+import { eventRead, lacksPermission, webhookWrite } from '../../stripe/permissions.ts'
+import type { MissingPermission } from '../../stripe/permissions.ts'
 import type { InspectedKey } from '../../stripe/types.ts'
 import type { ApiDeps } from '../deps.ts'
-import { found } from '../not-found.ts'
-import type { ApiKeyInstall, StripeAppReplaceUpdate } from '../schemas/apps.ts'
+import type { ApiKeyInstall, ManualInstall, StripeAppReplaceUpdate } from '../schemas/apps.ts'
 import { profileSettings } from './profile-settings.ts'
+import { requireApp } from './require-app.ts'
+import { wakeInvoices } from './wake-invoices.ts'
+import { createEndpoint, noEndpoint } from './webhook-endpoints.ts'
 
 export interface Installation {
   readonly app: AppRow
@@ -30,46 +36,19 @@ export interface Installation {
   readonly isDefault: boolean
 }
 
-export async function requireApp({ db }: Pick<ApiDeps, 'db'>, id: string): Promise<AppRow> {
-  return found(await findApp(db, id), 'app', id)
-}
-
-type Endpoint = Pick<NewStripeApp, 'webhookEndpointId' | 'webhookSecretEncrypted'>
 type Credentials = Pick<NewStripeApp, 'id' | 'livemode' | 'stripeAccountId' | 'apiKeyEncrypted'>
-const noEndpoint: Endpoint = { webhookEndpointId: null, webhookSecretEncrypted: null }
-
-/**
- * Stripe refuses an address it cannot reach, such as loopback: then there is no endpoint, and a worker polls the account's
- * events (src/relay/poll-events.ts).
- */
-async function createEndpoint(deps: ApiDeps, appId: string, key: string): Promise<Endpoint> {
-  const url = `${deps.config.publicUrl}/api/v1/apps/${appId}/stripe/webhook`
-  try {
-    const { endpointId, secret } = await deps.stripe.createWebhookEndpoint(key, { url, appId })
-    return {
-      webhookEndpointId: endpointId,
-      webhookSecretEncrypted: deps.stripe.encryptSecret(secret, { appId, field: 'webhook_secret' }),
-    }
-  } catch (error) {
-    const failure = classifyStripeError(error)
-    if (error instanceof DomainError || failure.kind !== 'final') throw error
-    deps.log.warn(
-      { appId, url, reason: failure.message },
-      'Stripe refused the webhook endpoint; its events are polled until PUBLIC_URL is an address it can reach and the app is installed again',
-    )
-    return noEndpoint
-  }
-}
 
 /** Where polling begins. Not knowing it is no reason to refuse: then it begins with all that Stripe still has. */
 async function pollingStart(deps: ApiDeps, app: Credentials): Promise<string | null> {
   try {
     return await deps.stripe.newestEventId({ ...app, ...noEndpoint })
   } catch (error) {
-    deps.log.warn(
-      { appId: app.id, err: error },
-      'the newest event is not known; polling begins with the oldest',
-    )
+    if (!lacksPermission(error)) {
+      deps.log.warn(
+        { appId: app.id, err: error },
+        'the newest event is not known; polling begins with the oldest',
+      )
+    }
     return null
   }
 }
@@ -77,32 +56,89 @@ async function pollingStart(deps: ApiDeps, app: Credentials): Promise<string | n
 /** The account of a key, if no installed app has it: its webhooks would arrive twice. */
 async function inspectNewAccount(deps: ApiDeps, key: string): Promise<InspectedKey> {
   const account = await deps.stripe.inspectKey(key)
-  const installed = await findAppOfAccount(deps.db, account)
+  const installed = (await findAppOfAccount(deps.db, account)) ?? (await findAppOfKey(deps, key))
   if (installed === null) return account
   throw new DomainError(
     'conflict',
-    `The Stripe account ${account.accountId} is installed already, as the app ${installed.id}.`,
+    `The Stripe account ${account.accountId ?? 'of this key'} is installed already, as the app ${installed.id}.`,
     { field: 'apiKey' },
   )
 }
 
-/** The profile that the contract makes with an app. Without name and country there is no supplier, so none is made. */
+const MANY_APPS = 1000
+
+/** An account that is not known may be known by its key. */
+async function findAppOfKey(deps: ApiDeps, key: string): Promise<AppRow | null> {
+  const { items } = await listApps(deps.db, { page: 1, pageSize: MANY_APPS })
+  const holds = ({ id, apiKeyEncrypted }: AppRow): boolean =>
+    apiKeyEncrypted !== null &&
+    deps.stripe.decryptSecret(apiKeyEncrypted, { appId: id, field: 'api_key' }) === key
+  return items.find((app) => app.stripeAccountId === null && holds(app)) ?? null
+}
+
+interface KeyUse {
+  readonly key: string
+  readonly kind: InspectedKey['kind']
+  readonly setup: 'managed' | 'manual'
+  readonly field: string
+}
+
+/**
+ * What a restricted key may not do. Errors: stripe_permission_missing naming every required one; without webhooks and
+ * events nothing would be heard of Stripe, unless a person makes the endpoint.
+ */
+async function requirePermissions(deps: ApiDeps, use: KeyUse): Promise<readonly string[]> {
+  if (use.kind === 'secret') return []
+  const missing = await deps.stripe.probePermissions(use.key)
+  const slugs = missing.map(({ slug }) => slug)
+  const isDeaf = use.setup === 'managed' && slugs.includes(eventRead) && slugs.includes(webhookWrite)
+  const refused = missing.filter(
+    ({ slug, required }) => required || (isDeaf && (slug === eventRead || slug === webhookWrite)),
+  )
+  if (refused.length > 0) throw permissionsMissing(refused, { isDeaf, field: use.field })
+  return slugs
+}
+
+function permissionsMissing(
+  missing: readonly MissingPermission[],
+  { isDeaf, field }: { readonly isDeaf: boolean; readonly field: string },
+): DomainError {
+  const named = missing.map(({ named: slug, neededFor }) => `${slug} (${neededFor})`).join(', ')
+  const byHand = isDeaf
+    ? ' With a webhook endpoint that you make yourself, neither of the last two is needed: install/manual.'
+    : ''
+  return new DomainError('stripe_permission_missing', `The key lacks ${named}.${byHand}`, {
+    field,
+    details: { missingPermissions: missing.map(({ slug }) => slug) },
+  })
+}
+
+interface WantedProfile {
+  readonly app: AppRow
+  readonly supplier: { readonly name: string; readonly country: string }
+}
+
+/** Of the account where Stripe tells, else as given. Without name and country there is no supplier, so no profile. */
+function supplierOf(account: InspectedKey, name: string, given?: ManualInstall['supplier']) {
+  const country = given?.country ?? account.country
+  return country === null ? null : { name: given?.name ?? account.businessName ?? name, country }
+}
+
+/** The profile that the contract makes with an app; whether it is the default one. */
 async function createProfile(
   deps: ApiDeps,
   trx: Transaction<DB>,
-  { app, account }: { readonly app: AppRow; readonly account: InspectedKey },
+  { app, supplier: { name, country } }: WantedProfile,
 ): Promise<boolean> {
-  if (account.country === null) return false
   await lockBillingProfiles(trx)
   const isDefault = (await findDefaultProfile(trx)) === null
-  const supplier = { name: account.businessName ?? app.name, addresses: [{ country: account.country }] }
   const profile = {
     id: deps.newId(),
     appId: app.id,
     name: `${app.name} billing profile`,
     description: null,
     metadata: null,
-    supplier,
+    supplier: { name, addresses: [{ country }] },
     isDefault,
     ...profileSettings({ workflow: {} }),
   }
@@ -123,60 +159,129 @@ async function removeEndpoint(deps: ApiDeps, app: NewStripeApp): Promise<void> {
 /** Checks the key, creates the webhook endpoint at Stripe, and keeps both secrets sealed. */
 export async function installStripe(deps: ApiDeps, input: ApiKeyInstall): Promise<Installation> {
   const account = await inspectNewAccount(deps, input.apiKey)
+  const use = { key: input.apiKey, kind: account.kind, setup: 'managed', field: 'apiKey' } as const
+  const missingPermissions = await requirePermissions(deps, use)
   const id = deps.newId()
-  const credentials = {
+  const endpoint = missingPermissions.includes(webhookWrite)
+    ? noEndpoint
+    : await createEndpoint(deps, id, input.apiKey)
+  const row = await newApp(deps, input, { id, account, missingPermissions })
+  return await storeApp(deps, { ...row, ...endpoint }, { account, input })
+}
+
+/** As `installStripe`, for an account whose webhook endpoint and portal a person sets up. */
+export async function installManually(deps: ApiDeps, input: ManualInstall): Promise<Installation> {
+  const account = await inspectNewAccount(deps, input.apiKey)
+  const use = { key: input.apiKey, kind: account.kind, setup: 'manual', field: 'apiKey' } as const
+  const missingPermissions = await requirePermissions(deps, use)
+  const id = deps.newId()
+  const row = await newApp(deps, input, { id, account, missingPermissions })
+  const { webhookSecret, customerPortalUrl } = input
+  const byHand = {
+    setup: 'manual',
+    customerPortalUrl: customerPortalUrl ?? null,
+    ...(webhookSecret !== undefined && {
+      webhookSecretEncrypted: deps.stripe.encryptSecret(webhookSecret, {
+        appId: id,
+        field: 'webhook_secret',
+      }),
+    }),
+  } as const
+  return await storeApp(deps, { ...row, ...byHand }, { account, input })
+}
+
+interface NewApp {
+  readonly id: string
+  readonly account: InspectedKey
+  readonly missingPermissions: readonly string[]
+}
+
+/** A managed app without an endpoint. */
+async function newApp(
+  deps: ApiDeps,
+  input: Pick<ApiKeyInstall, 'apiKey' | 'name'>,
+  { id, account, missingPermissions }: NewApp,
+): Promise<NewStripeApp> {
+  const app = {
+    id,
+    name: input.name ?? 'Stripe',
+    livemode: account.livemode,
+    stripeAccountId: account.accountId,
     apiKeyEncrypted: deps.stripe.encryptSecret(input.apiKey, { appId: id, field: 'api_key' }),
     apiKeyMask: account.keyMask,
+    setup: 'managed' as const,
+    customerPortalUrl: null,
+    missingPermissions,
   }
-  const endpoint = await createEndpoint(deps, id, input.apiKey)
-  const { livemode, accountId: stripeAccountId } = account
-  const app = { id, name: input.name ?? 'Stripe', livemode, stripeAccountId, ...credentials }
-  const eventsCursor = endpoint.webhookEndpointId === null ? await pollingStart(deps, app) : null
-  const row: NewStripeApp = { ...app, ...endpoint, eventsCursor }
+  return { ...app, ...noEndpoint, eventsCursor: null }
+}
+
+interface Wanted {
+  readonly account: InspectedKey
+  readonly input: Pick<ManualInstall, 'createBillingProfile' | 'supplier'>
+}
+
+/** App and profile are there together or not at all: a repeat would be refused as installed already. */
+async function storeApp(deps: ApiDeps, app: NewStripeApp, { account, input }: Wanted): Promise<Installation> {
+  const isPolled = app.webhookEndpointId === null && !app.missingPermissions.includes(eventRead)
+  const row = { ...app, eventsCursor: isPolled ? await pollingStart(deps, app) : null }
+  const supplier = input.createBillingProfile === false ? null : supplierOf(account, app.name, input.supplier)
   try {
-    // App and profile are there together or not at all: a repeat would be refused as installed already.
     return await deps.db.transaction().execute(async (trx) => {
-      const app = await insertStripeApp(trx, row, deps.now())
-      const wantsProfile = input.createBillingProfile !== false
-      return { app, isDefault: wantsProfile && (await createProfile(deps, trx, { app, account })) }
+      const stored = await insertStripeApp(trx, row, deps.now())
+      return {
+        app: stored,
+        isDefault: supplier !== null && (await createProfile(deps, trx, { app: stored, supplier })),
+      }
     })
   } catch (error) {
-    if ((await findApp(deps.db, id)) === null) await removeEndpoint(deps, row)
+    if ((await findApp(deps.db, app.id)) === null) await removeEndpoint(deps, row)
     throw error
   }
 }
 
-/** Another key of the same account. */
+/** Another key of the same account and mode; what waited for it goes on. */
 export async function changeStripeKey(deps: ApiDeps, id: string, key: string): Promise<AppRow> {
   const app = await requireApp(deps, id)
   const account = await deps.stripe.inspectKey(key)
-  if (account.accountId !== app.stripeAccountId) {
-    throw new DomainError(
-      'stripe_key_invalid',
-      `This key is of the account ${account.accountId}, the app is of ${app.stripeAccountId ?? 'none'}.`,
-      { field: 'secretAPIKey' },
-    )
-  }
+  const field = 'secretAPIKey'
   if (account.livemode !== app.livemode) {
     const mode = app.livemode ? 'live' : 'test'
-    throw new DomainError('stripe_key_invalid', `The app is of ${mode} mode, this key is not.`, {
-      field: 'secretAPIKey',
-    })
+    throw new DomainError('stripe_key_invalid', `The app is of ${mode} mode, this key is not.`, { field })
   }
-  const apiKeyEncrypted = deps.stripe.encryptSecret(key, { appId: id, field: 'api_key' })
-  return setStripeKey(deps.db, id, { apiKeyEncrypted, apiKeyMask: account.keyMask }, deps.now())
+  const { accountId } = account
+  if (accountId !== null && app.stripeAccountId !== null && accountId !== app.stripeAccountId) {
+    const detail = `This key is of the account ${accountId}, the app is of ${app.stripeAccountId}.`
+    throw new DomainError('stripe_key_invalid', detail, { field })
+  }
+  const setup = app.setup === 'manual' || app.webhookEndpointId !== null ? 'manual' : 'managed'
+  const missingPermissions = await requirePermissions(deps, { key, kind: account.kind, setup, field })
+  const row = await setStripeKey(
+    deps.db,
+    id,
+    {
+      apiKeyEncrypted: deps.stripe.encryptSecret(key, { appId: id, field: 'api_key' }),
+      apiKeyMask: account.keyMask,
+      stripeAccountId: app.stripeAccountId ?? accountId,
+      missingPermissions,
+    },
+    deps.now(),
+  )
+  if (app.status === 'unauthorized') await wakeInvoices(deps, id)
+  return row
 }
 
 export async function updateApp(deps: ApiDeps, id: string, input: StripeAppReplaceUpdate): Promise<AppRow> {
   await requireApp(deps, id)
   if (input.secretAPIKey !== undefined) await changeStripeKey(deps, id, input.secretAPIKey)
-  const { name, description, metadata } = input
-  return replaceApp(
-    deps.db,
-    id,
-    { name, description: description ?? null, metadata: metadata ?? null },
-    deps.now(),
-  )
+  const { name, description, metadata, customerPortalUrl } = input
+  const content = {
+    name,
+    description: description ?? null,
+    metadata: metadata ?? null,
+    ...(customerPortalUrl !== undefined && { customerPortalUrl }),
+  }
+  return replaceApp(deps.db, id, content, deps.now())
 }
 
 /** Takes the webhook endpoint away at Stripe, and forgets the secrets. */
@@ -184,11 +289,22 @@ export async function uninstallApp(deps: ApiDeps, id: string): Promise<void> {
   const app = await requireApp(deps, id)
   await deps.db.transaction().execute(async (trx) => {
     if (!(await lockApp(trx, id))) return
-    const use = await findAppUse(trx, id)
-    if (use !== null) throw new DomainError('app_in_use', `The app is used by ${use}.`)
+    const uses = await findAppUses(trx, id)
+    if (uses.length > 0) throw inUse(uses)
     await removeOwnEndpoint(deps, app)
     await deleteApp(trx, id, deps.now())
   })
+}
+
+const useNames = {
+  billing_profile: 'the billing profile',
+  customer_link: 'the customer',
+  invoice: 'the open invoice',
+} as const
+
+function inUse(uses: readonly AppUse[]): DomainError {
+  const named = uses.map(({ kind, name, id }) => `${useNames[kind]} "${name}" (${id})`)
+  return new DomainError('app_in_use', `The app is used by ${named.join(', ')}.`, { details: { uses } })
 }
 
 async function removeOwnEndpoint(deps: ApiDeps, app: AppRow): Promise<void> {

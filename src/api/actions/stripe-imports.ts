@@ -4,7 +4,7 @@ import type { StripeImportRow } from '../../db/stores/stripe-imports.ts'
 import { DomainError } from '../../domain/errors.ts'
 import { StripeFailure } from '../../stripe/failures.ts'
 import type { ApiDeps } from '../deps.ts'
-import { requireApp } from './apps.ts'
+import { requireApp } from './require-app.ts'
 
 /**
  * Imports one subscription of Stripe's now; one that was imported stays as it is. Errors: not_found,

@@ -15,7 +15,7 @@ import { StripeFailure } from '../../stripe/failures.ts'
 import type { StripePriceView } from '../../stripe/subscription-types.ts'
 import type { AppRow } from '../../db/stores/apps.ts'
 import type { ApiDeps } from '../deps.ts'
-import { requireApp } from './apps.ts'
+import { requireApp } from './require-app.ts'
 
 export interface CheckedMapping {
   readonly row: PlanMappingRow

@@ -1,4 +1,5 @@
 import type { AppRow, CustomerAppRow } from '../../db/stores/apps.ts'
+import { eventRead, stripePermissions } from '../../stripe/permissions.ts'
 import type { MarketplaceListing, StripeApp, StripeCustomerAppData } from '../schemas/apps.ts'
 import { instant, withoutNulls } from './without-nulls.ts'
 
@@ -32,7 +33,7 @@ export const stripeListing: MarketplaceListing = {
 
 /** An installed app in the contract's words; of its key only the mask. */
 export function presentApp(row: AppRow): StripeApp {
-  const { description, metadata } = row
+  const { description, metadata, customerPortalUrl } = row
   return {
     id: row.id,
     type: 'stripe',
@@ -42,9 +43,36 @@ export function presentApp(row: AppRow): StripeApp {
     stripeAccountId: row.stripeAccountId ?? '',
     livemode: row.livemode,
     maskedAPIKey: row.apiKeyMask ?? '',
+    setup: row.setup === 'manual' ? 'manual' : 'managed',
+    missingPermissions: stripePermissions
+      .filter(({ slug }) => row.missingPermissions.includes(slug))
+      .map(({ slug, neededFor, withoutIt }) => ({ permission: slug, neededFor, withoutIt })),
+    webhook: presentWebhook(row),
     createdAt: instant(row.createdAt),
     updatedAt: instant(row.updatedAt),
-    ...withoutNulls({ description, metadata, deletedAt: instant(row.deletedAt) }),
+    ...withoutNulls({
+      description,
+      metadata,
+      customerPortalUrl,
+      statusReason: row.statusReason ?? row.webhookProblem,
+      deletedAt: instant(row.deletedAt),
+    }),
+  }
+}
+
+function presentWebhook(row: AppRow): StripeApp['webhook'] {
+  const { webhookEndpointId: endpointId, webhookProblem: problem } = row
+  const isUnsent = endpointId === null || row.pollsEvents
+  return {
+    path: `/api/v1/apps/${row.id}/stripe/webhook`,
+    hasSecret: row.webhookSecretEncrypted !== null,
+    isPolled: isUnsent && !row.missingPermissions.includes(eventRead),
+    ...withoutNulls({
+      endpointId,
+      problem,
+      checkedAt: instant(row.webhookCheckedAt),
+      previousSecretValidUntil: instant(row.webhookSecretPreviousUntil),
+    }),
   }
 }
 

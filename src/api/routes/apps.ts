@@ -1,11 +1,19 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { listApps } from '../../db/stores/apps.ts'
-import { changeStripeKey, requireApp, uninstallApp, updateApp } from '../actions/apps.ts'
+import { changeStripeKey, uninstallApp, updateApp } from '../actions/apps.ts'
+import { requireApp } from '../actions/require-app.ts'
+import { repairEndpoint, rotateEndpoint, setWebhookSecret } from '../actions/webhook-endpoints.ts'
 import type { ApiDeps } from '../deps.ts'
 import { pageRequest, presentPage } from '../paging.ts'
 import { presentApp } from '../presenters/app.ts'
-import { AppPage, StripeApiKeyInput, StripeApp, StripeAppReplaceUpdate } from '../schemas/apps.ts'
+import {
+  AppPage,
+  StripeApiKeyInput,
+  StripeApp,
+  StripeAppReplaceUpdate,
+  StripeWebhookSecretInput,
+} from '../schemas/apps.ts'
 import { PageQuery } from '../schemas/common.ts'
 import { ref } from '../schemas/reference.ts'
 
@@ -82,6 +90,56 @@ export function appRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         await changeStripeKey(deps, id, body.secretAPIKey)
         return reply.status(204).send(null)
       },
+    )
+
+    app.put(
+      '/api/v1/apps/:id/stripe/webhook-secret',
+      {
+        config: { scope: 'admin' },
+        schema: {
+          operationId: 'updateStripeWebhookSecret',
+          tags,
+          description:
+            'The secret of an endpoint that was rolled or made by hand. Both are good for a while.',
+          params: AppParams,
+          body: ref(StripeWebhookSecretInput),
+          response: { 204: Type.Null() },
+        },
+      },
+      async ({ params: { id }, body }, reply) => {
+        await setWebhookSecret(deps, id, body)
+        return reply.status(204).send(null)
+      },
+    )
+
+    app.post(
+      '/api/v1/apps/:id/stripe/webhook/repair',
+      {
+        config: { scope: 'admin' },
+        schema: {
+          operationId: 'repairStripeWebhook',
+          tags,
+          description: 'Makes the endpoint at Stripe again where it is gone, disabled or at another address.',
+          params: AppParams,
+          response: { 200: ref(StripeApp) },
+        },
+      },
+      async ({ params: { id } }) => presentApp(await repairEndpoint(deps, id)),
+    )
+
+    app.post(
+      '/api/v1/apps/:id/stripe/webhook/rotate',
+      {
+        config: { scope: 'admin' },
+        schema: {
+          operationId: 'rotateStripeWebhook',
+          tags,
+          description: 'Another endpoint with another secret. The secret of before is good for 24 hours.',
+          params: AppParams,
+          response: { 200: ref(StripeApp) },
+        },
+      },
+      async ({ params: { id } }) => presentApp(await rotateEndpoint(deps, id)),
     )
   }
 }

@@ -1,13 +1,17 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { DomainError } from '../../domain/errors.ts'
-import { installStripe } from '../actions/apps.ts'
+import { installManually, installStripe } from '../actions/apps.ts'
+import { webhookUrl } from '../actions/webhook-endpoints.ts'
+import { MANUAL_API_VERSION, manualWebhookEvents, webhookEvents } from '../../stripe/events.ts'
 import type { ApiDeps } from '../deps.ts'
 import { pageRequest, presentPage } from '../paging.ts'
 import { presentApp, stripeListing } from '../presenters/app.ts'
 import {
   ApiKeyInstall,
   AppType,
+  ManualInstall,
+  ManualInstallResponse,
   MarketplaceInstallResponse,
   MarketplaceListing,
   MarketplaceListingPage,
@@ -83,6 +87,36 @@ export function marketplaceRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
       },
     )
 
+    app.post(
+      '/api/v1/marketplace/listings/:type/install/manual',
+      {
+        config: { scope: 'admin' },
+        schema: {
+          operationId: 'marketplaceAppManualInstall',
+          tags,
+          description:
+            'Installs with a key of few permissions, and an endpoint that is made in the dashboard.',
+          params: ListingParams,
+          body: ref(ManualInstall),
+          response: { 200: ref(ManualInstallResponse) },
+        },
+      },
+      async ({ params, body }) => {
+        const { capabilities } = requireListing(params.type)
+        const { app: installed, isDefault } = await installManually(deps, body)
+        return {
+          app: presentApp(installed),
+          defaultForCapabilityTypes: isDefault ? capabilities.map(({ type }) => type) : [],
+          webhook: {
+            url: webhookUrl(deps, installed.id),
+            events: [...manualWebhookEvents],
+            recommendedEvents: [...webhookEvents],
+            apiVersion: MANUAL_API_VERSION,
+          },
+        }
+      },
+    )
+
     for (const url of [
       '/api/v1/marketplace/listings/:type/install/oauth2',
       '/api/v1/marketplace/listings/:type/install/oauth2/authorize',
@@ -90,7 +124,7 @@ export function marketplaceRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
       app.get(url, { config: { scope: 'admin' }, schema: { hide: true } }, async () => {
         throw new DomainError(
           'oauth_not_offered',
-          'Installing by OAuth is not offered: POST an API key to /api/v1/marketplace/listings/stripe/install/apikey.',
+          'Installing by OAuth is not offered: POST an API key to /api/v1/marketplace/listings/stripe/install/apikey, or a restricted key of few permissions to …/install/manual.',
         )
       })
     }

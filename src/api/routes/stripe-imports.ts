@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { listImports } from '../../db/stores/stripe-imports.ts'
-import { requireApp } from '../actions/apps.ts'
+import { requireApp } from '../actions/require-app.ts'
 import { importByHand } from '../actions/stripe-imports.ts'
 import type { ApiDeps } from '../deps.ts'
 import { pageRequest, presentPage } from '../paging.ts'

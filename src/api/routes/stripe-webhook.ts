@@ -15,20 +15,28 @@ const Received = Type.Object({
   message: Type.Optional(Type.String()),
 })
 
+type SignedApp = NonNullable<Awaited<ReturnType<typeof findStripeApp>>>
+
+/** While a secret is rolled there are two. */
+function secretsOf(app: SignedApp, now: Date): readonly string[] {
+  const until = app.webhookSecretPreviousUntil
+  const previous = until !== null && now < until ? app.webhookSecretPreviousEncrypted : null
+  return [app.webhookSecretEncrypted, previous].filter((secret) => secret !== null)
+}
+
 /** What is not told to the sender is in the log: which of key, signature and time was wrong helps a forger. */
 function verify(
   deps: ApiDeps,
-  app: StoredApp,
+  app: SignedApp,
   request: { body: Buffer; header: string | undefined },
 ): VerifiedEvent {
   try {
     if (app.webhookSecretEncrypted === null)
       throw new DomainError('webhook_signature_invalid', 'the app has no secret')
-    const secret = deps.stripe.decryptSecret(app.webhookSecretEncrypted, {
-      appId: app.id,
-      field: 'webhook_secret',
-    })
-    return deps.stripe.verifyWebhook({ rawBody: request.body, header: request.header, secrets: [secret] })
+    const secrets = secretsOf(app, deps.now()).map((sealed) =>
+      deps.stripe.decryptSecret(sealed, { appId: app.id, field: 'webhook_secret' }),
+    )
+    return deps.stripe.verifyWebhook({ rawBody: request.body, header: request.header, secrets })
   } catch (error) {
     if (!isDomainError(error) || error.code !== 'webhook_signature_invalid') throw error
     deps.log.warn({ appId: app.id, reason: error.message }, 'a webhook was refused')

@@ -1,6 +1,16 @@
 import { Type } from 'typebox'
 import type { Static, TSchema } from 'typebox'
-import { Metadata, PageQuery, pageOf, ResourceDescription, ResourceName, Stamps } from './common.ts'
+import {
+  CountryCode,
+  Instant,
+  IsoDuration,
+  Metadata,
+  PageQuery,
+  pageOf,
+  ResourceDescription,
+  ResourceName,
+  Stamps,
+} from './common.ts'
 import { ref } from './reference.ts'
 
 export const AppType = Type.Enum(['stripe', 'sandbox', 'custom_invoicing'] as const)
@@ -42,6 +52,28 @@ const content = {
   metadata: Type.Optional(Type.Union([ref(Metadata), Type.Null()])),
 }
 
+const MissingPermission = Type.Object({
+  permission: Type.String({ description: 'As Stripe calls it.', examples: ['rak_payment_intent_read'] }),
+  neededFor: Type.String(),
+  withoutIt: Type.String({ description: 'What is lost.' }),
+})
+
+const AppWebhook = Type.Object({
+  path: Type.String({ description: 'Where its events are taken, below PUBLIC_URL.' }),
+  hasSecret: Type.Boolean(),
+  previousSecretValidUntil: Type.Optional(Instant),
+  endpointId: Type.Optional(Type.String({ description: 'At Stripe, where it was made by us.' })),
+  problem: Type.Optional(Type.String({ description: 'As it was last seen; the repair mends it.' })),
+  checkedAt: Type.Optional(Instant),
+  isPolled: Type.Boolean({ description: 'Its events are read from Stripe’s list.' }),
+})
+
+const CustomerPortalUrl = Type.String({
+  pattern: '^https?://',
+  maxLength: 2048,
+  description: 'The address of the customer portal, from Stripe’s settings.',
+})
+
 export const StripeApp = Type.Object(
   {
     id: Type.String(),
@@ -52,6 +84,11 @@ export const StripeApp = Type.Object(
     stripeAccountId: Type.String(),
     livemode: Type.Boolean(),
     maskedAPIKey: Type.String(),
+    statusReason: Type.Optional(Type.String()),
+    setup: Type.Enum(['managed', 'manual'] as const),
+    missingPermissions: Type.Array(MissingPermission),
+    customerPortalUrl: Type.Optional(CustomerPortalUrl),
+    webhook: AppWebhook,
     ...Stamps,
   },
   { $id: 'StripeApp' },
@@ -62,7 +99,13 @@ export const AppPage = pageOf(ref(StripeApp), 'AppPaginatedResponse')
 const SecretKey = Type.String({ minLength: 1, maxLength: 300, format: 'password' })
 
 export const StripeAppReplaceUpdate = Type.Object(
-  { type: Type.Literal('stripe'), ...content, secretAPIKey: Type.Optional(SecretKey) },
+  {
+    type: Type.Literal('stripe'),
+    ...content,
+    secretAPIKey: Type.Optional(SecretKey),
+    /** Ours; left out: it stays. */
+    customerPortalUrl: Type.Optional(Type.Union([CustomerPortalUrl, Type.Null()])),
+  },
   { $id: 'StripeAppReplaceUpdate' },
 )
 export type StripeAppReplaceUpdate = Static<typeof StripeAppReplaceUpdate>
@@ -84,6 +127,65 @@ export const ApiKeyInstall = Type.Object(
 )
 export type ApiKeyInstall = Static<typeof ApiKeyInstall>
 
+const WebhookSecret = Type.String({
+  pattern: '^whsec_[!-~]{8,200}$',
+  format: 'password',
+  description: 'The signing secret that Stripe shows with the endpoint.',
+})
+
+export const ManualInstall = Type.Object(
+  {
+    name: Type.Optional(ResourceName),
+    apiKey: SecretKey,
+    webhookSecret: Type.Optional(WebhookSecret),
+    customerPortalUrl: Type.Optional(CustomerPortalUrl),
+    createBillingProfile: Type.Optional(
+      Type.Boolean({
+        default: true,
+        description: 'Makes a billing profile of the supplier, the default one where there is none.',
+      }),
+    ),
+    supplier: Type.Optional(
+      Type.Object(
+        { name: ResourceName, country: CountryCode },
+        { description: 'Needed for a billing profile where the key may not read the account.' },
+      ),
+    ),
+  },
+  { $id: 'MarketplaceManualInstallRequest' },
+)
+export type ManualInstall = Static<typeof ManualInstall>
+
+export const StripeWebhookSecretInput = Type.Object(
+  {
+    secret: WebhookSecret,
+    previousValidFor: Type.Optional({
+      ...IsoDuration,
+      description: 'How long the secret of before is still good; PT24H where left out, PT0S: not at all.',
+    }),
+  },
+  { $id: 'StripeWebhookSecretInput' },
+)
+
+const AppCapabilityTypes = Type.Array(AppCapabilityType)
+
+export const ManualInstallResponse = Type.Object(
+  {
+    app: ref(StripeApp),
+    defaultForCapabilityTypes: AppCapabilityTypes,
+    webhook: Type.Object(
+      {
+        url: Type.String({ description: 'The address of the endpoint.' }),
+        events: Type.Array(Type.String(), { description: 'What it has to send at least.' }),
+        recommendedEvents: Type.Array(Type.String(), { description: 'All that is made use of.' }),
+        apiVersion: Type.String({ description: 'The oldest version that is read.' }),
+      },
+      { description: 'What to type into Stripe: Developers, Webhooks, Add endpoint.' },
+    ),
+  },
+  { $id: 'MarketplaceManualInstallResponse' },
+)
+
 export const MarketplaceInstallResponse = Type.Object(
   { app: ref(StripeApp), defaultForCapabilityTypes: Type.Array(AppCapabilityType) },
   { $id: 'MarketplaceInstallResponse' },
@@ -103,6 +205,7 @@ export const StripeCustomerAppDataItem = Type.Object(
     id: Type.Optional(
       Type.String({ description: 'The app; left out: the one of the default billing profile.' }),
     ),
+    appId: Type.Optional(Type.String({ description: 'An older spelling of `id`.' })),
     type: Type.Literal('stripe'),
     ...StripeIds,
   },
@@ -127,6 +230,9 @@ export const appSchemas: readonly TSchema[] = [
   StripeAppReplaceUpdate,
   StripeApiKeyInput,
   ApiKeyInstall,
+  ManualInstall,
+  ManualInstallResponse,
+  StripeWebhookSecretInput,
   MarketplaceInstallResponse,
   StripeCustomerAppDataBase,
   StripeCustomerAppDataItem,

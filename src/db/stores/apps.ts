@@ -5,7 +5,6 @@ import { json, offsetOf } from '../page.ts'
 import type { Page, PageRequest } from '../page.ts'
 import type { Apps, CustomerApps, DB } from '../types.gen.ts'
 import { isUniqueViolation } from '../unique-violation.ts'
-import { settledStatuses } from '../../domain/invoice-state.ts'
 
 /** An installed Stripe account; its secrets are sealed. */
 export interface AppRow extends Omit<Selectable<Apps>, 'metadata'> {
@@ -16,20 +15,31 @@ export interface NewStripeApp {
   readonly id: string
   readonly name: string
   readonly livemode: boolean
-  readonly stripeAccountId: string
+  /** Null where the key may not read it. */
+  readonly stripeAccountId: string | null
   readonly apiKeyEncrypted: string
   readonly apiKeyMask: string
   readonly webhookEndpointId: string | null
   readonly webhookSecretEncrypted: string | null
   /** Without an endpoint: the event after which polling begins. */
   readonly eventsCursor: string | null
+  readonly setup: 'managed' | 'manual'
+  readonly customerPortalUrl: string | null
+  readonly missingPermissions: readonly string[]
 }
 
 const asApp = (row: unknown): AppRow => row as AppRow
 
 /** Errors: conflict (the account is installed in this mode already). */
 export async function insertStripeApp(db: Db, app: NewStripeApp, now: Date): Promise<AppRow> {
-  const row = { ...app, type: 'stripe', status: 'ready', createdAt: now, updatedAt: now }
+  const row = {
+    ...app,
+    missingPermissions: [...app.missingPermissions],
+    type: 'stripe',
+    status: 'ready',
+    createdAt: now,
+    updatedAt: now,
+  }
   try {
     return asApp(await db.insertInto('apps').values(row).returningAll().executeTakeFirstOrThrow())
   } catch (error) {
@@ -108,6 +118,8 @@ export interface AppContent {
   readonly name: string
   readonly description: string | null
   readonly metadata: Readonly<Record<string, string>> | null
+  /** Left out: it stays. */
+  readonly customerPortalUrl?: string | null
 }
 
 export async function replaceApp(db: Db, id: string, content: AppContent, now: Date): Promise<AppRow> {
@@ -120,6 +132,8 @@ export async function replaceApp(db: Db, id: string, content: AppContent, now: D
 export interface StripeCredentials {
   readonly apiKeyEncrypted: string
   readonly apiKeyMask: string
+  readonly stripeAccountId: string | null
+  readonly missingPermissions: readonly string[]
 }
 
 /** A new key makes an app that Stripe had refused usable again. */
@@ -129,14 +143,16 @@ export async function setStripeKey(
   credentials: StripeCredentials,
   now: Date,
 ): Promise<AppRow> {
-  const row = { ...credentials, status: 'ready', updatedAt: now }
+  const missingPermissions = [...credentials.missingPermissions]
+  const row = { ...credentials, missingPermissions, status: 'ready', statusReason: null, updatedAt: now }
   return asApp(
     await db.updateTable('apps').set(row).where('id', '=', id).returningAll().executeTakeFirstOrThrow(),
   )
 }
 
 export interface StripeAccount {
-  readonly accountId: string
+  /** Null: not known, so no app is known to have it. */
+  readonly accountId: string | null
   readonly livemode: boolean
 }
 
@@ -145,6 +161,7 @@ export async function findAppOfAccount(
   db: Db,
   { accountId, livemode }: StripeAccount,
 ): Promise<AppRow | null> {
+  if (accountId === null) return null
   const row = await db
     .selectFrom('apps')
     .selectAll()
@@ -155,32 +172,15 @@ export async function findAppOfAccount(
   return row === undefined ? null : asApp(row)
 }
 
-/** What still needs it: a billing profile, or an invoice that is not settled. */
-export async function findAppUse(db: Db, id: string): Promise<string | null> {
-  const profile = await db
-    .selectFrom('billingProfiles')
-    .select('name')
-    .where('appId', '=', id)
-    .where('deletedAt', 'is', null)
-    .limit(1)
-    .executeTakeFirst()
-  if (profile !== undefined) return `the billing profile "${profile.name}"`
-  const invoice = await db
-    .selectFrom('invoices')
-    .select('id')
-    .where('appId', '=', id)
-    .where('deletedAt', 'is', null)
-    .where('status', 'not in', settledStatuses)
-    .limit(1)
-    .executeTakeFirst()
-  return invoice === undefined ? null : `the invoice ${invoice.id}`
-}
-
 /** The row stays for the invoices that name it; its secrets go. */
 export async function deleteApp(db: Db, id: string, now: Date): Promise<void> {
   const gone = {
     apiKeyEncrypted: null,
     webhookSecretEncrypted: null,
+    webhookSecretPreviousEncrypted: null,
+    webhookSecretPreviousUntil: null,
+    webhookProblem: null,
+    pollsEvents: false,
     webhookEndpointId: null,
     deletedAt: now,
     updatedAt: now,
@@ -197,13 +197,22 @@ export interface CustomerLink {
   readonly stripeCustomerId: string
   readonly stripeDefaultPaymentMethodId: string | null
   readonly stripeTestClockId: string | null
+  /** When the payment method was named, on the customer's clock. */
+  readonly paymentMethodSetAt?: Date | null
+  /** Left out: they stay. */
+  readonly labels?: Readonly<Record<string, string>>
 }
 
 export async function upsertCustomerLink(db: Db, link: CustomerLink, now: Date): Promise<void> {
-  const { customerId: _customer, appId: _app, ...changes } = link
+  const { customerId: _customer, appId: _app, labels, ...named } = link
+  const changes = {
+    ...named,
+    stripeDeletedAt: null,
+    ...(labels !== undefined && { labels: json(labels) }),
+  }
   await db
     .insertInto('customerApps')
-    .values({ ...link, createdAt: now, updatedAt: now })
+    .values({ ...link, ...changes, createdAt: now, updatedAt: now })
     .onConflict((oc) => oc.columns(['customerId', 'appId']).doUpdateSet({ ...changes, updatedAt: now }))
     .execute()
 }

@@ -3,14 +3,43 @@ import type { Transaction } from 'kysely'
 import type { Db } from '../connection.ts'
 import type { DB } from '../types.gen.ts'
 
-/** Installed Stripe accounts that send no webhooks: without an endpoint their events are polled. */
+/**
+ * Installed Stripe accounts whose webhooks cannot be counted on: no endpoint of ours, or one that is broken or was until
+ * just now. Not those whose key may not read events, or is not accepted.
+ */
 function polled(db: Db) {
   return db
     .selectFrom('apps')
     .where('type', '=', 'stripe')
     .where('deletedAt', 'is', null)
-    .where('webhookEndpointId', 'is', null)
+    .where((eb) => eb.or([eb('webhookEndpointId', 'is', null), eb('pollsEvents', '=', true)]))
     .where('apiKeyEncrypted', 'is not', null)
+    .where('status', '=', 'ready')
+    .where(sql<boolean>`not (missing_permissions @> array[${EVENTS}]::text[])`)
+}
+
+const EVENTS = 'rak_event_read'
+
+/** The key may not read events: none are asked for until it is replaced. */
+export async function stopPolling(db: Db, id: string): Promise<void> {
+  await db
+    .updateTable('apps')
+    .set({ missingPermissions: sql<string[]>`array_append(missing_permissions, ${EVENTS})` })
+    .where('id', '=', id)
+    .where(sql<boolean>`not (missing_permissions @> array[${EVENTS}]::text[])`)
+    .execute()
+}
+
+/** All that Stripe has is read, and webhooks come again: polling ends. */
+export async function endPolling(db: Db, id: string): Promise<void> {
+  await db
+    .updateTable('apps')
+    .set({ pollsEvents: false, eventsCursor: null })
+    .where('id', '=', id)
+    .where('pollsEvents', '=', true)
+    .where('webhookEndpointId', 'is not', null)
+    .where('webhookProblem', 'is', null)
+    .execute()
 }
 
 export async function listPolledApps(db: Db): Promise<readonly string[]> {

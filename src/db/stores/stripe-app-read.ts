@@ -7,6 +7,8 @@ const columns = [
   'webhookSecretEncrypted',
   'webhookEndpointId',
   'stripeAccountId',
+  'webhookSecretPreviousEncrypted',
+  'webhookSecretPreviousUntil',
 ] as const
 
 /** The stored secrets of an installed Stripe account; undefined for what was uninstalled. */

@@ -1,0 +1,127 @@
+import { setWebhookProblem, setWebhookSecrets } from '../../db/stores/app-care.ts'
+import type { AppRow, NewStripeApp } from '../../db/stores/apps.ts'
+import { addDuration } from '../../domain/calendar.ts'
+import { DomainError } from '../../domain/errors.ts'
+import { classifyStripeError } from '../../stripe/failures.ts'
+import { lacksPermission } from '../../stripe/permissions.ts'
+import type { CreatedWebhookEndpoint } from '../../stripe/types.ts'
+import type { ApiDeps } from '../deps.ts'
+import { requireApp } from './require-app.ts'
+
+type Endpoint = Pick<NewStripeApp, 'webhookEndpointId' | 'webhookSecretEncrypted'>
+export const noEndpoint: Endpoint = { webhookEndpointId: null, webhookSecretEncrypted: null }
+
+/** How long the old secret of a rotation is good, as at Stripe. */
+const ROTATION = 'PT24H'
+
+/** Where Stripe sends the events of an app. */
+export function webhookUrl({ config }: Pick<ApiDeps, 'config'>, appId: string): string {
+  return `${config.publicUrl}/api/v1/apps/${appId}/stripe/webhook`
+}
+
+/**
+ * Stripe refuses an address it cannot reach, such as loopback, and a key may not be allowed to make endpoints: then there
+ * is none, and a worker polls the account's events (src/relay/poll-events.ts).
+ */
+export async function createEndpoint(deps: ApiDeps, appId: string, key: string): Promise<Endpoint> {
+  const url = webhookUrl(deps, appId)
+  try {
+    return sealed(deps, appId, await deps.stripe.createWebhookEndpoint(key, { url, appId }))
+  } catch (error) {
+    const failure = classifyStripeError(error)
+    const isRefused = failure.kind === 'final' || lacksPermission(error)
+    if (error instanceof DomainError || !isRefused) throw error
+    deps.log.warn(
+      { appId, url, reason: failure.message },
+      'Stripe refused the webhook endpoint; its events are polled until it is repaired',
+    )
+    return noEndpoint
+  }
+}
+
+function sealed({ stripe }: ApiDeps, appId: string, { endpointId, secret }: CreatedWebhookEndpoint) {
+  return {
+    webhookEndpointId: endpointId,
+    webhookSecretEncrypted: stripe.encryptSecret(secret, { appId, field: 'webhook_secret' }),
+  }
+}
+
+/**
+ * Makes the endpoint at Stripe what it has to be: there, enabled, at our present address, with every event that we need.
+ * What came meanwhile is polled once more. Errors: action_not_available (made by hand).
+ */
+export async function repairEndpoint(deps: ApiDeps, id: string): Promise<AppRow> {
+  const app = await requireManaged(deps, id)
+  const state = await deps.stripe.checkWebhookEndpoint(app)
+  if (state.exists && state.url === webhookUrl(deps, id)) {
+    if (!state.enabled || state.missingEvents.length > 0) {
+      await setWebhookProblem(deps.db, id, 'It is being repaired.')
+      await deps.stripe.enableWebhookEndpoint(app)
+    }
+  } else {
+    await setWebhookProblem(deps.db, id, 'It is being repaired.')
+    await replaceEndpoint(deps, app, state.exists)
+  }
+  await setWebhookProblem(deps.db, id, null)
+  return await requireApp(deps, id)
+}
+
+/** Another endpoint with another secret, in place of the one there is. Errors: action_not_available (made by hand). */
+export async function rotateEndpoint(deps: ApiDeps, id: string): Promise<AppRow> {
+  const app = await requireManaged(deps, id)
+  const { exists } = await deps.stripe.checkWebhookEndpoint(app)
+  await replaceEndpoint(deps, app, exists)
+  await setWebhookProblem(deps.db, id, null)
+  return await requireApp(deps, id)
+}
+
+async function requireManaged(deps: ApiDeps, id: string): Promise<AppRow> {
+  const app = await requireApp(deps, id)
+  if (app.setup === 'managed') return app
+  throw new DomainError(
+    'action_not_available',
+    'The webhook endpoint of this app was made by hand: change it in the Stripe dashboard, and its secret with PUT /api/v1/apps/{id}/stripe/webhook-secret.',
+  )
+}
+
+/** The new one is there before the old one goes: an event comes twice rather than never. */
+async function replaceEndpoint(deps: ApiDeps, app: AppRow, isThere: boolean): Promise<void> {
+  if (app.apiKeyEncrypted === null) throw new DomainError('stripe_key_missing', `app ${app.id} has no key`)
+  const key = deps.stripe.decryptSecret(app.apiKeyEncrypted, { appId: app.id, field: 'api_key' })
+  const request = { url: webhookUrl(deps, app.id), appId: app.id, again: deps.newId() }
+  const made = sealed(deps, app.id, await deps.stripe.createWebhookEndpoint(key, request))
+  await setWebhookSecrets(deps.db, app.id, { ...made, previous: previousOf(deps, app, ROTATION) }, deps.now())
+  if (!isThere) return
+  try {
+    await deps.stripe.deleteWebhookEndpoint(app)
+  } catch (error) {
+    deps.log.warn(
+      { appId: app.id, webhookEndpointId: app.webhookEndpointId, err: error },
+      'the webhook endpoint of before is left at Stripe',
+    )
+  }
+}
+
+function previousOf(deps: ApiDeps, app: AppRow, validFor: string) {
+  const until = new Date(addDuration(deps.now().getTime(), validFor, 'UTC'))
+  const encrypted = app.webhookSecretEncrypted
+  return encrypted === null || until <= deps.now() ? null : { encrypted, until }
+}
+
+interface NewSecret {
+  readonly secret: string
+  /** ISO 8601. */
+  readonly previousValidFor?: string
+}
+
+/** The secret of an endpoint as Stripe shows it; the one before stays good for a while. */
+export async function setWebhookSecret(
+  deps: ApiDeps,
+  id: string,
+  { secret, previousValidFor }: NewSecret,
+): Promise<void> {
+  const app = await requireApp(deps, id)
+  const webhookSecretEncrypted = deps.stripe.encryptSecret(secret, { appId: id, field: 'webhook_secret' })
+  const previous = previousOf(deps, app, previousValidFor ?? ROTATION)
+  await setWebhookSecrets(deps.db, id, { webhookSecretEncrypted, previous }, deps.now())
+}

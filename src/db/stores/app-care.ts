@@ -1,0 +1,102 @@
+import { sql } from 'kysely'
+import type { Db } from '../connection.ts'
+
+/** What a look at Stripe's side of an app needs. */
+const columns = [
+  'id',
+  'status',
+  'livemode',
+  'setup',
+  'apiKeyEncrypted',
+  'webhookSecretEncrypted',
+  'webhookEndpointId',
+  'webhookProblem',
+  'stripeAccountId',
+] as const
+
+/** Installed apps whose endpoint is ours, or whose key was refused: both may change at Stripe without a word. */
+export async function listCaredApps(db: Db) {
+  return await db
+    .selectFrom('apps')
+    .select(columns)
+    .where('type', '=', 'stripe')
+    .where('deletedAt', 'is', null)
+    .where('apiKeyEncrypted', 'is not', null)
+    .where((eb) => eb.or([eb('webhookEndpointId', 'is not', null), eb('status', '=', 'unauthorized')]))
+    .orderBy('id')
+    .execute()
+}
+
+/** What the endpoint is like: while there is a problem, and once after it, its events are polled. */
+export async function setWebhookProblem(db: Db, id: string, problem: string | null): Promise<void> {
+  await db
+    .updateTable('apps')
+    .set({
+      webhookProblem: problem,
+      webhookCheckedAt: sql`now()`,
+      ...(problem !== null && { pollsEvents: true }),
+    })
+    .where('id', '=', id)
+    .where('deletedAt', 'is', null)
+    .execute()
+}
+
+export interface AppStatus {
+  readonly status: 'ready' | 'unauthorized'
+  readonly reason: string | null
+}
+
+/**
+ * Whether Stripe accepts the key. A row that is being changed is passed over: who changes it may be the one who asked
+ * Stripe, and what is true now is told again by the next call. True when it was another.
+ */
+export async function setAppStatus(db: Db, id: string, { status, reason }: AppStatus): Promise<boolean> {
+  const { rows } = await sql`
+    UPDATE apps SET status = ${status}, status_reason = ${reason}, updated_at = now()
+    WHERE status <> ${status} AND id IN
+      (SELECT id FROM apps WHERE id = ${id} AND deleted_at IS NULL FOR NO KEY UPDATE SKIP LOCKED)
+    RETURNING id`.execute(db)
+  return rows.length > 0
+}
+
+export interface WebhookSecrets {
+  /** Left out: it stays. */
+  readonly webhookEndpointId?: string | null
+  readonly webhookSecretEncrypted: string
+  /** The one before, while it is good. */
+  readonly previous: { readonly encrypted: string; readonly until: Date } | null
+}
+
+/** Puts a secret in place of another, which stays good for a while. */
+export async function setWebhookSecrets(
+  db: Db,
+  id: string,
+  { previous, ...secrets }: WebhookSecrets,
+  now: Date,
+): Promise<void> {
+  await db
+    .updateTable('apps')
+    .set({
+      ...secrets,
+      webhookSecretPreviousEncrypted: previous?.encrypted ?? null,
+      webhookSecretPreviousUntil: previous?.until ?? null,
+      updatedAt: now,
+    })
+    .where('id', '=', id)
+    .execute()
+}
+
+/** Invoices of an app that a worker goes on with, the oldest first. */
+export async function openInvoiceIds(db: Db, appId: string, limit: number): Promise<readonly string[]> {
+  const rows = await db
+    .selectFrom('invoices')
+    .select('id')
+    .where('appId', '=', appId)
+    .where('hasWorkflow', '=', true)
+    .where('status', 'in', ['issuing', 'issued', 'payment_processing', 'overdue'])
+    .where('deletedAt', 'is', null)
+    .orderBy('id')
+    .limit(limit)
+    .execute()
+  return rows.map(({ id }) => id)
+}
