@@ -13,6 +13,7 @@ import { eventRoutes } from './routes/events.ts'
 import { appRoutes } from './routes/apps.ts'
 import { billingProfileRoutes } from './routes/billing-profiles.ts'
 import { customerAppRoutes } from './routes/customer-apps.ts'
+import { checkoutRoutes } from './routes/checkout.ts'
 import { customerOverrideRoutes } from './routes/customer-overrides.ts'
 import { customerRoutes } from './routes/customers.ts'
 import { lateUsageRoutes } from './routes/late-usage.ts'
@@ -83,6 +84,7 @@ export async function buildApp(deps: ApiDeps, options: AppOptions = {}): Promise
   await app.register(customerAppRoutes(deps))
   await app.register(billingProfileRoutes(deps))
   await app.register(appRoutes(deps))
+  await app.register(checkoutRoutes(deps))
   await app.register(stripePlanMappingRoutes(deps))
   await app.register(stripeImportRoutes(deps))
   await app.register(testClockRoutes(deps))

@@ -110,6 +110,12 @@ export interface BillingProfiles {
   workflow: Json;
 }
 
+export interface CheckoutRequests {
+  createdAt: Generated<Timestamp>;
+  customerId: string;
+  requestId: string;
+}
+
 export interface Closings {
   asOf: Timestamp;
   closedAt: Generated<Timestamp>;
@@ -521,6 +527,7 @@ export interface DB {
   billingOverrides: BillingOverrides;
   billingProfiles: BillingProfiles;
   closings: Closings;
+  checkoutRequests: CheckoutRequests;
   customerApps: CustomerApps;
   customers: Customers;
   customerSubjects: CustomerSubjects;

@@ -1,3 +1,4 @@
+import type { Transaction } from 'kysely'
 import { DomainError } from '../../domain/errors.ts'
 import {
   findApp,
@@ -7,6 +8,11 @@ import {
   upsertCustomerLink,
 } from '../../db/stores/apps.ts'
 import type { AppRow, CustomerLink } from '../../db/stores/apps.ts'
+import type { CustomerRow } from '../../db/stores/customers.ts'
+import { insertOutbox } from '../../db/stores/outbox.ts'
+import type { DB } from '../../db/types.gen.ts'
+import { nowForCustomer } from '../../billing/clock.ts'
+import type { StripeCustomerView } from '../../stripe/types.ts'
 import type { ApiDeps } from '../deps.ts'
 import { presentCustomerLink } from '../presenters/app.ts'
 import type {
@@ -15,59 +21,138 @@ import type {
   StripeCustomerAppDataItem,
 } from '../schemas/apps.ts'
 
-async function appOf({ db }: ApiDeps, appId: string | undefined): Promise<AppRow> {
+/** The installed app of an id; none given: the one that bills by default. Errors: validation_failed. */
+export async function appOf({ db }: Pick<ApiDeps, 'db'>, appId: string | undefined): Promise<AppRow> {
   const app = appId === undefined ? await findDefaultApp(db) : await findApp(db, appId)
   if (app !== null) return app
   const why =
     appId === undefined ? 'No Stripe app is installed; install one first.' : `There is no app ${appId}.`
-  throw new DomainError('validation_failed', why, { field: 'id' })
+  throw new DomainError('validation_failed', why, { field: appId === undefined ? 'id' : 'appId' })
 }
 
-/** What Stripe says of a customer and the payment method that is asked for. */
+/** A Stripe customer that is there. Errors: stripe_customer_not_found. */
+export async function livingStripeCustomer(
+  deps: ApiDeps,
+  app: AppRow,
+  id: string,
+): Promise<StripeCustomerView> {
+  const customer = await deps.stripe.getCustomer(app, id)
+  if (!customer.deleted) return customer
+  throw new DomainError('stripe_customer_not_found', `The Stripe customer ${id} was deleted.`, {
+    field: 'stripeCustomerId',
+  })
+}
+
+/** A payment method of nobody becomes the customer's; another's is refused. */
+async function claimPaymentMethod(
+  deps: ApiDeps,
+  app: AppRow,
+  of: { readonly stripeCustomerId: string; readonly paymentMethodId: string },
+): Promise<void> {
+  const { stripeCustomerId, paymentMethodId } = of
+  const method = await deps.stripe.getPaymentMethod(app, paymentMethodId)
+  if (method.isUnread === true || method.customerId === stripeCustomerId) return
+  if (method.customerId === null) {
+    await deps.stripe.attachPaymentMethod(app, of)
+    return
+  }
+  const detail = `The payment method ${paymentMethodId} belongs to another Stripe customer than ${stripeCustomerId}.`
+  throw new DomainError('stripe_payment_method_not_found', detail, { field: 'stripeDefaultPaymentMethodId' })
+}
+
+export interface InspectedLink extends Omit<CustomerLink, 'customerId'> {
+  readonly app: AppRow
+  readonly there: StripeCustomerView
+}
+
+/** What Stripe says of a customer and the payment method that is asked for; nothing of theirs is changed but an attachment. */
 async function inspectLink(
   deps: ApiDeps,
   app: AppRow,
   data: StripeCustomerAppDataBase,
-): Promise<Omit<CustomerLink, 'customerId'>> {
-  const { stripeCustomerId, stripeDefaultPaymentMethodId } = data
-  const customer = await deps.stripe.getCustomer(app, stripeCustomerId)
-  if (customer.deleted) {
-    throw new DomainError(
-      'stripe_customer_not_found',
-      `The Stripe customer ${stripeCustomerId} was deleted.`,
-      { field: 'stripeCustomerId' },
-    )
-  }
-  if (stripeDefaultPaymentMethodId !== undefined) {
-    const method = await deps.stripe.getPaymentMethod(app, stripeDefaultPaymentMethodId)
-    if (method.customerId !== stripeCustomerId) {
-      const detail = `The payment method ${stripeDefaultPaymentMethodId} is not attached to ${stripeCustomerId}.`
-      throw new DomainError('stripe_payment_method_not_found', detail, {
-        field: 'stripeDefaultPaymentMethodId',
-      })
-    }
-  }
+): Promise<InspectedLink> {
+  const { stripeCustomerId, stripeDefaultPaymentMethodId: paymentMethodId } = data
+  const there = await livingStripeCustomer(deps, app, stripeCustomerId)
+  if (paymentMethodId !== undefined)
+    await claimPaymentMethod(deps, app, { stripeCustomerId, paymentMethodId })
   return {
+    app,
+    there,
     appId: app.id,
     stripeCustomerId,
-    stripeDefaultPaymentMethodId: stripeDefaultPaymentMethodId ?? null,
-    stripeTestClockId: customer.testClockId,
+    stripeDefaultPaymentMethodId: paymentMethodId ?? null,
+    stripeTestClockId: there.testClockId,
   }
 }
 
-/** Links a customer to existing Stripe customers; all of them are checked at Stripe before one is stored. */
+/**
+ * A payment method that is named here is the default at Stripe too, which charges its own. The customer's e-mail address
+ * becomes the Stripe customer's; without one of ours, Stripe's is kept.
+ */
+async function bringInLine(
+  deps: ApiDeps,
+  customer: Pick<CustomerRow, 'primaryEmail'>,
+  link: InspectedLink,
+): Promise<void> {
+  const { app, there, stripeCustomerId, stripeDefaultPaymentMethodId: paymentMethodId } = link
+  if (paymentMethodId !== null && there.defaultPaymentMethodId !== paymentMethodId)
+    await deps.stripe.setDefaultPaymentMethod(app, { stripeCustomerId, paymentMethodId })
+  await tellEmail(deps, customer, { app, there })
+}
+
+/** Where there is an address of ours that Stripe does not have. */
+export async function tellEmail(
+  deps: ApiDeps,
+  { primaryEmail: email }: Pick<CustomerRow, 'primaryEmail'>,
+  { app, there }: { readonly app: AppRow; readonly there: StripeCustomerView },
+): Promise<void> {
+  if (email === null || there.email === email) return
+  await deps.stripe.setCustomerEmail(app, { stripeCustomerId: there.id, email })
+}
+
+/** In a transaction: the link, and what is to be woken by it. */
+export async function storeLink(
+  trx: Transaction<DB>,
+  link: CustomerLink,
+  { now, hasPaymentMethod }: { readonly now: Date; readonly hasPaymentMethod: boolean },
+): Promise<void> {
+  await upsertCustomerLink(trx, link, now)
+  const payload = { appId: link.appId, hasPaymentMethod }
+  await insertOutbox(trx, { kind: 'customer_linked', subjectId: link.customerId, payload })
+}
+
+type LinkItem = StripeCustomerAppDataItem & Pick<CustomerLink, 'labels'>
+
+/**
+ * Links a customer to existing Stripe customers; all of them are checked at Stripe before one is stored. Errors:
+ * validation_failed, stripe_customer_not_found, stripe_payment_method_not_found, and what Stripe refuses.
+ */
 export async function linkCustomer(
   deps: ApiDeps,
-  customerId: string,
-  items: readonly StripeCustomerAppDataItem[],
+  customer: Pick<CustomerRow, 'id' | 'primaryEmail'>,
+  items: readonly LinkItem[],
 ): Promise<readonly StripeCustomerAppData[]> {
-  const links: Omit<CustomerLink, 'customerId'>[] = []
-  for (const item of items) links.push(await inspectLink(deps, await appOf(deps, item.id), item))
+  const links: (InspectedLink & Pick<CustomerLink, 'labels'>)[] = []
+  for (const item of items) {
+    const app = await appOf(deps, item.id ?? item.appId)
+    const { labels } = item
+    links.push({ ...(await inspectLink(deps, app, item)), ...(labels && { labels }) })
+  }
+  for (const link of links) await bringInLine(deps, customer, link)
+  const now = deps.now()
+  const setAt = new Date(await nowForCustomer(deps.db, customer.id, now))
   await deps.db.transaction().execute(async (trx) => {
-    for (const link of links) await upsertCustomerLink(trx, { ...link, customerId }, deps.now())
+    for (const { app: _app, there, ...link } of links) {
+      const hasPaymentMethod = (link.stripeDefaultPaymentMethodId ?? there.defaultPaymentMethodId) !== null
+      await storeLink(
+        trx,
+        { ...link, customerId: customer.id, paymentMethodSetAt: setAt },
+        { now, hasPaymentMethod },
+      )
+    }
   })
   const appIds = new Set(links.map((link) => link.appId))
-  return (await customerLinks(deps, customerId)).filter(({ id }) => appIds.has(id))
+  return (await customerLinks(deps, customer.id)).filter(({ id }) => appIds.has(id))
 }
 
 /** Who a customer is at each installed app. */

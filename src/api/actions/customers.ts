@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Transaction } from 'kysely'
 import { isKnownCurrency } from '../../domain/currency.ts'
 import { isTimeZone } from '../../domain/calendar.ts'
@@ -10,6 +11,7 @@ import {
   replaceCustomer,
 } from '../../db/stores/customers.ts'
 import type { CustomerContent, CustomerRow } from '../../db/stores/customers.ts'
+import { insertOutbox } from '../../db/stores/outbox.ts'
 import { lockClock, lockCustomer } from '../../db/stores/subscription-create.ts'
 import type { DB } from '../../db/types.gen.ts'
 import type { ApiDeps } from '../deps.ts'
@@ -67,14 +69,21 @@ async function checkTestClock(trx: Transaction<DB>, testClockId: string): Promis
   })
 }
 
-export async function createCustomer(deps: ApiDeps, input: CustomerCreate): Promise<CustomerRow> {
+/** In a transaction of the caller. Errors: duplicate_key, validation_failed, unknown_currency, invalid_time_zone. */
+export async function insertNewCustomer(
+  deps: ApiDeps,
+  trx: Transaction<DB>,
+  { id, input }: { readonly id: string; readonly input: CustomerCreate },
+): Promise<void> {
   const content = contentOf(input, input.timezone ?? DEFAULT_TIMEZONE)
-  const id = deps.newId()
   const testClockId = input.testClockId ?? null
-  await deps.db.transaction().execute(async (trx) => {
-    if (testClockId !== null) await checkTestClock(trx, testClockId)
-    await insertCustomer(trx, { ...content, id, testClockId }, deps.now())
-  })
+  if (testClockId !== null) await checkTestClock(trx, testClockId)
+  await insertCustomer(trx, { ...content, id, testClockId }, deps.now())
+}
+
+export async function createCustomer(deps: ApiDeps, input: CustomerCreate): Promise<CustomerRow> {
+  const id = deps.newId()
+  await deps.db.transaction().execute(async (trx) => await insertNewCustomer(deps, trx, { id, input }))
   return requireCustomer(deps, id)
 }
 
@@ -86,8 +95,58 @@ export async function updateCustomer(
 ): Promise<CustomerRow> {
   const { id, timezone } = await requireCustomer(deps, idOrKey)
   const content = contentOf(input, input.timezone ?? timezone)
-  await deps.db.transaction().execute((trx) => replaceCustomer(trx, id, content, deps.now()))
+  await deps.db.transaction().execute(async (trx) => await replace(deps, trx, { id, content }))
   return requireCustomer(deps, id)
+}
+
+/** Stripe is told of another e-mail address by the relay: a Stripe that does not answer does not lose the change. */
+async function replace(
+  deps: ApiDeps,
+  trx: Transaction<DB>,
+  { id, content }: { readonly id: string; readonly content: CustomerContent },
+): Promise<void> {
+  await lockCustomer(trx, id)
+  const before = await findCustomer(trx, id)
+  await replaceCustomer(trx, id, content, deps.now())
+  if (content.primaryEmail !== null && content.primaryEmail !== before?.primaryEmail)
+    await insertOutbox(trx, { kind: 'customer_changed', subjectId: id })
+}
+
+/** Adds what a customer lacks; what it has stays, and its subject keys are joined. Errors: as for a new one. */
+export async function fillCustomer(
+  deps: ApiDeps,
+  id: string,
+  given: Partial<CustomerCreate>,
+): Promise<CustomerRow> {
+  await deps.db.transaction().execute(async (trx) => {
+    await lockCustomer(trx, id)
+    const row = await requireCustomer({ db: trx }, id)
+    const wanted = contentOf({ ...given, name: row.name, key: row.key ?? id }, row.timezone)
+    const subjects = given.usageAttribution?.subjectKeys ?? []
+    const content: CustomerContent = {
+      key: row.key,
+      name: row.name,
+      timezone: row.timezone,
+      description: row.description ?? wanted.description,
+      metadata: row.metadata ?? wanted.metadata,
+      primaryEmail: row.primaryEmail ?? wanted.primaryEmail,
+      currency: row.currency ?? wanted.currency,
+      billingAddress: row.billingAddress ?? wanted.billingAddress,
+      subjectKeys: [...new Set([...row.subjectKeys, ...subjects])],
+    }
+    if (isSame(content, row)) return
+    await replace(deps, trx, { id, content })
+  })
+  return requireCustomer(deps, id)
+}
+
+function isSame(content: CustomerContent, row: CustomerRow): boolean {
+  return (Object.keys(content) as (keyof CustomerContent)[]).every((name) =>
+    isDeepStrictEqual(
+      name === 'subjectKeys' ? content[name].toSorted() : content[name],
+      name === 'subjectKeys' ? row[name].toSorted() : row[name],
+    ),
+  )
 }
 
 export async function removeCustomer(deps: ApiDeps, idOrKey: string): Promise<void> {

@@ -59,8 +59,7 @@ export function customerAppRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         },
       },
       async ({ params, body }) => {
-        const { id } = await requireCustomer(deps, params.customerIdOrKey)
-        return [...(await linkCustomer(deps, id, body))]
+        return [...(await linkCustomer(deps, await requireCustomer(deps, params.customerIdOrKey), body))]
       },
     )
 
@@ -111,9 +110,9 @@ export function customerAppRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         },
       },
       async ({ params, body }) => {
-        const { id } = await requireCustomer(deps, params.customerIdOrKey)
-        await linkCustomer(deps, id, [{ ...body, type: 'stripe' }])
-        return defaultCustomerLink(deps, id)
+        const customer = await requireCustomer(deps, params.customerIdOrKey)
+        await linkCustomer(deps, customer, [{ ...body, type: 'stripe' }])
+        return defaultCustomerLink(deps, customer.id)
       },
     )
   }

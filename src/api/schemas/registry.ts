@@ -3,6 +3,7 @@ import { appSchemas } from './apps.ts'
 import { billingProfileSchemas } from './billing-profiles.ts'
 import { profileSettingSchemas } from './profile-settings.ts'
 import { commonSchemas } from './common.ts'
+import { checkoutSchemas } from './checkout.ts'
 import { customerSchemas } from './customers.ts'
 import { eventSchemas } from './events.ts'
 import { featureSchemas } from './features.ts'
@@ -28,6 +29,7 @@ export const schemas: readonly TSchema[] = [
   ...customerSchemas,
   ...appSchemas,
   ...profileSettingSchemas,
+  ...checkoutSchemas,
   ...billingProfileSchemas,
   ...stripePlanMappingSchemas,
   ...testClockSchemas,

@@ -30,7 +30,7 @@ function unknown(event: StripeEventRow): Outcome {
 export async function signalInvoice(
   deps: RelayDeps,
   invoice: InvoiceOfEvent,
-  event: StripeEventRow,
+  event: Pick<StripeEventRow, 'eventId' | 'type'>,
 ): Promise<void> {
   const start = {
     invoiceId: invoice.id,

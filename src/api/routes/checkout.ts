@@ -1,0 +1,80 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import type { FastifyRequest } from 'fastify'
+import { createCheckoutSession } from '../actions/checkout-sessions.ts'
+import { requireCustomer } from '../actions/customers.ts'
+import { openPortal } from '../actions/portal-sessions.ts'
+import type { ApiDeps } from '../deps.ts'
+import {
+  CheckoutCustomer,
+  CheckoutOptions,
+  CheckoutSession,
+  CheckoutSessionCreate,
+  PortalSession,
+  PortalSessionCreate,
+} from '../schemas/checkout.ts'
+import { ref } from '../schemas/reference.ts'
+import { respelled } from '../spelling.ts'
+
+const tags = ['Checkout and the portal']
+
+/** The caller's Idempotency-Key, kept apart by caller; null where there is none. */
+export function checkoutRequestId(request: FastifyRequest): string | null {
+  const key = request.headers['idempotency-key']
+  return typeof key === 'string' ? `${request.caller}/${key}` : null
+}
+
+/** Documents of several generations spell the names of fields differently. */
+function respellCheckout(body: unknown): unknown {
+  if (typeof body !== 'object' || body === null) return body
+  const { customer, options, ...rest } = respelled(body, CheckoutSessionCreate) as Record<string, unknown>
+  return {
+    ...rest,
+    ...(customer !== undefined && { customer: respelled(customer, CheckoutCustomer) }),
+    ...(options !== undefined && { options: respelled(options, CheckoutOptions) }),
+  }
+}
+
+/** Stripe's pages for customers: Checkout, which saves a payment method, and the portal. */
+export function checkoutRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
+  return async (app) => {
+    app.post(
+      '/api/v1/stripe/checkout/sessions',
+      {
+        config: { scope: 'admin' },
+        preValidation: async (request) => {
+          Object.assign(request, { body: respellCheckout(request.body) })
+        },
+        schema: {
+          operationId: 'createStripeCheckoutSession',
+          tags,
+          body: ref(CheckoutSessionCreate),
+          response: { 201: ref(CheckoutSession) },
+        },
+      },
+      async (request, reply) =>
+        reply.status(201).send(await createCheckoutSession(deps, request.body, checkoutRequestId(request))),
+    )
+
+    app.post(
+      '/api/v1/customers/:customerIdOrKey/stripe/portal',
+      {
+        config: { scope: 'admin' },
+        preValidation: async (request) => {
+          Object.assign(request, { body: respelled(request.body ?? {}, PortalSessionCreate) })
+        },
+        schema: {
+          operationId: 'createCustomerStripePortalSession',
+          tags,
+          params: Type.Object({ customerIdOrKey: Type.String() }),
+          body: ref(PortalSessionCreate),
+          response: { 201: ref(PortalSession) },
+        },
+      },
+      async ({ params, body }, reply) => {
+        const customer = await requireCustomer(deps, params.customerIdOrKey)
+        return reply.status(201).send(await openPortal(deps, customer, body))
+      },
+    )
+  }
+}

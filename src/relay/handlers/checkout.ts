@@ -1,0 +1,106 @@
+import { upsertCustomerLink } from '../../db/stores/apps.ts'
+import { storedApp } from '../../db/stores/billing-settings.ts'
+import { findCustomerLink } from '../../db/stores/customer-links.ts'
+import { findCustomer } from '../../db/stores/customers.ts'
+import type { StripeEventRow } from '../../db/stores/stripe-events.ts'
+import { isDomainError } from '../../domain/errors.ts'
+import type { SetupIntentView } from '../../stripe/checkout-types.ts'
+import type { StoredApp } from '../../stripe/types.ts'
+import { issueAgain, wakeWaiting } from '../customers.ts'
+import type { RelayDeps } from '../relay.ts'
+import type { EventHandler, Outcome } from './outcome.ts'
+
+/** A checkout page was completed: what it saved is what its setup intent says. */
+export const checkoutCompleted: EventHandler = async (deps, event) => {
+  const app = await storedApp(deps.db, event.appId)
+  const session = await deps.stripe.getCheckoutSession(app, sourceOf(event))
+  if (session.setupIntentId === null) return { outcome: 'ignored' }
+  return await adopt(deps, event, { app, setupIntentId: session.setupIntentId })
+}
+
+export const setupSucceeded: EventHandler = async (deps, event) => {
+  const app = await storedApp(deps.db, event.appId)
+  return await adopt(deps, event, { app, setupIntentId: sourceOf(event) })
+}
+
+const sourceOf = (event: StripeEventRow): string => event.sourceId ?? event.objectId
+
+interface Completed {
+  readonly app: StoredApp
+  readonly setupIntentId: string
+}
+
+interface Saved {
+  readonly customerId: string
+  readonly stripeCustomerId: string
+  readonly paymentMethodId: string
+}
+
+/**
+ * The payment method that a customer saved becomes theirs: the default one here and of the Stripe customer, and what
+ * waited for one is collected. Setup intents that we did not ask for are left alone.
+ */
+async function adopt(
+  deps: RelayDeps,
+  event: StripeEventRow,
+  { app, setupIntentId }: Completed,
+): Promise<Outcome> {
+  const saved = savedBy(await deps.stripe.getSetupIntent(app, setupIntentId), app)
+  if (typeof saved === 'string') return { outcome: saved }
+  const customer = await findCustomer(deps.db, saved.customerId)
+  if (customer === null || customer.deletedAt !== null) return { outcome: 'no_such_customer' }
+  if (await isNamedSince(deps, event, saved)) return { outcome: 'superseded' }
+  if (!(await isAttached(deps, app, saved))) return { outcome: 'detached_since' }
+  await makeDefault(deps, app, { ...saved, at: event.createdAt })
+  await wakeWaiting(deps, { appId: app.id, stripeCustomerId: saved.stripeCustomerId }, event)
+  await issueAgain(deps, { ...saved, appId: app.id }, `checkout-${event.eventId}-${event.attempts}`)
+  return { outcome: 'linked' }
+}
+
+function savedBy(intent: SetupIntentView, app: StoredApp): Saved | string {
+  const { customerId, stripeCustomerId, paymentMethodId } = intent
+  if (customerId === null || intent.appId !== app.id) return 'not_ours'
+  if (intent.status !== 'succeeded' || stripeCustomerId === null || paymentMethodId === null) return 'ignored'
+  return { customerId, stripeCustomerId, paymentMethodId }
+}
+
+/** Events come late and out of order: a method that was named here, or saved, after this one stays. */
+async function isNamedSince(deps: RelayDeps, event: StripeEventRow, saved: Saved): Promise<boolean> {
+  const link = await findCustomerLink(deps.db, saved.customerId, event.appId)
+  // Time on a Stripe test clock is not the time of ours.
+  if (typeof link?.stripeDefaultPaymentMethodId !== 'string' || link.stripeTestClockId !== null) return false
+  if (link.paymentMethodSetAt === null || link.stripeDefaultPaymentMethodId === saved.paymentMethodId)
+    return false
+  const seconds = (at: Date): number => Math.floor(at.getTime() / 1000)
+  return seconds(link.paymentMethodSetAt) > seconds(event.createdAt)
+}
+
+async function isAttached(deps: RelayDeps, app: StoredApp, saved: Saved): Promise<boolean> {
+  try {
+    const method = await deps.stripe.getPaymentMethod(app, saved.paymentMethodId)
+    return method.isUnread === true || method.customerId === saved.stripeCustomerId
+  } catch (error) {
+    if (isDomainError(error) && error.code === 'stripe_payment_method_not_found') return false
+    throw error
+  }
+}
+
+/** At Stripe first: it charges its own default where ours is not known. */
+async function makeDefault(
+  deps: RelayDeps,
+  app: StoredApp,
+  saved: Saved & { readonly at: Date },
+): Promise<void> {
+  const { customerId, stripeCustomerId, paymentMethodId, at } = saved
+  const there = await deps.stripe.getCustomer(app, stripeCustomerId)
+  if (there.defaultPaymentMethodId !== paymentMethodId)
+    await deps.stripe.setDefaultPaymentMethod(app, { stripeCustomerId, paymentMethodId })
+  const link = {
+    customerId,
+    appId: app.id,
+    stripeCustomerId,
+    stripeDefaultPaymentMethodId: paymentMethodId,
+    stripeTestClockId: there.testClockId,
+  }
+  await upsertCustomerLink(deps.db, { ...link, paymentMethodSetAt: at }, at)
+}
