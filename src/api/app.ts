@@ -9,11 +9,12 @@ import { jsonBodies } from './plugins/json-bodies.ts'
 import { openapi } from './plugins/openapi.ts'
 import { answerFrameworkError, problems } from './plugins/problems.ts'
 import { schemaCompilers } from './plugins/schema-compilers.ts'
+import { accessRoutes } from './routes/access.ts'
 import { eventRoutes } from './routes/events.ts'
 import { appRoutes } from './routes/apps.ts'
 import { billingProfileRoutes } from './routes/billing-profiles.ts'
-import { customerAppRoutes } from './routes/customer-apps.ts'
 import { checkoutRoutes } from './routes/checkout.ts'
+import { customerAppRoutes } from './routes/customer-apps.ts'
 import { customerOverrideRoutes } from './routes/customer-overrides.ts'
 import { customerRoutes } from './routes/customers.ts'
 import { lateUsageRoutes } from './routes/late-usage.ts'
@@ -24,6 +25,7 @@ import { meterQueryRoutes } from './routes/meter-query.ts'
 import { meterRoutes } from './routes/meters.ts'
 import { infoRoutes } from './routes/info.ts'
 import { invoiceActionRoutes } from './routes/invoice-actions.ts'
+import { invoiceNowRoutes } from './routes/invoice-now.ts'
 import { invoiceRoutes } from './routes/invoices.ts'
 import { notServedRoutes } from './routes/not-served.ts'
 import { planRoutes } from './routes/plans.ts'
@@ -81,14 +83,16 @@ export async function buildApp(deps: ApiDeps, options: AppOptions = {}): Promise
   await app.register(marketplaceRoutes(deps))
   await app.register(customerRoutes(deps))
   await app.register(customerOverrideRoutes(deps))
+  await app.register(accessRoutes(deps))
   await app.register(customerAppRoutes(deps))
+  await app.register(checkoutRoutes(deps))
   await app.register(billingProfileRoutes(deps))
   await app.register(appRoutes(deps))
-  await app.register(checkoutRoutes(deps))
   await app.register(stripePlanMappingRoutes(deps))
   await app.register(stripeImportRoutes(deps))
   await app.register(testClockRoutes(deps))
   await app.register(subscriptionRoutes(deps))
+  await app.register(invoiceNowRoutes(deps))
   await app.register(upcomingInvoiceRoutes(deps))
   await app.register(lateUsageRoutes(deps))
   await app.register(invoiceRoutes(deps))

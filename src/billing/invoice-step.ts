@@ -13,6 +13,7 @@ import { invoiceSettings } from './invoice-settings.ts'
 import { afresh, goesOnByItself, goOn } from './invoice-recovery.ts'
 import { settle } from './invoice-settle.ts'
 import type { Look } from './invoice-settle.ts'
+import { openAccess } from './open-access.ts'
 import { settleItems } from './stripe-items.ts'
 import { finishWithdrawal, isBeingWithdrawn } from './withdraw-bill.ts'
 import { ACCRUING } from '../db/stores/running-invoices.ts'
@@ -277,6 +278,7 @@ async function change(
 ): Promise<InvoiceRow> {
   return await deps.db.transaction().execute(async (trx) => {
     const written = await write(trx, row, patch)
+    await openAccess(trx, { before: row, after: written, asOfMs })
     if (command)
       await recordInvoiceCommand(trx, { invoiceId: row.id, requestId: command.requestId, kind: command.kind })
     if (detail !== null) {

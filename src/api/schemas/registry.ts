@@ -1,9 +1,10 @@
 import type { TSchema } from 'typebox'
+import { accessSchemas } from './access.ts'
 import { appSchemas } from './apps.ts'
 import { billingProfileSchemas } from './billing-profiles.ts'
 import { profileSettingSchemas } from './profile-settings.ts'
-import { commonSchemas } from './common.ts'
 import { checkoutSchemas } from './checkout.ts'
+import { commonSchemas } from './common.ts'
 import { customerSchemas } from './customers.ts'
 import { eventSchemas } from './events.ts'
 import { featureSchemas } from './features.ts'
@@ -28,8 +29,9 @@ export const schemas: readonly TSchema[] = [
   ...planSchemas,
   ...customerSchemas,
   ...appSchemas,
-  ...profileSettingSchemas,
   ...checkoutSchemas,
+  ...profileSettingSchemas,
+  ...accessSchemas,
   ...billingProfileSchemas,
   ...stripePlanMappingSchemas,
   ...testClockSchemas,
