@@ -18,7 +18,7 @@ interface Probed extends StripePermission {
   readonly probe: (stripe: Stripe) => Promise<unknown>
 }
 
-export const NO_SUCH = 'perennial_probe'
+const NO_SUCH = 'perennial_probe'
 
 const probed: readonly Probed[] = [
   {
@@ -125,7 +125,7 @@ const probed: readonly Probed[] = [
 
 /** Everything that is asked of Stripe, as permissions of a restricted key. */
 export const stripePermissions: readonly StripePermission[] = probed.map(
-  ({ probe: _, ...permission }) => permission,
+  ({ slug, neededFor, withoutIt, required }) => ({ slug, neededFor, withoutIt, required }),
 )
 
 export const eventRead = 'rak_event_read'
