@@ -12,6 +12,9 @@ export type SubscriptionCommand =
   | (Command & { readonly kind: 'cancel'; readonly effectiveAtMs: number })
   | (Command & { readonly kind: 'unschedule_cancelation' })
   | (Command & { readonly kind: 'release' })
+  /** Bill the open period as it is now; `approve` lets it be sent where the profile waits for that. */
+  | (Command & { readonly kind: 'invoice_now'; readonly approve?: boolean })
+  | (Command & { readonly kind: 'approve_bill'; readonly invoiceId: string })
 
 export type InvoiceCommand =
   | (Command & { readonly kind: 'approve' })

@@ -2,10 +2,13 @@ import { stepSubscription } from '../billing/subscription-step.ts'
 import type { SubscriptionStepResult } from '../billing/subscription-step.ts'
 import { handOver, inlineInvoices } from '../db/stores/invoice-handover.ts'
 import type { InvoiceRow } from '../db/stores/invoices.ts'
+import { settledStatuses } from '../domain/invoice-state.ts'
+import type { InvoiceStatus } from '../domain/invoice-state.ts'
 import type { SubscriptionActivities, SubscriptionStep } from './contracts.ts'
 import type { ActivityDeps } from './deps.ts'
 import { withHeartbeat } from './heartbeat.ts'
 import { advanceWithReason } from './invoice-advance.ts'
+import { sendRunningInvoice } from './send-bill.ts'
 
 /** Activities of `subscription/{id}`. */
 export function subscriptionActivities(deps: ActivityDeps): SubscriptionActivities {
@@ -23,8 +26,12 @@ export function subscriptionActivities(deps: ActivityDeps): SubscriptionActiviti
           ...(command && { command }),
         })
         await collectInlineInvoices(deps, subscriptionId, asOfMs)
+        const isAsked = command?.kind === 'invoice_now' || command?.kind === 'approve_bill'
+        const againMs = result.isRunning
+          ? await sendRunningInvoice(deps, { subscriptionId, asOfMs, isAsked })
+          : null
         deps.kickRelay()
-        return toStep(result)
+        return toStep(result, againMs)
       }),
   }
 }
@@ -49,16 +56,19 @@ async function collectInline(deps: ActivityDeps, invoice: InvoiceRow, asOfMs: nu
   } catch (error) {
     deps.log.warn({ invoiceId: invoice.id, err: error }, 'collecting goes on in the invoice workflow')
   }
-  if (row.status !== 'paid') await handOver(deps.db, invoice.id)
+  if (!settledStatuses.includes(row.status as InvoiceStatus)) await handOver(deps.db, invoice.id)
 }
 
-function toStep({ row, next, refused }: SubscriptionStepResult): SubscriptionStep {
-  const nextDueMs = next?.dueMs ?? null
+function toStep(
+  { row, next, wakeMs, refused }: SubscriptionStepResult,
+  againMs: number | null,
+): SubscriptionStep {
+  const nextDueMs = againMs === null || wakeMs === null ? (wakeMs ?? againMs) : Math.min(wakeMs, againMs)
   const ended = next === null && row.lifecycle !== 'parked'
-  const waitingFor =
-    next === null
-      ? nothingToCome(row.lifecycle, row.lifecycleReason)
-      : `the closing at ${new Date(next.closing.atMs).toISOString()}`
+  const isBefore = next !== null && nextDueMs !== null && nextDueMs < next.dueMs
+  const closing = next === null ? '' : `the closing at ${new Date(next.closing.atMs).toISOString()}`
+  const bill = isBefore ? `the next bill at ${new Date(nextDueMs).toISOString()}, then ` : ''
+  const waitingFor = next === null ? nothingToCome(row.lifecycle, row.lifecycleReason) : `${bill}${closing}`
   const billed =
     row.closedThrough === null ? 'Nothing billed yet' : `Billed through ${row.closedThrough.toISOString()}`
   return {

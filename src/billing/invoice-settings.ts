@@ -1,4 +1,5 @@
 import type { InvoiceRow } from '../db/stores/invoices.ts'
+import { ACCRUING } from '../db/stores/running-invoices.ts'
 import type { DunningPolicy } from '../domain/dunning.ts'
 import type { StripeBilling, WorkflowSettings } from './settings.ts'
 
@@ -25,4 +26,11 @@ export function invoiceSettings(row: InvoiceRow): InvoiceSettings {
     onTestClock: customer.onTestClock ?? false,
     supplierKey: supplier.id ?? 'default',
   }
+}
+
+/** The state of a running invoice: whether it still has to be approved before Stripe is sent it. */
+export function runningState(row: Pick<InvoiceRow, 'substatus' | 'stripeSnapshot' | 'approvedAt'>) {
+  const { send } = row.stripeSnapshot as unknown as StripeBilling
+  const waitsToBeSent = row.substatus === ACCRUING && send === 'approved_bills' && row.approvedAt === null
+  return { status: 'draft', substatus: row.substatus, waitsToBeSent } as const
 }

@@ -1,7 +1,7 @@
 import { addDuration } from '../domain/calendar.ts'
 import { assertNever } from '../domain/errors.ts'
 import type { ClosingPlan } from './closing-plan.ts'
-import type { WorkflowSettings } from './settings.ts'
+import type { BillingSettings } from './settings.ts'
 
 /** Where a new invoice begins, and what it waits for first. */
 export interface InvoiceBeginning {
@@ -33,14 +33,18 @@ export function beginInvoice(plan: ClosingPlan, asOfMs: number): InvoiceBeginnin
       return settled(plan.totals.isRemainder ? 'remainder_reported' : 'carried_forward')
     case 'nothing':
     case 'collect':
-      return beginCollected(plan.settings.workflow, asOfMs, plan.subscription.timezone)
+      return beginCollected(plan.settings, asOfMs, plan.subscription.timezone)
     default:
       return assertNever(plan.totals.disposition)
   }
 }
 
-function beginCollected(workflow: WorkflowSettings, asOfMs: number, timeZone: string): InvoiceBeginning {
-  if (!workflow.invoicing.autoAdvance) {
+function beginCollected(
+  { workflow, stripe }: Pick<BillingSettings, 'workflow' | 'stripe'>,
+  asOfMs: number,
+  timeZone: string,
+): InvoiceBeginning {
+  if (!workflow.invoicing.autoAdvance || stripe.send === 'approved_bills') {
     return {
       status: 'draft',
       substatus: 'waiting_approval',

@@ -1,3 +1,4 @@
+import type { InvoiceRow } from '../db/stores/invoices.ts'
 import type { SubscriptionRow } from '../db/stores/subscriptions.ts'
 import { addDuration } from '../domain/calendar.ts'
 import { closingAfter, itemsAt } from '../domain/schedule.ts'
@@ -16,12 +17,38 @@ export interface NextStep {
 
 type Schedule = Pick<SubscriptionRow, 'closedThrough'> & SubscriptionRow
 
+const neverBegins = ({ activeFrom, activeTo }: SubscriptionRow): boolean =>
+  activeTo !== null && activeTo <= activeFrom
+
+/** The closing that the subscription bills next; null when no period is left to bill. */
+export function upcomingClosing(row: SubscriptionRow): Closing | null {
+  return neverBegins(row) ? null : closingAfter(termsOf(row), row.closedThrough?.getTime() ?? null)
+}
+
+/** How often the draft at Stripe follows the usage by itself. */
+const MIRROR_EVERY_MS = 24 * 60 * 60 * 1000
+
+/**
+ * When the running invoice is next rated by itself, so that its draft at Stripe grows with the period: at the period's
+ * start and once a day; null where it is not, or not yet.
+ */
+export function mirrorDueMs(
+  row: SubscriptionRow,
+  { stripe }: BillingSettings,
+  running: Pick<InvoiceRow, 'ratedAt'> | undefined,
+): number | null {
+  if (stripe.synchronize !== 'continuously' || stripe.billing !== 'invoice') return null
+  if (upcomingClosing(row) === null) return null
+  const startMs = (row.closedThrough ?? row.activeFrom).getTime()
+  const ratedMs = running?.ratedAt?.getTime()
+  return ratedMs === undefined ? startMs : ratedMs + MIRROR_EVERY_MS
+}
+
 /** Computes what comes next after the last closing; null when nothing ever will. */
 export function nextStep(row: Schedule, settings: BillingSettings, jitterWindowMs: number): NextStep | null {
   const terms = termsOf(row)
-  const closedMs = row.closedThrough?.getTime() ?? null
-  if (terms.activeToMs !== null && terms.activeToMs <= terms.activeFromMs) return null
-  const closing = closingAfter(terms, closedMs)
+  if (neverBegins(row)) return null
+  const closing = upcomingClosing(row)
   if (closing === null) return correction(row, settings)
   const hasUsage = itemsAt(terms, closing).some((item) => item.kind === 'usage')
   // An invoice without usage lines has nothing to wait for.

@@ -1,9 +1,10 @@
 import { storedApp } from '../db/stores/billing-settings.ts'
 import { getInvoiceLines } from '../db/stores/invoices.ts'
 import type { InvoiceRow } from '../db/stores/invoices.ts'
-import { DomainError } from '../domain/errors.ts'
+import { DomainError, isDomainError } from '../domain/errors.ts'
+import type { StoredApp, StripeInvoiceStatus } from '../stripe/types.ts'
 import type { CollectDeps } from './collect-deps.ts'
-import { invoiceToSync, write } from './invoice-issue.ts'
+import { invoiceRef, invoiceToSync, write } from './invoice-issue.ts'
 import { invoiceSettings } from './invoice-settings.ts'
 import { pushItems, withdrawItems } from './stripe-items.ts'
 
@@ -44,15 +45,40 @@ async function pushDraft(deps: CollectDeps, row: InvoiceRow, asOfMs: number): Pr
   return await write(deps.db, row, { ...sent, stripeInvoiceId })
 }
 
-/** The draft may be there although its id was not noted: it is looked for by ours. */
+/**
+ * The draft may be there although its id was not noted: it is looked for by ours. One that a person finalized is voided;
+ * one that was paid stays, and says so.
+ */
 async function withdrawDraft(deps: CollectDeps, row: InvoiceRow): Promise<void> {
   const { stripeCustomerId } = row
   if (stripeCustomerId === null) return
   const app = await storedApp(deps.db, row.appId)
   const { onTestClock } = invoiceSettings(row)
   const createdMs = onTestClock ? null : row.createdAt.getTime()
-  const id =
+  const stripeInvoiceId =
     row.stripeInvoiceId ??
     (await deps.stripe.findInvoice(app, { invoiceId: row.id, stripeCustomerId, createdMs }))
-  if (id !== null) await deps.stripe.deleteDraft(app, id)
+  if (stripeInvoiceId === null) return
+  const status = await statusAtStripe(deps, app, stripeInvoiceId)
+  if (status === 'draft') await deps.stripe.deleteDraft(app, stripeInvoiceId)
+  if (status === 'open') await deps.stripe.voidInvoice(app, { ...invoiceRef(row), stripeInvoiceId })
+  if (status === 'paid') {
+    throw new DomainError(
+      'stripe_draft_finalized',
+      `its draft ${stripeInvoiceId} was finalized at Stripe and paid, though it is not to be collected: refund it there`,
+    )
+  }
+}
+
+async function statusAtStripe(
+  deps: CollectDeps,
+  app: StoredApp,
+  stripeInvoiceId: string,
+): Promise<StripeInvoiceStatus | 'gone'> {
+  try {
+    return (await deps.stripe.getInvoice(app, stripeInvoiceId)).status
+  } catch (error) {
+    if (isDomainError(error) && error.code === 'stripe_invoice_not_found') return 'gone'
+    throw error
+  }
 }

@@ -1,5 +1,6 @@
 import type { Database, Db } from '../db/connection.ts'
 import { countClosings } from '../db/stores/closings.ts'
+import { runningInvoice } from '../db/stores/running-invoices.ts'
 import { lockSubscription, setLifecycleReason, updateSubscription } from '../db/stores/subscriptions.ts'
 import type { SubscriptionPatch, SubscriptionRow } from '../db/stores/subscriptions.ts'
 import { appendTimeline } from '../db/stores/timeline.ts'
@@ -8,8 +9,12 @@ import { assertNever, DomainError, isDomainError } from '../domain/errors.ts'
 import { parkReason } from '../domain/safety.ts'
 import { executeClosing } from './closing-execute.ts'
 import { planClosing } from './closing-plan.ts'
-import { nextStep } from './next-due.ts'
+import { mirrorDueMs, nextStep } from './next-due.ts'
 import type { NextStep } from './next-due.ts'
+import { applyBillCommand, runUpcoming } from './running-commands.ts'
+import type { BillRequest } from './running-commands.ts'
+import { retireRunning } from './running-invoice.ts'
+import { grantWhatIsOpen } from './open-access.ts'
 import { loadSettings } from './settings.ts'
 import type { BillingSettings } from './settings.ts'
 import { acceptCommand } from './subscription-commands.ts'
@@ -18,7 +23,7 @@ import type { SubscriptionRequest } from './subscription-commands.ts'
 export interface StepOptions {
   readonly subscriptionId: string
   readonly asOfMs: number
-  readonly command?: SubscriptionRequest
+  readonly command?: SubscriptionRequest | BillRequest
   readonly newId: () => string
   readonly jitterWindowMs: number
 }
@@ -26,8 +31,14 @@ export interface StepOptions {
 export interface SubscriptionStepResult {
   readonly row: SubscriptionRow
   readonly next: NextStep | null
+  /** When to step again: the next closing, or the running invoice before it; null when nothing is to come. */
+  readonly wakeMs: number | null
+  /** Whether there is a running invoice, which may have to be sent. */
+  readonly isRunning: boolean
   readonly refused: DomainError | null
 }
+
+type Stepped = Omit<SubscriptionStepResult, 'refused'>
 
 const DAY_MS = 24 * 60 * 60 * 1000
 
@@ -36,24 +47,45 @@ const DAY_MS = 24 * 60 * 60 * 1000
  * act next. Safe to repeat: commands by request id, closings by primary key. Errors: not_found.
  */
 export async function stepSubscription(db: Database, options: StepOptions): Promise<SubscriptionStepResult> {
-  let refused: DomainError | null = null
   const { command } = options
-  if (command) {
-    try {
-      // Read committed: a command has to see what the transaction that it waited for wrote (overlaps).
-      await db.transaction().execute(async (trx) => await applyCommand(trx, options, command))
-    } catch (error) {
-      if (!isDomainError(error)) throw error
-      refused = error
-    }
+  // What is asked of the open period comes after what is due has been closed.
+  if (command?.kind === 'invoice_now' || command?.kind === 'approve_bill') {
+    const stepped = await billNow(db, { ...options, isReleased: false, isChanged: false })
+    const refused = await refusalOf(async () => await applyBillCommand(db, command, options))
+    return { ...stepped, isRunning: true, refused }
   }
-  const isReleased = command?.kind === 'release' && refused === null
+  const refused =
+    command === undefined
+      ? null
+      : // Read committed: a command has to see what the transaction that it waited for wrote (overlaps).
+        await refusalOf(
+          async () =>
+            await db.transaction().execute(async (trx) => await applyCommand(trx, options, command)),
+        )
+  const isChanged = command !== undefined && refused === null
+  const isReleased = command?.kind === 'release' && isChanged
+  return { ...(await billNow(db, { ...options, isReleased, isChanged })), refused }
+}
+
+async function refusalOf(apply: () => Promise<void>): Promise<DomainError | null> {
   try {
-    const stepped = await withSnapshot(
-      db,
-      async (trx) => await billWhatIsDue(trx, { ...options, isReleased }),
-    )
-    return { ...stepped, refused }
+    await apply()
+    return null
+  } catch (error) {
+    if (!isDomainError(error)) throw error
+    return error
+  }
+}
+
+type BillOptions = StepOptions & {
+  readonly isReleased: boolean
+  /** A command changed what is to come. */
+  readonly isChanged: boolean
+}
+
+async function billNow(db: Database, options: BillOptions): Promise<Stepped> {
+  try {
+    return await withSnapshot(db, async (trx) => await billWhatIsDue(trx, options))
   } catch (error) {
     await noteObstacle(db, options, error)
     throw error
@@ -86,16 +118,13 @@ function inWords(command: SubscriptionRequest): string {
   }
 }
 
-async function billWhatIsDue(
-  db: Db,
-  options: StepOptions & { readonly isReleased: boolean },
-): Promise<Omit<SubscriptionStepResult, 'refused'>> {
+async function billWhatIsDue(db: Db, options: BillOptions): Promise<Stepped> {
   const row = await mustLock(db, options.subscriptionId)
-  if (row.lifecycle === 'parked') return { row, next: null }
+  if (row.lifecycle === 'parked') return { row, next: null, wakeMs: null, isRunning: false }
   const settings = await loadSettings(db, row.customerId)
   const due = nextStep(row, settings, options.jitterWindowMs)
   if (due === null || due.dueMs > options.asOfMs)
-    return await writeNext(db, { row, settings, options, next: due })
+    return await betweenClosings(db, { row, settings, options, next: due })
   const reason = options.isReleased ? null : await absurdity(db, row, { ...due, nowMs: options.asOfMs })
   if (reason !== null) return await park(db, row, options, reason)
   const plan = await planClosing(db, {
@@ -105,35 +134,57 @@ async function billWhatIsDue(
     reason: due.reason,
   })
   await executeClosing(db, plan, options)
+  await grantWhatIsOpen(db, { customerId: row.customerId, asOfMs: options.asOfMs })
   const closed = { ...row, closedThrough: new Date(due.closing.atMs) }
-  return await writeNext(db, {
-    row: closed,
-    settings,
-    options,
-    next: nextStep(closed, settings, options.jitterWindowMs),
-  })
+  const next = nextStep(closed, settings, options.jitterWindowMs)
+  const mirrorMs = mirrorDueMs(closed, settings, undefined)
+  return await writeNext(db, { row: closed, settings, options, next }, { mirrorMs, isRunning: false })
 }
 
 interface Position {
   readonly row: SubscriptionRow
   readonly settings: BillingSettings
-  readonly options: StepOptions
+  readonly options: BillOptions
   readonly next: NextStep | null
+}
+
+/** Nothing is to be closed: the running invoice is rated when it is its time, and withdrawn when nothing closes it. */
+async function betweenClosings(db: Db, position: Position): Promise<Stepped> {
+  const { row, settings, options, next } = position
+  const { asOfMs, newId } = options
+  const running = await runningInvoice(db, row.id)
+  if (next?.reason !== 'period') {
+    const reason = 'the subscription ended without a further period'
+    if (running) await retireRunning(db, running, { asOfMs, reason })
+    return await writeNext(db, position, { mirrorMs: null, isRunning: false })
+  }
+  const dueMs = mirrorDueMs(row, settings, running)
+  const isDue = dueMs !== null && (dueMs <= asOfMs || (options.isChanged && running !== undefined))
+  if (isDue) await runUpcoming(db, { row, settings }, { asOfMs, newId, isApproved: false })
+  const mirrorMs = isDue ? mirrorDueMs(row, settings, { ratedAt: new Date(asOfMs) }) : dueMs
+  return await writeNext(db, position, { mirrorMs, isRunning: isDue || running !== undefined })
+}
+
+interface Running {
+  readonly mirrorMs: number | null
+  readonly isRunning: boolean
 }
 
 async function writeNext(
   db: Db,
   { row, options, next }: Position,
-): Promise<Omit<SubscriptionStepResult, 'refused'>> {
+  { mirrorMs, isRunning }: Running,
+): Promise<Stepped> {
+  const wakeMs = next === null ? null : Math.min(next.dueMs, mirrorMs ?? next.dueMs)
   const patch = {
     closedThrough: row.closedThrough,
     lifecycle: lifecycleOf(row, options.asOfMs),
     lifecycleReason: null,
-    nextDueAt: next === null ? null : new Date(next.dueMs),
+    nextDueAt: wakeMs === null ? null : new Date(wakeMs),
     nextClosingAt: next === null ? null : new Date(next.closing.atMs),
   }
   const updated = await mustUpdate(db, row, patch)
-  return { row: updated, next }
+  return { row: updated, next, wakeMs, isRunning }
 }
 
 function lifecycleOf(row: SubscriptionRow, asOfMs: number): string {
@@ -163,15 +214,10 @@ async function absurdity(
   return parkReason({ atMs, previousMs, nowMs: due.nowMs, invoicesInLastDay })
 }
 
-async function park(
-  db: Db,
-  row: SubscriptionRow,
-  options: StepOptions,
-  reason: string,
-): Promise<Omit<SubscriptionStepResult, 'refused'>> {
+async function park(db: Db, row: SubscriptionRow, options: StepOptions, reason: string): Promise<Stepped> {
   await note(db, options, 'parked', `Parked: ${reason}`)
   const updated = await mustUpdate(db, row, { lifecycle: 'parked', lifecycleReason: reason, nextDueAt: null })
-  return { row: updated, next: null }
+  return { row: updated, next: null, wakeMs: null, isRunning: false }
 }
 
 async function mustLock(db: Db, id: string): Promise<SubscriptionRow> {

@@ -1,11 +1,10 @@
 import type { Db } from '../db/connection.ts'
 import { getSubscription } from '../db/stores/subscriptions.ts'
 import { DomainError } from '../domain/errors.ts'
-import { closingAfter } from '../domain/schedule.ts'
 import { planClosing } from './closing-plan.ts'
 import type { ClosingPlan } from './closing-plan.ts'
+import { upcomingClosing } from './next-due.ts'
 import { loadSettings } from './settings.ts'
-import { termsOf } from './terms.ts'
 
 /**
  * What the subscription's next invoice would be if it were billed with the usage that is known now: the plan that the
@@ -18,7 +17,7 @@ export async function upcomingInvoice(
   const subscription = await getSubscription(db, request.subscriptionId)
   if (!subscription)
     throw new DomainError('not_found', `subscription ${request.subscriptionId} does not exist`)
-  const closing = closingAfter(termsOf(subscription), subscription.closedThrough?.getTime() ?? null)
+  const closing = upcomingClosing(subscription)
   if (closing === null) return null
   const settings = await loadSettings(db, subscription.customerId)
   return await planClosing(db, { subscription, settings, closing, reason: 'period' })

@@ -82,12 +82,15 @@ export interface InvoiceState {
   readonly status: InvoiceStatus
   /**
    * The finer state within the status:
-   * - draft: `waiting_approval`, `waiting_draft_period`
-   * - issuing: `failed` (its reason is on the row; `retry` goes on)
+   * - draft: `accruing` (its period is open: every run rates it anew), `waiting_approval`, `waiting_draft_period`;
+   *   `withdrawn`, `settled_zero`, `carried_forward`, `remainder_reported` until nothing of it is at Stripe
+   * - issuing: `failed` (its reason is on the row; `retry` goes on), `waiting_for_stripe` (tried again by itself)
    * - issued and overdue: `action_required` (3-D Secure), `payment_failed` (a retry is planned),
    *   `payment_method_needed` (a hard decline, or none yet), `dunning_ended`
    */
   readonly substatus: string | null
+  /** Accruing, and only sent to the processor once a person has approved it: not approved since it was rated last. */
+  readonly waitsToBeSent?: boolean
 }
 
 /** What people can do with an invoice now. */
@@ -95,10 +98,20 @@ export type InvoiceAction = 'approve' | 'retry' | 'void'
 
 const retriable: ReadonlySet<string | null> = new Set([
   'failed',
+  'waiting_for_stripe',
   'action_required',
   'payment_failed',
   'payment_method_needed',
   'dunning_ended',
+])
+
+/** Drafts that are no person's to decide on: an open period's is closed by its subscription. */
+const growing: ReadonlySet<string | null> = new Set([
+  'accruing',
+  'withdrawn',
+  'settled_zero',
+  'carried_forward',
+  'remainder_reported',
 ])
 
 /** The actions that are available, each with the status it leads to when all goes well. */
@@ -106,6 +119,9 @@ export function availableActions(
   state: InvoiceState,
 ): Readonly<Partial<Record<InvoiceAction, { readonly resultingState: InvoiceStatus }>>> {
   const { status } = state
+  if (status === 'draft' && growing.has(state.substatus)) {
+    return state.waitsToBeSent === true ? { approve: { resultingState: 'draft' } } : {}
+  }
   const approve = status === 'draft' ? { approve: { resultingState: 'issued' as const } } : {}
   const retry = canRetry(state)
     ? { retry: { resultingState: status === 'issuing' ? ('issued' as const) : ('paid' as const) } }

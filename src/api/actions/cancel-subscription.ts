@@ -95,7 +95,7 @@ function effectiveAt(row: SubscriptionRow, timing: string, nowMs: number): numbe
 }
 
 /** One that was made a moment ago may not run yet: the outbox would start it, a command cannot wait for that. */
-async function ensureStarted(deps: ApiDeps, row: SubscriptionRow): Promise<void> {
+export async function ensureStarted(deps: ApiDeps, row: SubscriptionRow): Promise<void> {
   if (row.closedThrough !== null) return
   const customer = await findCustomerByIdOrKey(deps.db, { id: row.customerId })
   if (customer !== undefined) await startWorkflow(deps, row, customer)

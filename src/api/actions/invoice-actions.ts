@@ -8,6 +8,7 @@ import { availableActions, requireAction } from '../../domain/invoice-state.ts'
 import type { ApiDeps } from '../deps.ts'
 import { found } from '../not-found.ts'
 import { stateOf } from '../presenters/invoice-status.ts'
+import { approveBill, isRunning } from './invoice-now.ts'
 import { startedLater } from './started-later.ts'
 
 export type InvoiceCommand =
@@ -22,6 +23,7 @@ export async function commandInvoice(
   command: InvoiceCommand,
 ): Promise<InvoiceRow> {
   const row = await invoiceOf(deps, id)
+  if (isRunning(row) && command.kind === 'approve') return await approveBill(deps, row, command.requestId)
   const isAccepted = async (): Promise<boolean> =>
     await wasInvoiceCommandAccepted(deps.db, { invoiceId: id, requestId: command.requestId })
   // Carried out already, although its caller was not told: the answer is what came of it, not a refusal.

@@ -1,4 +1,4 @@
-import { invoiceRow, lineRows } from '../../billing/closing-execute.ts'
+import { invoiceRow, lineRows } from '../../billing/invoice-rows.ts'
 import type { ClosingPlan } from '../../billing/closing-plan.ts'
 import type { InvoiceLineRow, InvoiceRow } from '../../db/stores/invoices.ts'
 import type { Invoice } from '../schemas/invoices.ts'
@@ -30,6 +30,10 @@ const emptyInvoice = {
   syncGeneration: 1,
   version: 1,
   deletedAt: null,
+  runs: 0,
+  ratedAt: null,
+  sentToStripeAt: null,
+  taxOutcome: null,
 }
 const emptyLine = {
   phaseKey: null,
@@ -49,6 +53,7 @@ const documents = [
   'supplierSnapshot',
   'workflowSnapshot',
   'dunningSnapshot',
+  'stripeSnapshot',
   'rateCard',
   'details',
   'taxConfig',

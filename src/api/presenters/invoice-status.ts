@@ -1,4 +1,5 @@
 import type { InvoiceRow } from '../../db/stores/invoices.ts'
+import { runningState } from '../../billing/invoice-settings.ts'
 import { DomainError } from '../../domain/errors.ts'
 import { availableActions, invoiceStatuses, isImmutable } from '../../domain/invoice-state.ts'
 import type { InvoiceState, InvoiceStatus } from '../../domain/invoice-state.ts'
@@ -14,10 +15,12 @@ const failedSubstates: ReadonlySet<string> = new Set([
 ])
 
 /** The state of an invoice's row, as the domain's table of actions reads it. */
-export function stateOf(row: Pick<InvoiceRow, 'status' | 'substatus'>): InvoiceState {
+export function stateOf(
+  row: Pick<InvoiceRow, 'status' | 'substatus' | 'stripeSnapshot' | 'approvedAt'>,
+): InvoiceState {
   const status = invoiceStatuses.find((known) => known === row.status)
   if (status === undefined) throw new DomainError('internal_error', `the status ${row.status} is not known`)
-  return { status, substatus: row.substatus }
+  return { ...runningState(row), status }
 }
 
 /** Status, its details, and what can be done about it now: what is not offered here is refused. */

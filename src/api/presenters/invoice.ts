@@ -2,6 +2,7 @@ import type { AppRow } from '../../db/stores/apps.ts'
 import type { InvoiceLineRow, InvoiceRow } from '../../db/stores/invoices.ts'
 import { currency } from '../../domain/currency.ts'
 import type { Currency } from '../../domain/currency.ts'
+import { isCollecting } from '../../domain/invoice-state.ts'
 import { formatMinor } from '../../domain/money.ts'
 import type { WorkflowDocument } from '../schemas/documents.ts'
 import type { InvoiceCustomer, InvoiceParty } from '../schemas/invoice-parties.ts'
@@ -11,7 +12,7 @@ import { derivedId } from './derived-id.ts'
 import { chargesOf, presentTotals } from './invoice-amounts.ts'
 import type { StoredDetail } from './invoice-amounts.ts'
 import { presentInvoiceLine } from './invoice-line.ts'
-import { presentStatus } from './invoice-status.ts'
+import { presentStatus, stateOf } from './invoice-status.ts'
 import { instant, withoutNulls } from './without-nulls.ts'
 
 export interface InvoiceOptions {
@@ -197,7 +198,12 @@ function additions(row: InvoiceRow, c: Currency) {
     taxOutcome: row.taxOutcome as Invoice['taxOutcome'] | null,
     needsNewPaymentMethod: row.needsNewPaymentMethod,
     nextActionAt: instant(row.nextDueAt),
+    approvedAt: instant(row.approvedAt),
+    runs: row.runs === 0 ? null : row.runs,
+    ratedAt: instant(row.ratedAt),
+    sentToStripeAt: instant(row.sentToStripeAt),
     hostedInvoiceUrl: row.stripeHostedUrl,
+    paymentUrl: isCollecting(stateOf(row).status) ? row.stripeHostedUrl : null,
     invoicePdfUrl: row.stripePdfUrl,
     temporalWorkflowId: row.hasWorkflow ? `invoice/${row.id}` : `subscription/${row.subscriptionId}`,
   })

@@ -238,7 +238,20 @@ export const Invoice = Type.Object(
     ),
     needsNewPaymentMethod: Type.Boolean(),
     nextActionAt: Type.Optional(Instant),
+    approvedAt: Type.Optional(Instant),
+    runs: Type.Optional(
+      Type.Integer({
+        description: 'How often it was rated while its period was open, the closing included.',
+      }),
+    ),
+    ratedAt: Type.Optional(Instant),
+    sentToStripeAt: Type.Optional(Instant),
     hostedInvoiceUrl: Type.Optional(Type.String()),
+    paymentUrl: Type.Optional(
+      Type.String({
+        description: 'Where its customer pays it, while it is to be paid: Stripe’s page of it.',
+      }),
+    ),
     invoicePdfUrl: Type.Optional(Type.String()),
     temporalWorkflowId: Type.Optional(
       Type.String({ description: 'The workflow that works on it, in the Temporal UI.' }),

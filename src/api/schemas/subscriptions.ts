@@ -76,6 +76,17 @@ export const SubscriptionCancel = Type.Object(
   { $id: 'SubscriptionCancel' },
 )
 
+export const InvoiceNow = Type.Object(
+  {
+    approve: Type.Optional(
+      Type.Boolean({
+        description: 'Send it to Stripe at once, where the profile sends only bills that are approved.',
+      }),
+    ),
+  },
+  { $id: 'SubscriptionInvoiceNow' },
+)
+
 const SubscriptionStatus = Type.Union([
   Type.Literal('active'),
   Type.Literal('inactive'),
@@ -202,6 +213,7 @@ export const SubscriptionParams = Type.Object({ subscriptionId: Type.String({ mi
 export const subscriptionSchemas: readonly TSchema[] = [
   SubscriptionCreate,
   SubscriptionCancel,
+  InvoiceNow,
   Subscription,
   SubscriptionItem,
   SubscriptionPhase,

@@ -51,7 +51,41 @@ export function subscriptionsCommand(): Command {
       )
       printData(found, options, () => describe(found))
     })
+  withTarget(subscriptions.command('invoice-now <id>'))
+    .description('Bill the open period as it is now')
+    .option('--approve', 'send it to Stripe where the profile waits for approval')
+    .addOption(jsonOption())
+    .action(async (id: string, options: Options & { approve?: boolean }) => {
+      const invoice = await targetApi(options).post<RunningInvoice>(
+        `/api/v1/subscriptions/${encodeURIComponent(id)}/invoice-now`,
+        { approve: options.approve ?? false },
+      )
+      printData(invoice, options, () => describeRunning(invoice))
+    })
   return subscriptions
+}
+
+interface RunningInvoice {
+  readonly id: string
+  readonly number: string
+  readonly currency: string
+  readonly statusDetails: { readonly extendedStatus: string }
+  readonly totals: { readonly total: string }
+  readonly runs?: number
+  readonly externalIds?: { readonly invoicing?: string }
+  readonly validationIssues?: readonly { readonly message: string }[]
+}
+
+function describeRunning(invoice: RunningInvoice): string {
+  return textFields([
+    ['id', invoice.id],
+    ['number', invoice.number],
+    ['status', invoice.statusDetails.extendedStatus],
+    ['total', `${invoice.totals.total} ${invoice.currency}`],
+    ['runs', invoice.runs?.toString()],
+    ['at Stripe', invoice.externalIds?.invoicing],
+    ['reason', invoice.validationIssues?.[0]?.message],
+  ])
 }
 
 function describe(subscription: Subscription): string {

@@ -1,6 +1,7 @@
 import type { Database, Db } from '../connection.ts'
 import type { InvoiceRow } from './invoices.ts'
 import { insertOutbox } from './outbox.ts'
+import { ACCRUING } from './running-invoices.ts'
 import { settledStatuses } from '../../domain/invoice-state.ts'
 
 /** Invoices that the subscription's own step is collecting: not settled, and without a workflow. */
@@ -11,6 +12,8 @@ export async function inlineInvoices(db: Db, subscriptionId: string): Promise<re
     .where('subscriptionId', '=', subscriptionId)
     .where('hasWorkflow', '=', false)
     .where('status', 'not in', settledStatuses)
+    // One that still runs is not collected yet.
+    .where('substatus', 'is distinct from', ACCRUING)
     .orderBy('closingAt')
     .execute()
 }

@@ -47,6 +47,19 @@ export async function findInvoice(db: Db, id: string): Promise<InvoiceRow | unde
     .executeTakeFirst()
 }
 
+/** The invoice of the subscription's last closing. */
+export async function latestInvoice(db: Db, subscriptionId: string): Promise<InvoiceRow | undefined> {
+  return await db
+    .selectFrom('invoices')
+    .selectAll()
+    .where('subscriptionId', '=', subscriptionId)
+    .where('deletedAt', 'is', null)
+    .orderBy('closingAt', 'desc')
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+}
+
 /** One page of the invoices that match, and how many there are in all. */
 export async function listInvoices(
   db: Db,

@@ -1,0 +1,47 @@
+import type { InvoiceRow } from '../db/stores/invoices.ts'
+import { appendTimeline } from '../db/stores/timeline.ts'
+import { isDomainError } from '../domain/errors.ts'
+import type { CollectDeps } from './collect-deps.ts'
+import { write } from './invoice-issue.ts'
+import { nextLookMs } from './invoice-look.ts'
+import { withdrawBill } from './push-bill.ts'
+
+/** Settled as soon as Stripe has nothing of them any more: the draft of the open period, and what was settled here. */
+const withdrawn: ReadonlySet<string | null> = new Set([
+  'withdrawn',
+  'settled_zero',
+  'carried_forward',
+  'remainder_reported',
+])
+
+/** Whether something of the invoice is to be taken back at Stripe before it is settled. */
+export const isBeingWithdrawn = ({ status, substatus }: InvoiceRow): boolean =>
+  status === 'draft' && withdrawn.has(substatus)
+
+/** Takes it back and settles it. Repeatable: a draft that is gone is what was asked for. */
+export async function finishWithdrawal(
+  deps: CollectDeps,
+  row: InvoiceRow,
+  asOfMs: number,
+): Promise<InvoiceRow> {
+  const asOf = new Date(asOfMs)
+  try {
+    await withdrawBill(deps, row)
+  } catch (error) {
+    if (!isDomainError(error)) throw error
+    // A person has to mend it at Stripe; until then it is looked at now and then.
+    const nextDueAt = new Date(nextLookMs(asOfMs, asOfMs))
+    return await write(deps.db, row, { statusCode: error.code, statusReason: error.message, nextDueAt })
+  }
+  const settled =
+    row.substatus === 'withdrawn'
+      ? { status: 'voided', substatus: null, voidedAt: asOf }
+      : { status: 'paid', paidAt: asOf }
+  return await deps.db.transaction().execute(async (trx) => {
+    const detail = `Nothing of it is at Stripe; ${settled.status}`
+    await appendTimeline(trx, [
+      { subjectType: 'invoice', subjectId: row.id, at: asOf, kind: settled.status, detail },
+    ])
+    return await write(trx, row, { ...settled, nextDueAt: null, nextLookAt: null })
+  })
+}
