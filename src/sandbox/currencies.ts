@@ -39,10 +39,11 @@ export function digitsOf(currency: string): number {
   return threeDecimal.has(currency) ? 3 : 2
 }
 
-/** `$12.34` for pages; the code stands in for the sign of other currencies. */
+/** `$1,234.56` for pages; the code stands in for the sign of other currencies. */
 export function formatAmount(amount: number, currency: string): string {
   const digits = digitsOf(currency)
-  const text = (amount / 10 ** digits).toFixed(digits)
+  const [whole = '', ...rest] = (amount / 10 ** digits).toFixed(digits).split('.')
+  const text = [whole.replaceAll(/\B(?=(\d{3})+$)/g, ','), ...rest].join('.')
   return currency === 'usd' ? `$${text}`.replace('$-', '-$') : `${text} ${currency.toUpperCase()}`
 }
 

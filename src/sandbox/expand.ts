@@ -1,3 +1,4 @@
+import { lineItemsOf } from './checkout/subscription-mode.ts'
 import type { Context } from './context.ts'
 import { refuse } from './errors.ts'
 import { intentOf } from './invoices/payments.ts'
@@ -60,6 +61,13 @@ const includable: Readonly<Record<string, (ctx: Context, id: string) => unknown>
   'charge.refunds': (ctx, id) => {
     const refunds = ctx.store.by('refunds', 'charge', id).map((refund) => present(ctx, 'refunds', refund))
     return nestedList(`/v1/charges/${id}/refunds`, refunds)
+  },
+  'checkout.session.line_items': (ctx, id) => {
+    const session = ctx.store.get('sessions', id)
+    return nestedList(
+      `/v1/checkout/sessions/${id}/line_items`,
+      session === undefined ? [] : lineItemsOf(ctx, session),
+    )
   },
   'customer.sources': (_ctx, id) => nestedList(`/v1/customers/${id}/sources`, []),
   'customer.subscriptions': (ctx, id) => {

@@ -43,6 +43,18 @@ export function redirect(response: ServerResponse, location: string): void {
   send(response, 303, [{ location }, ''])
 }
 
+/** Sends a file of one byte a character, to be shown in the browser under its name. */
+export function sendPdf(response: ServerResponse, name: string, pdf: string): void {
+  const bytes = Buffer.from(pdf, 'latin1')
+  const disposition = `inline; filename="${name.replaceAll(/[^\w.-]/g, '_')}"`
+  response.writeHead(200, {
+    'content-type': 'application/pdf',
+    'content-disposition': disposition,
+    'content-length': bytes.length,
+  })
+  response.end(bytes)
+}
+
 /** Breaks off in the middle of the body: the length promised is more than what comes. */
 export function truncate(
   response: ServerResponse,

@@ -79,11 +79,11 @@ export function succeedSetup(
   return change(ctx, 'setup_intent.succeeded', succeeded)
 }
 
-/** Confirms off-session or on; a refused card is a 402 that stays recorded, 3-D Secure waits for the customer. */
+/** Confirms; a refused card is a 402 that stays recorded, 3-D Secure waits for the customer. */
 export function confirmSetup(
   ctx: Context,
   intent: SetupIntentRecord,
-  [method, isPresent]: readonly [PaymentMethodRecord, boolean],
+  method: PaymentMethodRecord,
 ): SetupIntentRecord {
   const { attach: outcome, authentication } = method._behaviour
   if (outcome !== 'accept') {
@@ -96,7 +96,7 @@ export function confirmSetup(
     })
     throw new StripeRefusal(402, { ...body, setup_intent: strip(failed) }, true)
   }
-  if (authentication !== 'none' && !isPresent) {
+  if (authentication !== 'none') {
     const next_action = {
       type: 'use_stripe_sdk',
       use_stripe_sdk: { type: 'three_d_secure_redirect' },

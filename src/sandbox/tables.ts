@@ -170,6 +170,8 @@ export type SessionRecord = Record_<
   {
     _dueAt: number | null
     _subscription?: SessionSubscription
+    /** The card that waits for its bank, in subscription mode. */
+    _waiting?: string
     _customerUpdate?: { readonly address?: string; readonly name?: string; readonly shipping?: string } | null
     _typed?: CheckoutDetails
   }

@@ -5,6 +5,7 @@ import { refuse } from '../errors.ts'
 import { emit, update } from '../events.ts'
 import { randomText } from '../ids.ts'
 import { taxLocationInvalid } from '../resources/customers.ts'
+import { taxIdsOf } from '../resources/tax-ids.ts'
 import type { InvoiceRecord } from '../tables.ts'
 import { changeBalance, targetOf } from './balance.ts'
 import { openPayment } from './payments.ts'
@@ -71,6 +72,8 @@ export function finalize(ctx: Context, draft: InvoiceRecord, autoAdvance: boolea
     ...draft,
     customer_email: customer?.email ?? null,
     customer_address: customer?.address ?? null,
+    customer_name: customer?.name ?? null,
+    customer_tax_ids: taxIdsOf(ctx, draft.customer).map(({ type, value }) => ({ type, value })),
   })
   check(fresh)
   const at = timeOf(ctx, fresh.test_clock)

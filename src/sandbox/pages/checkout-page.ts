@@ -1,30 +1,17 @@
+import { readDetails, wantsAddress, wantsTaxId } from '../checkout/details.ts'
+import { resumeSession, submitSession, waitingInSession } from '../checkout/modes.ts'
+import type { Progress } from '../checkout/setup-mode.ts'
 import type { Context } from '../context.ts'
-import { StripeRefusal } from '../errors.ts'
-import { emit } from '../events.ts'
 import { fieldOf, redirect, sendHtml } from '../http.ts'
-import { createFromCard, requireTestCard } from '../resources/payment-methods.ts'
-import { confirmSetup } from '../setup.ts'
-import type { SessionRecord, SetupIntentRecord } from '../tables.ts'
-import { cardField, document, html } from './html.ts'
+import type { CustomerRecord, SessionRecord } from '../tables.ts'
+import { tryOnPage } from './attempt.ts'
+import { AUTHENTICATION_FAILED, authenticationPage } from './authentication.ts'
+import { methodOfForm, readAddress } from './card-form.ts'
+import { subscriptionSummary } from './checkout-subscription.ts'
+import { addressFields, cardFields, field } from './fields.ts'
+import type { Html } from './html.ts'
+import { document, html, notFound, problem } from './html.ts'
 import type { PageRequest } from './pages.ts'
-
-/** Runs a change that may be refused; a refusal that changed state keeps it. Null: done. */
-export function tryOnPage(ctx: Context, work: () => void): StripeRefusal | null {
-  try {
-    return ctx.store.transact(() => {
-      try {
-        work()
-        return null
-      } catch (error) {
-        if (error instanceof StripeRefusal && error.keepsChanges) return error
-        throw error
-      }
-    })
-  } catch (error) {
-    if (error instanceof StripeRefusal) return error
-    throw error
-  }
-}
 
 /** `{CHECKOUT_SESSION_ID}` in the return address becomes the id [stripe docs: checkout]. */
 function returnAddress(session: SessionRecord): string | null {
@@ -32,39 +19,125 @@ function returnAddress(session: SessionRecord): string | null {
   return address === null ? null : address.replaceAll('{CHECKOUT_SESSION_ID}', session.id)
 }
 
+/** `/c/<session>`, or `/c/embedded/<client_secret>` for what a site shows inside its own page. */
+function baseOf(session: SessionRecord): string {
+  return session.client_secret === null ? `/c/${session.id}` : `/c/embedded/${session.client_secret}`
+}
+
+function sessionOf({
+  ctx,
+  url,
+}: PageRequest): { readonly session: SessionRecord; readonly rest: string } | null {
+  const [, , first = '', second = '', third = ''] = url.pathname.split('/')
+  const isEmbedded = first === 'embedded'
+  const session = ctx.store.get('sessions', isEmbedded ? (second.split('_secret_')[0] ?? '') : first)
+  if (session === undefined || (isEmbedded && session.client_secret !== second)) return null
+  return { session, rest: isEmbedded ? third : second }
+}
+
+function taxIdFields(customer: CustomerRecord | undefined): Html {
+  return html`<fieldset>
+    <legend>Buying for a business?</legend>
+    ${field('business_name', 'Business name', {
+      value: customer?.name,
+      autocomplete: 'organization',
+      required: false,
+    })}
+    ${field('tax_id', 'Tax ID', { placeholder: 'DE123456789', required: false })}
+  </fieldset>`
+}
+
+function emailField(session: SessionRecord): Html {
+  const value = session.customer_email
+  return html`<fieldset>
+    ${field('email', 'Email', { value, type: 'email', autocomplete: 'email' })}
+  </fieldset>`
+}
+
+function form(ctx: Context, session: SessionRecord): Html {
+  const customer = session.customer === null ? undefined : ctx.store.get('customers', session.customer)
+  const who = customer?.email ?? null
+  return html`<form method="post" action="${baseOf(session)}">
+    ${who === null ? emailField(session) : html`<p class="soft">${who}</p>`} ${cardFields(customer?.name)}
+    ${wantsAddress(session) ? addressFields(customer?.address) : null}
+    ${wantsTaxId(session) ? taxIdFields(customer) : null}
+    <button class="wide" type="submit">${session.mode === 'subscription' ? 'Subscribe' : 'Save card'}</button>
+  </form>`
+}
+
+const endings: Readonly<Record<string, string>> = {
+  complete: 'Thank you. Your payment details are saved.',
+  expired: 'This page has expired. Please start again where you came from.',
+}
+
 function show(request: PageRequest, session: SessionRecord, error: string | null): void {
-  const problem = error === null ? null : html`<p class="error" role="alert">${error}</p>`
-  const cancel = session.cancel_url === null ? null : html`<a href="${session.cancel_url}">Back</a>`
-  const form = html`<form method="post">${cardField}<button type="submit">Save card</button>${cancel}</form>`
-  const body = html`<h1>Save your card</h1>
-    ${problem}${session.status === 'open' ? form : html`<p>This session is ${session.status ?? ''}.</p>`}`
-  sendHtml(request.response, error === null ? 200 : 402, document('Save your card', body))
+  const isOpen = session.status === 'open'
+  const back: readonly [string, string] | null = session.cancel_url ? [session.cancel_url, 'Cancel'] : null
+  const setupSummary = html`<aside>
+    <h1>Save your payment details</h1>
+    <p class="soft">Nothing is charged now. The card is kept for what you buy later.</p>
+  </aside>`
+  const isSale = session.mode === 'subscription'
+  const summary = isSale ? subscriptionSummary(request.ctx, session) : setupSummary
+  const ending = html`<p>${endings[session.status ?? ''] ?? ''}</p>`
+  const body = html`${summary}
+    <section>${problem(error)}${isOpen ? form(request.ctx, session) : ending}</section>`
+  const options = { layout: 'two', back: isOpen ? back : null } as const
+  sendHtml(request.response, error === null ? 200 : 402, document('Checkout', body, options))
 }
 
-function complete(
-  ctx: Context,
-  session: SessionRecord,
-  [intent, card]: readonly [SetupIntentRecord, string],
-): void {
-  const method = createFromCard(ctx, requireTestCard(card))
-  confirmSetup(ctx, intent, [method, true])
-  const done = ctx.store.put('sessions', { ...session, status: 'complete', url: null, _dueAt: null })
-  emit(ctx, 'checkout.session.completed', ['sessions', done])
+function finish(request: PageRequest, session: SessionRecord): void {
+  const back = returnAddress(session)
+  if (back !== null) return redirect(request.response, back)
+  show(request, request.ctx.store.get('sessions', session.id) ?? session, null)
 }
 
-/** `/c/<session>`: saves a card; the customer is present, so 3-D Secure counts as passed. */
-export function checkoutPage(request: PageRequest): void {
-  const { ctx, response, form, url } = request
-  const session = ctx.store.get('sessions', url.pathname.split('/')[2] ?? '')
-  const intent = session?.setup_intent ? ctx.store.get('setupIntents', session.setup_intent) : undefined
-  if (session === undefined || intent === undefined) {
-    return sendHtml(response, 404, document('Not found', html`<h1>No such session</h1>`))
-  }
-  if (request.method !== 'POST' || session.status !== 'open') return show(request, session, null)
-  const refusal = tryOnPage(ctx, () => complete(ctx, session, [intent, fieldOf(form, 'card')]))
+function submit(request: PageRequest, session: SessionRecord): void {
+  const { ctx, form: sent } = request
+  const text = (name: string) => fieldOf(sent, name).trim() || null
+  const state: { progress: Progress } = { progress: 'complete' }
+  const refusal = tryOnPage(ctx, () => {
+    const details = readDetails(ctx, session, {
+      email: text('email'),
+      name: text('name'),
+      businessName: text('business_name'),
+      address: readAddress(sent),
+      taxId: text('tax_id'),
+    })
+    const method = methodOfForm(ctx, sent, details.email)
+    state.progress = submitSession(ctx, session, [method, details])
+  })
   request.changed()
   if (refusal !== null) return show(request, session, refusal.message)
-  const back = returnAddress(session)
-  if (back === null) show(request, ctx.store.get('sessions', session.id) ?? session, null)
-  else redirect(response, back)
+  if (state.progress === 'authenticate') return redirect(request.response, `${baseOf(session)}/authenticate`)
+  finish(request, session)
+}
+
+/** The bank's page; failing leaves the session open for another card. */
+function authenticate(request: PageRequest, session: SessionRecord): void {
+  const { ctx, form: sent } = request
+  const method = waitingInSession(ctx, session)
+  if (method === undefined) return redirect(request.response, baseOf(session))
+  const outcome = fieldOf(sent, 'outcome')
+  if (request.method !== 'POST' || outcome === '')
+    return sendHtml(request.response, 200, authenticationPage(method, null))
+  let passed = false
+  const refusal = tryOnPage(ctx, () => {
+    passed = resumeSession(ctx, session, outcome === 'complete')
+  })
+  request.changed()
+  if (refusal !== null) return show(request, session, refusal.message)
+  if (passed) return finish(request, session)
+  show(request, session, AUTHENTICATION_FAILED)
+}
+
+/** The page of a Checkout session: takes a card and what the session asks for beside it. */
+export function checkoutPage(request: PageRequest): void {
+  const found = sessionOf(request)
+  if (found === null) return sendHtml(request.response, 404, notFound('No such session'))
+  const { session, rest } = found
+  if (session.status !== 'open') return show(request, session, null)
+  if (rest === 'authenticate') return authenticate(request, session)
+  if (request.method === 'POST') return submit(request, session)
+  show(request, session, null)
 }

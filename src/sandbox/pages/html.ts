@@ -1,3 +1,5 @@
+import { style } from './style.ts'
+
 /** A finished piece of HTML; everything else is escaped when it is put in. */
 export interface Html {
   readonly html: string
@@ -29,16 +31,22 @@ export function html(strings: TemplateStringsArray, ...parts: readonly Part[]): 
   }
 }
 
-const style = `
-  :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
-  body { max-width: 42rem; margin: 2rem auto; padding: 0 1rem }
-  table { width: 100%; border-collapse: collapse } td, th { text-align: left; padding: .4rem; border-bottom: 1px solid #8884 }
-  td:last-child, th:last-child { text-align: right } .error { color: #c00; font-weight: 600 } .note { opacity: .7; font-size: .85rem }
-  input { font: inherit; padding: .5rem; width: 100%; box-sizing: border-box } label { display: block; margin: .75rem 0 }
-  button { font: inherit; padding: .6rem 1.2rem; cursor: pointer; margin-right: .5rem }`
+/** How a page is laid out: one column, a narrow one, or two side by side. */
+type Layout = 'one' | 'narrow' | 'two'
+
+interface PageOptions {
+  readonly layout?: Layout
+  /** Where the link at the top leads, and its words. */
+  readonly back?: readonly [url: string, words: string] | null
+}
 
 /** A whole page; works without scripts. */
-export function document(title: string, body: Html): string {
+export function document(
+  title: string,
+  body: Html,
+  { layout = 'one', back = null }: PageOptions = {},
+): string {
+  const link = back === null ? null : html`<a class="back" href="${back[0]}">${back[1]}</a>`
   const page = html`<!doctype html>
     <html lang="en">
       <head>
@@ -50,17 +58,39 @@ export function document(title: string, body: Html): string {
         </style>
       </head>
       <body>
-        <main>${body}</main>
-        <p class="note">
-          Local Stripe sandbox: no money moves. Test cards: 4242 4242 4242 4242 pays, 4000 0000 0000 0002
-          declines, 4000 0000 0000 0341 saves and then declines, 4000 0027 6000 3184 asks for 3-D Secure.
-        </p>
+        <header class="bar"><strong>Sandbox</strong> <span class="badge">Test mode</span> ${link}</header>
+        <main class="${layout}">${body}</main>
+        <footer>
+          <details>
+            <summary>Test cards</summary>
+            <p>
+              No money moves here. <code>4242 4242 4242 4242</code> pays,
+              <code>4000 0000 0000 0002</code> declines, <code>4000 0000 0000 0341</code> saves and then
+              declines, <code>4000 0025 0000 3155</code> asks for 3-D Secure when it is saved,
+              <code>4000 0027 6000 3184</code> whenever it pays. Any date to come, any code.
+            </p>
+          </details>
+        </footer>
       </body>
     </html>`
   return page.html
 }
 
-/** The field for a card number, filled in with the one that pays. */
-export const cardField = html`<label
-  >Card number <input name="card" value="4242 4242 4242 4242" inputmode="numeric" autocomplete="off" required
-/></label>`
+/** What went wrong, told to a screen reader too. */
+export function problem(message: string | null): Html | null {
+  return message === null ? null : html`<p class="error" role="alert">${message}</p>`
+}
+
+/** A page for an address that leads nowhere. */
+export function notFound(what: string): string {
+  return document(
+    'Not found',
+    html`<section>
+      <h1>${what}</h1>
+      <p>The link may have expired.</p>
+    </section>`,
+    {
+      layout: 'narrow',
+    },
+  )
+}

@@ -1,118 +1,132 @@
-import { cardByNumber } from '../cards.ts'
 import { formatAmount } from '../currencies.ts'
-import { fieldOf, redirect, send, sendHtml } from '../http.ts'
-import { attemptPayment } from '../invoices/collect.ts'
-import { itemsOf } from '../invoices/lines.ts'
-import { createFromCard } from '../resources/payment-methods.ts'
-import type { InvoiceRecord } from '../tables.ts'
+import { fieldOf, redirect, sendHtml, sendPdf } from '../http.ts'
+import { attemptPayment, completeAuthentication, methodFor } from '../invoices/collect.ts'
+import { intentOf } from '../invoices/payments.ts'
+import type { InvoiceRecord, PaymentIntentRecord } from '../tables.ts'
+import { tryOnPage } from './attempt.ts'
+import { AUTHENTICATION_FAILED, authenticationPage } from './authentication.ts'
+import { methodOfForm } from './card-form.ts'
+import { cardFields } from './fields.ts'
 import type { Html } from './html.ts'
-import { cardField, document, html } from './html.ts'
+import { document, html, notFound, problem } from './html.ts'
+import { dateText, linesTable, pdfLines } from './invoice-view.ts'
+import { methodWords } from './words.ts'
 import type { PageRequest } from './pages.ts'
+import { pdfOf } from './pdf.ts'
 
-function dateText(at: number | null): string {
-  return at === null ? '' : new Date(at * 1000).toISOString().slice(0, 10)
+const isPayable = ({ status }: InvoiceRecord) => status === 'open' || status === 'uncollectible'
+const sumOf = (invoice: InvoiceRecord) => formatAmount(invoice.amount_remaining, invoice.currency)
+
+/** The payment intent while it waits for the bank. */
+function waiting({ ctx }: PageRequest, invoice: InvoiceRecord): PaymentIntentRecord | undefined {
+  const intent = intentOf(ctx, invoice)
+  return isPayable(invoice) && intent?.status === 'requires_action' ? intent : undefined
 }
 
-function linesTable({ ctx }: PageRequest, invoice: InvoiceRecord): Html {
-  const amount = (value: number) => formatAmount(value, invoice.currency)
-  const rows = itemsOf(ctx, invoice).map(
-    (item) =>
-      html`<tr>
-        <td>${item.description ?? ''}</td>
-        <td>${amount(item.amount)}</td>
-      </tr>`,
-  )
-  const tax = invoice.total - (invoice.total_excluding_tax ?? invoice.total)
-  const taxRow =
-    tax === 0
-      ? []
-      : [
-          html`<tr>
-            <td>Tax</td>
-            <td>${amount(tax)}</td>
-          </tr>`,
-        ]
-  return html`<table>
-    <tr>
-      <th>Description</th>
-      <th>Amount</th>
-    </tr>
-    ${rows}${taxRow}
-    <tr>
-      <th>Total</th>
-      <th>${amount(invoice.total)}</th>
-    </tr>
-    <tr>
-      <th>Amount due</th>
-      <th>${amount(invoice.amount_remaining)}</th>
-    </tr>
-  </table>`
-}
-
-function payForm(invoice: InvoiceRecord): Html {
-  const isPayable = invoice.status === 'open' || invoice.status === 'uncollectible'
-  if (!isPayable) return html`<p>This invoice is ${invoice.status}.</p>`
-  return html`<form method="post">
-    ${cardField}<button type="submit">Pay ${formatAmount(invoice.amount_remaining, invoice.currency)}</button>
+function savedForm(request: PageRequest, invoice: InvoiceRecord): Html | null {
+  const saved = methodFor(request.ctx, invoice)
+  if (saved === undefined) return null
+  if (waiting(request, invoice)?.payment_method === saved.id) {
+    return html`<p>Your bank asks you to confirm this payment.</p>
+      <p><a href="/i/${invoice._secret}/authenticate">Confirm with ${methodWords(saved)}</a></p>`
+  }
+  return html`<form method="post" action="/i/${invoice._secret}">
+    <button class="wide" name="method" value="${saved.id}">Pay with ${methodWords(saved)}</button>
   </form>`
 }
 
-function show(request: PageRequest, invoice: InvoiceRecord, error: string | null): void {
-  const problem = error === null ? null : html`<p class="error" role="alert">${error}</p>`
-  const due = invoice.due_date === null ? null : html`<p>Due ${dateText(invoice.due_date)}</p>`
-  const body = html`<h1>Invoice ${invoice.number ?? ''}</h1>
-    <p>
-      ${invoice.customer_name ?? invoice.customer_email ?? invoice.customer}, issued
-      ${dateText(invoice.status_transitions.finalized_at)}
-    </p>
-    ${due}${problem}${linesTable(request, invoice)}${payForm(invoice)}
-    <p><a href="/i/${invoice._secret}/pdf">Download PDF</a></p>`
-  sendHtml(request.response, error === null ? 200 : 402, document(`Invoice ${invoice.number ?? ''}`, body))
+function cardForm(invoice: InvoiceRecord): Html {
+  return html`<form method="post" action="/i/${invoice._secret}">
+    ${cardFields(invoice.customer_name)}
+    <button class="wide" type="submit">Pay ${sumOf(invoice)}</button>
+  </form>`
 }
 
-/** The customer is present, so that 3-D Secure counts as passed here. */
+function payForms(request: PageRequest, invoice: InvoiceRecord): Html {
+  if (intentOf(request.ctx, invoice)?.status === 'processing')
+    return html`<p class="done">Your payment is on its way. Bank debits take some days.</p>`
+  if (invoice.status === 'paid') return html`<p class="done">This invoice is paid. Thank you.</p>`
+  if (!isPayable(invoice)) return html`<p>This invoice is ${invoice.status}.</p>`
+  const saved = savedForm(request, invoice)
+  if (saved === null) return cardForm(invoice)
+  return html`${saved}
+    <div class="actions after">
+      <details>
+        <summary>Pay with another card</summary>
+        ${cardForm(invoice)}
+      </details>
+    </div>`
+}
+
+function show(request: PageRequest, invoice: InvoiceRecord, error: string | null): void {
+  const due = invoice.due_date === null ? null : html` · due ${dateText(invoice.due_date)}`
+  const body = html`<section>
+      <h1>Invoice ${invoice.number ?? ''} <span class="badge ${invoice.status}">${invoice.status}</span></h1>
+      <p class="soft">
+        ${invoice.customer_name ?? invoice.customer_email ?? ''} · issued
+        ${dateText(invoice.status_transitions.finalized_at)}${due}
+      </p>
+      ${linesTable(request.ctx, invoice)}
+      <div class="actions after"><a href="/i/${invoice._secret}/pdf">Download PDF</a></div>
+    </section>
+    <aside>
+      <p class="sum">
+        ${isPayable(invoice) ? sumOf(invoice) : formatAmount(invoice.total, invoice.currency)}
+      </p>
+      ${problem(error)}${payForms(request, invoice)}
+    </aside>`
+  const page = document(`Invoice ${invoice.number ?? ''}`, body, { layout: 'two' })
+  sendHtml(request.response, error === null ? 200 : 402, page)
+}
+
+const current = ({ ctx }: PageRequest, invoice: InvoiceRecord) =>
+  ctx.store.get('invoices', invoice.id) ?? invoice
+
+/** Pays with the saved method or a new card; 3-D Secure leads to the bank's page. */
 function pay(request: PageRequest, invoice: InvoiceRecord): void {
   const { ctx, form } = request
-  const card = cardByNumber(fieldOf(form, 'card'))
-  if (card === undefined) return show(request, invoice, 'Your card number is incorrect.')
-  const { refusal } = ctx.store.transact(() =>
-    attemptPayment(ctx, invoice, 'customer', createFromCard(ctx, card)),
-  )
+  const saved = methodFor(ctx, invoice)
+  const refusal = tryOnPage(ctx, () => {
+    const isSaved = saved !== undefined && fieldOf(form, 'method') === saved.id
+    const method = isSaved ? saved : methodOfForm(ctx, form, invoice.customer_email)
+    const { refusal: refused } = attemptPayment(ctx, invoice, 'customer', method)
+    if (refused !== null) throw refused
+  })
   request.changed()
-  if (refusal === null) return redirect(request.response, `/i/${invoice._secret}`)
-  show(request, ctx.store.get('invoices', invoice.id) ?? invoice, refusal.message)
+  const after = current(request, invoice)
+  if (refusal?.body.code === 'invoice_payment_intent_requires_action')
+    redirect(request.response, `/i/${invoice._secret}/authenticate`)
+  else if (refusal === null) redirect(request.response, `/i/${invoice._secret}`)
+  else show(request, after, refusal.message)
 }
 
-function pdf(request: PageRequest, invoice: InvoiceRecord): void {
-  const text = `Invoice ${invoice.number}, total ${formatAmount(invoice.total, invoice.currency)}`.replaceAll(
-    /[()\\]/g,
-    '',
-  )
-  const stream = `BT /F1 18 Tf 72 720 Td (${text}) Tj ET`
-  const objects = [
-    '<</Type/Catalog/Pages 2 0 R>>',
-    '<</Type/Pages/Kids[3 0 R]/Count 1>>',
-    '<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R/Resources<</Font<</F1<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>>>>>>>',
-    `<</Length ${stream.length}>>stream\n${stream}\nendstream`,
-  ]
-  const body = objects.map((object, index) => `${index + 1} 0 obj${object}endobj`).join('\n')
-  send(request.response, 200, [
-    { 'content-type': 'application/pdf' },
-    `%PDF-1.4\n${body}\ntrailer<</Root 1 0 R>>\n%%EOF\n`,
-  ])
+function authenticate(request: PageRequest, invoice: InvoiceRecord): void {
+  const { ctx, form } = request
+  const intent = waiting(request, invoice)
+  if (intent === undefined) return redirect(request.response, `/i/${invoice._secret}`)
+  const outcome = fieldOf(form, 'outcome')
+  if (request.method !== 'POST' || outcome === '') {
+    const method = ctx.store.get('paymentMethods', intent.payment_method ?? '')
+    return sendHtml(request.response, 200, authenticationPage(method, sumOf(invoice)))
+  }
+  const attempt = ctx.store.transact(() => completeAuthentication(ctx, intent, outcome === 'complete'))
+  request.changed()
+  if (attempt?.refusal == null) return redirect(request.response, `/i/${invoice._secret}`)
+  const words = outcome === 'complete' ? attempt.refusal.message : AUTHENTICATION_FAILED
+  show(request, current(request, invoice), words)
 }
 
-/** `/i/<secret>`: the hosted invoice page; POST pays; `/pdf` is a stub of the document. */
+/** `/i/<secret>`: the hosted invoice page; POST pays; `/pdf` is the document, `/authenticate` the bank. */
 export function invoicePage(request: PageRequest): void {
   const [, , secret, part] = request.url.pathname.split('/')
-  const invoice = [...request.ctx.store.newestFirst('invoices')].find(
-    (candidate) => candidate._secret === secret,
-  )
-  if (secret === undefined || invoice === undefined) {
-    return sendHtml(request.response, 404, document('Not found', html`<h1>No such invoice</h1>`))
-  }
-  const isPayable = invoice.status === 'open' || invoice.status === 'uncollectible'
-  if (part === 'pdf') pdf(request, invoice)
-  else if (request.method === 'POST' && isPayable) pay(request, invoice)
+  const invoices = request.ctx.store.newestFirst('invoices')
+  const invoice = [...invoices].find((candidate) => candidate._secret === secret)
+  if (secret === undefined || invoice === undefined)
+    return sendHtml(request.response, 404, notFound('No such invoice'))
+  if (part === 'pdf') {
+    const pdf = pdfOf(pdfLines(request.ctx, invoice))
+    sendPdf(request.response, `Invoice-${invoice.number ?? invoice.id}.pdf`, pdf)
+  } else if (part === 'authenticate') authenticate(request, invoice)
+  else if (request.method === 'POST' && isPayable(invoice)) pay(request, invoice)
   else show(request, invoice, null)
 }

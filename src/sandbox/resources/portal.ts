@@ -18,7 +18,7 @@ import {
 import { strip } from '../present.ts'
 import { requireCustomer, requireRecord } from '../require.ts'
 import { idOf, route } from '../route.ts'
-import type { PortalConfigurationRecord, PortalSessionRecord } from '../tables.ts'
+import type { CustomerRecord, PortalConfigurationRecord, PortalSessionRecord } from '../tables.ts'
 
 const switched = hash({ enabled: required(boolean) })
 const features = {
@@ -59,7 +59,16 @@ function featuresOf(
   } as unknown as PortalConfigurationRecord['features']
 }
 
-function withEdit(configuration: PortalConfigurationRecord, edit: Edit): PortalConfigurationRecord {
+const loginOf = (origin: string, id: string, enabled: boolean) => ({
+  enabled,
+  url: enabled ? `${origin}/p/login/${id}` : null,
+})
+
+function withEdit(
+  configuration: PortalConfigurationRecord,
+  edit: Edit,
+  origin: string,
+): PortalConfigurationRecord {
   const { features: given, metadata: patch, business_profile: profile, login_page: login, ...plain } = edit
   return {
     ...configuration,
@@ -69,7 +78,7 @@ function withEdit(configuration: PortalConfigurationRecord, edit: Edit): PortalC
           business_profile: { ...configuration.business_profile, ...profile },
         }
       : {}),
-    ...(login ? { login_page: { enabled: login.enabled, url: null } } : {}),
+    ...(login ? { login_page: loginOf(origin, configuration.id, login.enabled) } : {}),
     features: given ? featuresOf(given, configuration.features) : configuration.features,
     metadata: mergeMetadata(configuration.metadata ?? {}, patch),
   }
@@ -93,7 +102,7 @@ function createConfiguration(ctx: Context, edit: Edit, isDefault = false): Porta
     name: null,
     updated: created,
   }
-  return ctx.store.put('portalConfigurations', withEdit(blank, edit))
+  return ctx.store.put('portalConfigurations', withEdit(blank, edit, ctx.origin))
 }
 
 const flowShape = hash({
@@ -116,7 +125,11 @@ const sessionShape = {
 
 function defaultConfiguration(ctx: Context): PortalConfigurationRecord {
   const all = [...ctx.store.all('portalConfigurations')]
-  const features = { payment_method_update: { enabled: true }, invoice_history: { enabled: true } }
+  const features = {
+    customer_update: { enabled: true, allowed_updates: ['address', 'email', 'name', 'tax_id'] },
+    payment_method_update: { enabled: true },
+    invoice_history: { enabled: true },
+  }
   return all.find((configuration) => configuration.is_default) ?? createConfiguration(ctx, { features }, true)
 }
 
@@ -127,6 +140,20 @@ function createSession(ctx: Context, values: Values<typeof sessionShape>): objec
     : defaultConfiguration(ctx)
   if (!configuration.active)
     throw refuse('The billing portal configuration is inactive.', { param: 'configuration' })
+  const { return_url, flow_data, locale } = values
+  return strip(openPortal(ctx, customer, { configuration, return_url, flow_data, locale }))
+}
+
+interface PortalInput {
+  readonly configuration: PortalConfigurationRecord
+  readonly return_url?: string | null | undefined
+  readonly flow_data?: object | null | undefined
+  readonly locale?: string | null | undefined
+}
+
+/** A customer's way into the portal. */
+export function openPortal(ctx: Context, customer: CustomerRecord, values: PortalInput): PortalSessionRecord {
+  const { configuration } = values
   const session = {
     id: newId('bps'),
     object: 'billing_portal.session',
@@ -134,14 +161,14 @@ function createSession(ctx: Context, values: Values<typeof sessionShape>): objec
     created: Math.floor(ctx.nowMs() / 1000),
     customer: customer.id,
     customer_account: null,
-    flow: values.flow_data ?? null,
+    flow: values.flow_data ? { after_completion: { type: 'portal_homepage' }, ...values.flow_data } : null,
     livemode: false,
     locale: values.locale ?? null,
     on_behalf_of: null,
     return_url: values.return_url ?? configuration.default_return_url,
     url: `${ctx.origin}/p/${randomText(40)}`,
   } as unknown as PortalSessionRecord
-  return strip(ctx.store.put('portalSessions', session))
+  return ctx.store.put('portalSessions', session)
 }
 
 const configurationAt = (ctx: Context, path: readonly string[]) =>
@@ -167,7 +194,7 @@ export const portalRoutes = [
   route('POST', `${base}/:id`, [
     updateShape,
     (ctx, values, path) =>
-      strip(ctx.store.put('portalConfigurations', withEdit(configurationAt(ctx, path), values))),
+      strip(ctx.store.put('portalConfigurations', withEdit(configurationAt(ctx, path), values, ctx.origin))),
   ]),
   route('POST', '/v1/billing_portal/sessions', [sessionShape, createSession]),
 ]

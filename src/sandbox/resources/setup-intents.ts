@@ -49,7 +49,7 @@ function confirm(
     throw refuse("You cannot confirm this SetupIntent because it's missing a payment method.", {
       code: 'setup_intent_unexpected_state',
     })
-  return confirmSetup(ctx, intent, [resolveMethod(ctx, id, 'payment_method'), false])
+  return confirmSetup(ctx, intent, resolveMethod(ctx, id, 'payment_method'))
 }
 
 function unexpected(intent: SetupIntentRecord): Error {

@@ -60,7 +60,7 @@ export function addTaxId(
     customer_account: null,
     livemode: false,
     owner: { customer: customer.id, type: 'customer' },
-    type: type as TaxIdRecord['type'],
+    type: type,
     value: plain,
     verification: { status: 'pending', verified_address: null, verified_name: null },
   } as TaxIdRecord)
