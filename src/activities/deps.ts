@@ -13,6 +13,8 @@ export interface ActivityDeps {
   readonly jitterWindowMs: number
   /** Tells the relay that there is something to send. */
   readonly kickRelay: () => void
+  /** How often Temporal tries a step that Stripe does not answer before it waits on the customer's clock; default 6. */
+  readonly stripeTries?: number
   readonly log: ActivityLog
 }
 

@@ -1,24 +1,33 @@
 import { nextLookMs } from '../billing/invoice-look.ts'
+import { nextTryMs } from '../billing/invoice-outage.ts'
+import { isTriedAgain } from '../billing/invoice-recovery.ts'
 import { stepInvoice } from '../billing/invoice-step.ts'
 import type { InvoiceStepOptions } from '../billing/invoice-step.ts'
-import { getInvoiceRow, updateInvoice } from '../db/stores/invoices.ts'
+import { getInvoiceRow, updateInvoice, wasInvoiceCommandAccepted } from '../db/stores/invoices.ts'
 import type { InvoicePatch, InvoiceRow } from '../db/stores/invoices.ts'
 import { appendTimeline } from '../db/stores/timeline.ts'
-import { isCollecting } from '../domain/invoice-state.ts'
+import { DomainError } from '../domain/errors.ts'
+import { isCollecting, settledStatuses } from '../domain/invoice-state.ts'
 import type { InvoiceStatus } from '../domain/invoice-state.ts'
 import type { ActivityDeps } from './deps.ts'
 import { verdictOf } from './failures.ts'
+import type { Away } from './failures.ts'
 
 const MAX_GENERATIONS_A_STEP = 3
+/** Temporal's tries before the customer's clock is waited for: 15 seconds of them. */
+const TRIES_A_STEP = 6
+
+interface AdvanceOptions extends InvoiceStepOptions {
+  /** Which try of Temporal's this is, from 1; left out: whatever fails is somebody else's to try again. */
+  readonly attempt?: number
+}
 
 /**
  * Takes the invoice one step and, where that fails, leaves the reason on the row: a final failure waits there for
- * `retry`, any other is thrown so that Temporal tries again. Commands' refusals are thrown as they are.
+ * `retry`, any other is thrown so that Temporal tries again. Where Stripe stays away for longer, the next try is put on
+ * the customer's clock instead. Commands' refusals are thrown as they are.
  */
-export async function advanceWithReason(
-  deps: ActivityDeps,
-  options: InvoiceStepOptions,
-): Promise<InvoiceRow> {
+export async function advanceWithReason(deps: ActivityDeps, options: AdvanceOptions): Promise<InvoiceRow> {
   for (let generation = 1; ; generation++) {
     try {
       return await stepInvoice(deps, options)
@@ -30,6 +39,7 @@ export async function advanceWithReason(
         await updateInvoice(deps.db, row, { syncGeneration: row.syncGeneration + 1 })
         continue
       }
+      if (verdict.kind === 'away') return await whileAway(deps, row, { ...options, verdict })
       if (verdict.kind === 'final' && row.status === 'issuing') {
         return await fail(deps, row, { ...verdict, asOfMs: options.asOfMs })
       }
@@ -64,9 +74,10 @@ async function fail(
     substatus: 'failed',
     statusCode: code,
     statusReason: message,
-    nextDueAt: null,
+    nextDueAt: isTriedAgain(code) ? new Date(nextLookMs(asOfMs, row.createdAt.getTime())) : null,
   }
   const written = await updateInvoice(deps.db, row, patch)
+  if (row.statusReason === message) return written ?? row
   await appendTimeline(deps.db, [
     {
       subjectType: 'invoice',
@@ -90,6 +101,46 @@ async function lookLater(
   deps.log.warn({ invoiceId: row.id, code }, 'looking at Stripe failed')
   const patch: InvoicePatch = { statusCode: code, statusReason: message, nextLookAt, nextDueAt: nextLookAt }
   return (await updateInvoice(deps.db, row, patch)) ?? row
+}
+
+type AwayOptions = AdvanceOptions & { readonly verdict: Away }
+
+/**
+ * A failure that may pass in a moment is thrown, for Temporal to try again. One that does not is written on the row with
+ * its next try, in the customer's time: a test clock goes on through it, and so does everything else of the customer.
+ */
+async function whileAway(deps: ActivityDeps, row: InvoiceRow, options: AwayOptions): Promise<InvoiceRow> {
+  const { verdict, attempt, asOfMs, command } = options
+  const { code, message } = verdict
+  const isKnown = row.statusCode === code
+  const tries = verdict.lasts || isKnown ? 1 : (deps.stripeTries ?? TRIES_A_STEP)
+  if (attempt === undefined || attempt < tries) {
+    await noteReason(deps, row, verdict.error)
+    throw verdict.error
+  }
+  const isAccepted =
+    command === undefined ||
+    (await wasInvoiceCommandAccepted(deps.db, { invoiceId: row.id, requestId: command.requestId }))
+  if (!isAccepted) throw new DomainError('service_unavailable', `Stripe cannot be asked now: ${message}`)
+  if (settledStatuses.includes(row.status as InvoiceStatus)) {
+    // What is settled has nothing to wait for; a payment of what was written off is booked by the next event.
+    return row
+  }
+  const nextDueAt = new Date(nextTryMs(asOfMs, (row.issuedAt ?? row.createdAt).getTime()))
+  deps.log.warn({ invoiceId: row.id, code }, 'Stripe is away; it is tried again')
+  const shown = row.status === 'issuing' ? { substatus: 'waiting_for_stripe' } : {}
+  const patch: InvoicePatch = { ...shown, statusCode: code, statusReason: message, nextDueAt }
+  const written = await updateInvoice(deps.db, row, patch)
+  if (!isKnown) {
+    const entry = {
+      subjectType: 'invoice' as const,
+      subjectId: row.id,
+      at: new Date(asOfMs),
+      kind: 'waiting',
+    }
+    await appendTimeline(deps.db, [{ ...entry, detail: `Waits for Stripe: ${message}` }])
+  }
+  return written ?? row
 }
 
 /** It will be tried again; until then the row says what is in the way. */

@@ -1,3 +1,5 @@
+import { Context } from '@temporalio/activity'
+import { isOutageCode } from '../billing/invoice-outage.ts'
 import type { InvoiceRow } from '../db/stores/invoices.ts'
 import { currency } from '../domain/currency.ts'
 import { isErrorCode } from '../domain/errors.ts'
@@ -15,15 +17,22 @@ export function invoiceActivities(deps: ActivityDeps): InvoiceActivities {
   return {
     advanceInvoice: async ({ invoiceId, asOfMs, look, command }) =>
       await withHeartbeat(async () => {
+        const { attempt } = Context.current().info
         try {
-          const row = await advanceWithReason(deps, { invoiceId, asOfMs, look, ...(command && { command }) })
+          const row = await advanceWithReason(deps, {
+            invoiceId,
+            asOfMs,
+            look,
+            attempt,
+            ...(command && { command }),
+          })
           deps.kickRelay()
           return toStep(row)
         } catch (error) {
           const refused = command ? refusalOf(error) : null
           if (refused === null) throw error
           // What was refused may be known better at Stripe than here.
-          const row = await advanceWithReason(deps, { invoiceId, asOfMs, look: true })
+          const row = await advanceWithReason(deps, { invoiceId, asOfMs, look: true, attempt })
           deps.kickRelay()
           return { ...toStep(row), refused }
         }
@@ -71,6 +80,7 @@ function waitingFor(row: InvoiceRow): string {
     case 'payment_method_needed':
       return `a new payment method${until(row.nextDueAt)}`
     default:
+      if (isOutageCode(row.statusCode)) return `Stripe; next try${until(row.nextDueAt)}`
       return `payment; next look${until(row.nextDueAt)}`
   }
 }

@@ -13,6 +13,7 @@ import type { ClockSubject, TestClockRow } from '../db/stores/clock-progress.ts'
 import { workflowIds } from '../temporal/ids.ts'
 import type { TestClockActivities, TestClockStep } from './contracts.ts'
 import type { ActivityDeps } from './deps.ts'
+import { verdictOf } from './failures.ts'
 import { withHeartbeat } from './heartbeat.ts'
 
 /** Due instants handled by one activity: long enough to be cheap, short enough to be seen moving. */
@@ -59,11 +60,32 @@ async function nextInstant(deps: ActivityDeps, clock: TestClockRow, target: Date
 
 async function moveTo(deps: ActivityDeps, clock: TestClockRow, to: Date): Promise<void> {
   // Stripe's time first: what our workflows do at this instant happens there at this instant too.
-  for (const { appId, stripeTestClockId } of await linkedStripeClocks(deps.db, clock.id)) {
-    const app = await storedApp(deps.db, appId)
-    await deps.stripe.advanceTestClock(app, { testClockId: stripeTestClockId, toMs: to.getTime() })
-  }
+  const behind = await moveStripeTo(deps, clock, to)
   await setClockTime(deps.db, clock.id, to)
+  if (behind !== clock.statusReason) await setClockReason(deps.db, clock.id, behind)
+}
+
+/** What a clock says while Stripe's stays behind. */
+const BEHIND = 'Stripe’s test clock stays behind'
+
+/**
+ * Moves the linked test clocks at Stripe. While Stripe is away ours goes on, as real time would; the next move takes
+ * theirs along. What is in the way, or null.
+ */
+async function moveStripeTo(deps: ActivityDeps, clock: TestClockRow, to: Date): Promise<string | null> {
+  let behind: string | null = null
+  for (const { appId, stripeTestClockId } of await linkedStripeClocks(deps.db, clock.id)) {
+    try {
+      const app = await storedApp(deps.db, appId)
+      await deps.stripe.advanceTestClock(app, { testClockId: stripeTestClockId, toMs: to.getTime() })
+    } catch (error) {
+      const verdict = verdictOf(error)
+      if (verdict.kind !== 'away') throw error
+      behind = `${BEHIND}: ${verdict.message}`
+      deps.log.warn({ testClockId: clock.id, err: error }, behind)
+    }
+  }
+  return behind
 }
 
 /** Ticks whatever is due and waits until every effect has finished: nothing due, nothing on its way. */
@@ -87,7 +109,7 @@ async function settle(deps: ActivityDeps, clock: TestClockRow): Promise<void> {
     // A worker that stops is not held up by a clock: the step goes on elsewhere.
     await Context.current().sleep(LOOK_AGAIN_MS)
   }
-  if (isNoted) await setClockReason(deps.db, clock.id, null)
+  if (isNoted) await setClockReason(deps.db, clock.id, clock.statusReason)
 }
 
 function inTheWay(due: readonly ClockSubject[], messages: number): string {
@@ -122,6 +144,9 @@ async function arrive(deps: ActivityDeps, clock: TestClockRow): Promise<TestCloc
   const frozenMs = clock.frozenTime.getTime()
   for (const subject of await clockSubjects(deps.db, clock.id))
     await deps.temporal.tick(workflowIdOf(subject), frozenMs)
+  const isBehind = clock.statusReason?.startsWith(BEHIND) ?? false
+  const behind = isBehind ? await moveStripeTo(deps, clock, clock.frozenTime) : null
   if (!(await setClockReady(deps.db, clock.id, clock.frozenTime))) return null
+  if (behind !== null) await setClockReason(deps.db, clock.id, behind)
   return { done: true, frozenMs, summary: `Ready at ${clock.frozenTime.toISOString()}` }
 }

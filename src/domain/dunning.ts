@@ -35,15 +35,19 @@ export interface RetryInput {
   /** The last failure was a hard decline, and no other payment method came since. */
   readonly hard: boolean
   readonly nowMs: number
+  /** The last failure is of now: retries that were missed by then are not made up for one after another. */
+  readonly justFailed?: boolean
 }
 
 /** What follows a failed payment (rule 32). A payment that is processing is no failure: do not ask. */
-export function decideRetry({ policy, firstFailedMs, attempts, hard, nowMs }: RetryInput): RetryDecision {
+export function decideRetry(input: RetryInput): RetryDecision {
+  const { policy, firstFailedMs, attempts, hard, nowMs, justFailed = false } = input
   const retriesAtMs = policy.retries.map((after) => addDuration(firstFailedMs, after, 'UTC'))
   const end: RetryDecision = { kind: 'end', end: policy.end }
   const lastMs = retriesAtMs.at(-1) ?? firstFailedMs
   if (hard) return nowMs >= lastMs ? end : { kind: 'wait_new_payment_method', untilMs: lastMs }
-  const nextMs = retriesAtMs[attempts - 1]
+  const planned = retriesAtMs.slice(Math.max(attempts - 1, 0))
+  const nextMs = justFailed ? planned.find((atMs) => atMs > nowMs) : planned[0]
   if (nextMs !== undefined) return { kind: 'retry', atMs: Math.max(nextMs, nowMs) }
   // Payments that were tried by hand count too, and never bring the end forward.
   return nowMs < lastMs ? { kind: 'retry', atMs: lastMs } : end

@@ -30,8 +30,13 @@ export const MASTER_KEY = 'test-master-key-test-master-key-0'
 
 Runtime.install({ telemetryOptions: { logging: { forward: {}, filter: 'ERROR' } } })
 
+interface InstallationOptions {
+  /** How soon a step gives Stripe up and waits on the customer's clock. */
+  readonly stripeTries?: number
+}
+
 /** Starts it; about two seconds. Close it in afterAll. */
-export async function startInstallation(): Promise<Installation> {
+export async function startInstallation(options: InstallationOptions = {}): Promise<Installation> {
   const [database, sandbox, address, codePath] = await Promise.all([
     createTestDatabase(),
     startSandbox({ port: 0 }),
@@ -57,6 +62,7 @@ export async function startInstallation(): Promise<Installation> {
     temporal,
     newId: ulid,
     jitterWindowMs: 0,
+    ...(options.stripeTries !== undefined && { stripeTries: options.stripeTries }),
     kickRelay: relay.kick,
     log,
   })

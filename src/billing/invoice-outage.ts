@@ -1,0 +1,20 @@
+const MINUTE_MS = 60_000
+const LONGEST_MS = 4 * 60 * MINUTE_MS
+
+/** Why Stripe cannot be asked, whatever it would say. Each ends by itself, or when the key is mended. */
+const outageCodes = [
+  'stripe_unavailable',
+  'stripe_key_unauthorized',
+  'stripe_permission_missing',
+  'stripe_key_missing',
+  'stripe_secret_unreadable',
+] as const
+export type OutageCode = (typeof outageCodes)[number]
+
+export const isOutageCode = (code: string | null): code is OutageCode =>
+  outageCodes.some((each) => each === code)
+
+/** When Stripe is asked again: after a minute, then after as long again as it has waited, at most four hours. */
+export function nextTryMs(asOfMs: number, sinceMs: number): number {
+  return asOfMs + Math.min(Math.max(asOfMs - sinceMs, MINUTE_MS), LONGEST_MS)
+}

@@ -1,0 +1,162 @@
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { billedCustomers } from '../support/billed.ts'
+import type { BilledCustomer } from '../support/billed.ts'
+import { startInstallation } from '../support/installation.ts'
+import type { Installation } from '../support/installation.ts'
+import { addTokenPlan, advanceTo, startScenario, waitFor } from '../support/scenario.ts'
+import { stripeGet } from '../support/stripe-client.ts'
+
+let installation: Installation
+let at: ReturnType<typeof billedCustomers>
+const key = 'sk_test_sandbox'
+
+beforeAll(async () => {
+  installation = await startInstallation({ stripeTries: 2 })
+  const scenario = await startScenario(installation, {
+    dunning: { retries: ['P3D', 'P7D', 'P14D'], end: 'leave_overdue', grace: 'P7D' },
+  })
+  at = billedCustomers(installation, scenario)
+  await addTokenPlan(installation)
+})
+afterEach(async () => {
+  await at.sandbox('DELETE', '/faults')
+  await at.sandbox('DELETE', '/keys')
+  await at.sandbox('DELETE', '/webhooks/rules')
+})
+afterAll(async () => {
+  await installation.close()
+})
+
+/** A customer whose first invoice is paid. */
+async function paying(name: string): Promise<BilledCustomer> {
+  const billed = await at.newCustomer({ key: name })
+  await at.subscribe(billed)
+  await at.untilInvoice(billed, ({ status }) => status === 'paid')
+  return billed
+}
+
+const advance = async ({ clockId }: BilledCustomer, to: string): Promise<void> => {
+  await advanceTo(installation, clockId, to)
+}
+
+/** What was charged at Stripe, in all. */
+async function charged({ stripeCustomerId }: BilledCustomer): Promise<readonly number[]> {
+  const { data } = await stripeGet<{ data: { amount: number; status: string; customer: string }[] }>(
+    installation.sandboxUrl,
+    `payment_intents?customer=${stripeCustomerId}&limit=100`,
+  )
+  return data.filter(({ status }) => status === 'succeeded').map(({ amount }) => amount)
+}
+
+test('Stripe is down for two days while a period closes: time goes on, and so does billing when it is back', async () => {
+  const billed = await paying('two-days')
+  await advance(billed, '2026-01-31T12:00:00Z')
+  await at.sandbox('POST', '/faults', { kind: 'unavailable', times: 0 })
+  await advance(billed, '2026-02-02T12:00:00Z')
+  const waiting = await at.untilInvoice(billed, () => true)
+  expect(waiting).toMatchObject({
+    status: 'issuing',
+    statusDetails: { extendedStatus: 'issuing.waiting_for_stripe' },
+    validationIssues: [{ code: 'stripe_unavailable' }],
+  })
+  expect(Date.parse(waiting.nextActionAt ?? '')).toBeGreaterThan(Date.parse('2026-02-02T12:00:00Z'))
+  const clock = await installation.call<{ statusReason?: string }>(
+    'GET',
+    `/api/v1/test-clocks/${billed.clockId}`,
+  )
+  expect(clock.statusReason).toContain('stays behind')
+
+  await at.sandbox('DELETE', '/faults')
+  await advance(billed, '2026-02-02T18:00:00Z')
+  const paid = await at.untilInvoice(billed, ({ status }) => status === 'paid')
+  expect(paid).toMatchObject({ id: waiting.id, amountPaid: '20.00' })
+  expect(paid.validationIssues).toBeUndefined()
+  expect(await charged(billed)).toEqual([2000, 2000])
+  const said = (await at.timeline(paid.id)).filter((detail) => detail.startsWith('Waits for Stripe'))
+  expect(said).toHaveLength(1)
+})
+
+test.each([
+  ['a revoked key', { key, revoked: true }, 'stripe_key_unauthorized'],
+  [
+    'a key without a permission',
+    { key, permissions: ['customer:write', 'test_clock:write'] },
+    'stripe_permission_missing',
+  ],
+])('%s is shown on the invoice, and billing goes on when it is mended', async (name, broken, code) => {
+  const billed = await paying(name)
+  await advance(billed, '2026-01-31T12:00:00Z')
+  await at.sandbox('POST', '/keys', broken)
+  await advance(billed, '2026-02-01T12:00:00Z')
+  const waiting = await at.untilInvoice(billed, () => true)
+  expect(waiting).toMatchObject({ status: 'issuing', validationIssues: [{ code }] })
+  await at.sandbox('DELETE', '/keys')
+  await advance(billed, '2026-02-01T18:00:00Z')
+  await at.untilInvoice(billed, ({ status, id }) => status === 'paid' && id === waiting.id)
+  expect(await charged(billed)).toEqual([2000, 2000])
+})
+
+test('a person can have it tried at once when Stripe is back', async () => {
+  const billed = await at.newCustomer({ key: 'asked' })
+  await at.sandbox('POST', '/faults', { kind: 'unavailable', path: '/finalize$', times: 0 })
+  await at.subscribe(billed)
+  const waiting = await at.untilInvoice(
+    billed,
+    ({ statusDetails }) => statusDetails.extendedStatus === 'issuing.waiting_for_stripe',
+  )
+  await at.sandbox('DELETE', '/faults')
+  await at.retry(waiting.id)
+  await at.untilInvoice(billed, ({ status }) => status === 'paid')
+  expect(await charged(billed)).toEqual([2000])
+})
+
+test('no webhook comes any more: the invoice looks itself', async () => {
+  const billed = await at.newCustomer({
+    key: 'deaf',
+    card: null,
+    workflow: { payment: { collectionMethod: 'send_invoice' } },
+  })
+  await at.subscribe(billed)
+  const sent = await at.untilInvoice(billed, ({ status }) => status === 'issued')
+  const endpoints = await stripeGet<{ data: { id: string }[] }>(installation.sandboxUrl, 'webhook_endpoints')
+  for (const { id } of endpoints.data)
+    await fetch(`${installation.sandboxUrl}/v1/webhook_endpoints/${id}`, {
+      method: 'DELETE',
+      headers: { authorization: `Bearer ${key}` },
+    })
+  const invoice = await installation.call<{ hostedInvoiceUrl: string }>(
+    'GET',
+    `/api/v1/billing/invoices/${sent.id}`,
+  )
+  await fetch(invoice.hostedInvoiceUrl, {
+    method: 'POST',
+    body: new URLSearchParams({ card: '4242424242424242' }),
+  })
+  await advance(billed, '2026-01-03T00:00:00Z')
+  await at.untilInvoice(billed, ({ status }) => status === 'paid')
+})
+
+test('rule 32: retries that an outage swallowed are not made up for one after another', async () => {
+  const billed = await at.newCustomer({ key: 'missed', card: 'pm_card_chargeCustomerFail' })
+  await at.subscribe(billed)
+  await at.untilInvoice(
+    billed,
+    ({ statusDetails }) => statusDetails.extendedStatus === 'issued.payment_failed',
+  )
+  await at.sandbox('POST', '/faults', { kind: 'unavailable', times: 0 })
+  await advance(billed, '2026-01-09T00:00:00Z')
+  await at.sandbox('DELETE', '/faults')
+  await advance(billed, '2026-01-10T00:00:00Z')
+  const attempts = async (): Promise<number | undefined> =>
+    (
+      await installation.call<{ items: { paymentAttempts: number }[] }>(
+        'GET',
+        `/api/v1/billing/invoices?customers=${billed.customerId}`,
+      )
+    ).items[0]?.paymentAttempts
+  expect(await attempts()).toBe(2)
+  await advance(billed, '2026-01-14T23:00:00Z')
+  expect(await attempts()).toBe(2)
+  await advance(billed, '2026-01-15T01:00:00Z')
+  await waitFor(attempts, (count) => count === 3)
+})
