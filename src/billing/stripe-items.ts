@@ -1,26 +1,185 @@
-import type { InvoiceRow } from '../db/stores/invoices.ts'
+import { appAndLink } from '../db/stores/billing-settings.ts'
+import { getInvoiceLines, updateInvoice } from '../db/stores/invoices.ts'
+import type { InvoiceLineRow, InvoicePatch, InvoiceRow } from '../db/stores/invoices.ts'
+import { setInvoiceOfItems } from '../db/stores/stripe-items.ts'
+import type { StripeItemRow } from '../db/stores/stripe-items.ts'
+import { appendTimeline } from '../db/stores/timeline.ts'
+import { ACCRUING } from '../db/stores/running-invoices.ts'
 import { DomainError } from '../domain/errors.ts'
+import { settlementOf } from '../domain/item-settlement.ts'
+import { classifyStripeError } from '../stripe/failures.ts'
 import type { CollectDeps } from './collect-deps.ts'
+import { linesToBillEarly } from './early-lines.ts'
+import { nextLookMs } from './invoice-look.ts'
+import { closingPlace, runningPlace } from './stripe-item-place.ts'
+import { alignItems, dropPending, refreshItems } from './stripe-item-sync.ts'
+import type { ItemPlace } from './stripe-item-sync.ts'
 
-const notYet = (): DomainError =>
-  new DomainError('not_implemented', 'billing through items of a Stripe subscription is not there yet')
-
-/** Makes the pending items at Stripe add up to the invoice's lines. */
-export function pushItems(_deps: CollectDeps, _row: InvoiceRow, _asOfMs: number): Promise<InvoiceRow> {
-  return Promise.reject(notYet())
+/**
+ * Makes the pending items at Stripe add up to the running invoice's lines. What Stripe has invoiced meanwhile stays, and
+ * is complemented. Errors: customer_not_linked; StripeFailure.
+ */
+export async function pushItems(deps: CollectDeps, row: InvoiceRow, asOfMs: number): Promise<InvoiceRow> {
+  const place = await runningPlace(deps, row)
+  await alignItems(deps, row, { lines: await linesNow(deps, row, asOfMs), place })
+  return await write(deps, row, {
+    sentToStripeAt: new Date(asOfMs),
+    statusReason: null,
+    statusCode: null,
+    nextDueAt: null,
+  })
 }
 
-/** Takes back the items of an invoice that is not to be collected. */
-export function withdrawItems(_deps: CollectDeps, _row: InvoiceRow): Promise<void> {
-  return Promise.reject(notYet())
+/** Takes back the items of an invoice that is not to be collected; what Stripe has invoiced is credited by another item. */
+export async function withdrawItems(deps: CollectDeps, row: InvoiceRow): Promise<void> {
+  // Nothing can be there.
+  if (row.stripeCustomerId === null) return
+  await alignItems(deps, row, { lines: [], place: await runningPlace(deps, row) })
 }
 
-/** The closing's part: sends the lines a last time and leaves the invoice `issued`, `billed_by_stripe`. */
-export function issueItems(_deps: CollectDeps, _row: InvoiceRow, _asOfMs: number): Promise<InvoiceRow> {
-  return Promise.reject(notYet())
+/**
+ * The closing's part: sends the lines a last time and leaves the invoice `issued`, `billed_by_stripe`. It has no number
+ * of ours: the invoices are Stripe's. Errors: customer_not_linked; StripeFailure.
+ */
+export async function issueItems(deps: CollectDeps, row: InvoiceRow, asOfMs: number): Promise<InvoiceRow> {
+  const lines = await linesNow(deps, row, asOfMs)
+  const place = await placeItems(deps, row, lines)
+  const lookAt = new Date(nextLookMs(asOfMs, asOfMs))
+  const where = place.stripeInvoiceId ?? 'the next invoice at Stripe'
+  return await write(
+    deps,
+    row,
+    {
+      status: 'issued',
+      substatus: 'billed_by_stripe',
+      statusReason: null,
+      statusCode: null,
+      issuedAt: new Date(asOfMs),
+      sentToStripeAt: new Date(asOfMs),
+      nextLookAt: lookAt,
+      nextDueAt: lookAt,
+    },
+    { asOfMs, detail: `Billed by Stripe on ${where}` },
+  )
 }
 
-/** What became of the Stripe invoices that hold the items: settles an invoice that is `billed_by_stripe`. */
-export function settleItems(_deps: CollectDeps, _row: InvoiceRow, _asOfMs: number): Promise<InvoiceRow> {
-  return Promise.reject(notYet())
+/** A draft may be finalized meanwhile: then it is none any more. */
+async function placeItems(
+  deps: CollectDeps,
+  row: InvoiceRow,
+  lines: readonly InvoiceLineRow[],
+): Promise<ItemPlace> {
+  const place = await closingPlace(deps, row, lines)
+  try {
+    if (place.stripeInvoiceId !== null) await dropPending(deps, row, place)
+    await alignItems(deps, row, { lines, place })
+    return place
+  } catch (error) {
+    if (place.stripeInvoiceId === null || classifyStripeError(error).kind !== 'final') throw error
+    const next = await closingPlace(deps, row, lines)
+    if (next.stripeInvoiceId === place.stripeInvoiceId) throw error
+    await alignItems(deps, row, { lines, place: next })
+    return next
+  }
+}
+
+/** Nothing to collect is nothing to send; of a running invoice what may shrink waits. */
+async function linesNow(
+  deps: CollectDeps,
+  row: InvoiceRow,
+  asOfMs: number,
+): Promise<readonly InvoiceLineRow[]> {
+  if (BigInt(row.totalMinor) === 0n) return []
+  const lines = await getInvoiceLines(deps.db, row.id)
+  if (row.substatus !== ACCRUING) return lines
+  return await linesToBillEarly(deps.db, row, { lines, asOfMs })
+}
+
+/**
+ * What became of the Stripe invoices that hold the items: paid when all of them are. Collecting, and what follows a
+ * failure, is Stripe's.
+ */
+export async function settleItems(deps: CollectDeps, row: InvoiceRow, asOfMs: number): Promise<InvoiceRow> {
+  const { stripeCustomerId } = row
+  if (stripeCustomerId === null) return row
+  const { app } = await appAndLink(deps.db, row.appId, row.customerId)
+  const items = (await refreshItems(deps, row, { app, stripeCustomerId })).filter(
+    (item) => BigInt(item.amountMinor) !== 0n,
+  )
+  const states = await invoiceStates(deps, row, items)
+  const settlement = settlementOf(
+    items.map((item) => ({
+      amountMinor: BigInt(item.amountMinor),
+      invoice: item.stripeInvoiceId,
+      status: item.stripeInvoiceId === null ? null : (states.get(item.stripeInvoiceId)?.status ?? null),
+    })),
+  )
+  const pages = [...states.values()].flatMap(({ hostedUrl }) => hostedUrl ?? [])
+  const shown = { statusReason: settlement.reason, stripeHostedUrl: pages.at(-1) ?? null }
+  if (settlement.status === 'open') {
+    const lookAt = new Date(nextLookMs(asOfMs, (row.issuedAt ?? row.createdAt).getTime()))
+    return await write(deps, row, { ...shown, nextLookAt: lookAt, nextDueAt: lookAt })
+  }
+  if (settlement.status === row.status) return row
+  const at = new Date(asOfMs)
+  const patch: InvoicePatch = {
+    ...shown,
+    status: settlement.status,
+    paidMinor: settlement.paidMinor,
+    nextLookAt: null,
+    nextDueAt: null,
+    ...(settlement.status === 'paid' && { paidAt: row.paidAt ?? at }),
+    ...(settlement.status === 'voided' && { voidedAt: row.voidedAt ?? at }),
+    ...(settlement.status === 'uncollectible' && { uncollectibleAt: row.uncollectibleAt ?? at }),
+  }
+  const detail = `${said[settlement.status]} at Stripe${settlement.reason === null ? '' : `: ${settlement.reason}`}`
+  return await write(deps, row, patch, { asOfMs, detail })
+}
+
+const said = { paid: 'Paid', voided: 'Voided', uncollectible: 'Written off' } as const
+
+interface StripeInvoiceState {
+  readonly status: string
+  readonly hostedUrl: string | null
+}
+
+async function invoiceStates(
+  deps: CollectDeps,
+  row: InvoiceRow,
+  items: readonly StripeItemRow[],
+): Promise<ReadonlyMap<string, StripeInvoiceState>> {
+  const { app } = await appAndLink(deps.db, row.appId, row.customerId)
+  const states = new Map<string, StripeInvoiceState>()
+  for (const id of new Set(items.flatMap(({ stripeInvoiceId }) => stripeInvoiceId ?? []))) {
+    const { status, hostedUrl } = await deps.stripe.getInvoice(app, id)
+    deps.progress?.()
+    await setInvoiceOfItems(deps.db, id, { status, hostedUrl })
+    states.set(id, { status, hostedUrl })
+  }
+  return states
+}
+
+interface Told {
+  readonly asOfMs: number
+  readonly detail: string
+}
+
+/** Under the version that was read; another run that was faster wins. */
+async function write(
+  deps: CollectDeps,
+  row: InvoiceRow,
+  patch: InvoicePatch,
+  told?: Told,
+): Promise<InvoiceRow> {
+  return await deps.db.transaction().execute(async (trx) => {
+    const written = await updateInvoice(trx, row, patch)
+    if (written === undefined) throw new DomainError('conflict', 'another run wrote the invoice')
+    if (told !== undefined) {
+      const at = new Date(told.asOfMs)
+      await appendTimeline(trx, [
+        { subjectType: 'invoice', subjectId: row.id, at, kind: written.status, detail: told.detail },
+      ])
+    }
+    return written
+  })
 }

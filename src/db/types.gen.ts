@@ -428,6 +428,7 @@ export interface StripeItems {
   invoiceId: string;
   lineKey: string;
   sequence: number;
+  stripeHostedUrl: string | null;
   stripeInvoiceId: string | null;
   stripeInvoiceStatus: string | null;
   stripeItemId: string | null;
@@ -526,8 +527,8 @@ export interface DB {
   apps: Apps;
   billingOverrides: BillingOverrides;
   billingProfiles: BillingProfiles;
-  closings: Closings;
   checkoutRequests: CheckoutRequests;
+  closings: Closings;
   customerApps: CustomerApps;
   customers: Customers;
   customerSubjects: CustomerSubjects;

@@ -21,7 +21,15 @@ import {
 import { findInvoice, syncDraft, syncInvoice } from './invoice-sync.ts'
 import { withoutTax } from './invoice-tax.ts'
 import { getInvoice } from './invoice-view.ts'
-import { createItem, deleteItem, findDraft, invoicesOnLines, lastInvoice, listItems, updateItem } from './invoice-items.ts'
+import {
+  createItem,
+  deleteItem,
+  findDraft,
+  invoicesOnLines,
+  lastInvoice,
+  listItems,
+  updateItem,
+} from './invoice-items.ts'
 import { createLimiter, stripeLimits } from './limiter.ts'
 import { createPortalConfiguration, createPortalSession } from './portal.ts'
 import { probePermissions } from './permissions.ts'

@@ -2,6 +2,7 @@
 export const metadataKeys = {
   invoice: 'perennial_invoice_id',
   line: 'perennial_line_id',
+  item: 'perennial_item_id',
   subscription: 'perennial_subscription_id',
   customer: 'perennial_customer_id',
   app: 'perennial_app_id',
