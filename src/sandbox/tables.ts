@@ -303,7 +303,7 @@ const typedIndexes: Indexes = {
   setupIntents: { customer: (s) => s.customer },
   subscriptions: {
     customer: (s) => s.customer,
-    due: (s) => (s._dueAt === null ? null : ((s.test_clock as string | null) ?? '')),
+    due: (s) => (s._dueAt === null ? null : (s.test_clock ?? '')),
   },
   creditNotes: { invoice: (n) => n.invoice },
   refunds: { charge: (r) => r.charge },

@@ -3,10 +3,10 @@ import { timeOf } from '../context.ts'
 import { notBuilt, refuse, StripeRefusal } from '../errors.ts'
 import { emit } from '../events.ts'
 import { newId } from '../ids.ts'
-import type { Initiator } from '../invoices/collect.ts'
-import { attemptPayment, methodFor } from '../invoices/collect.ts'
+import { attemptPayment, completeAuthentication, methodFor } from '../invoices/collect.ts'
 import { finalize } from '../invoices/finalize.ts'
 import { wrongPriceType } from '../invoices/items.ts'
+import { intentOf } from '../invoices/payments.ts'
 import { requireRecord } from '../require.ts'
 import type { CustomerRecord, InvoiceRecord, Metadata, PriceRecord, Recurring } from '../tables.ts'
 import type { SubscriptionRecord } from '../tables.ts'
@@ -40,7 +40,8 @@ export interface NewSubscription {
   /** Whether time before a later anchor is charged by its part of a period. */
   readonly prorates: boolean
   readonly behavior: 'allow_incomplete' | 'error_if_incomplete' | 'default_incomplete'
-  readonly by: Initiator
+  /** The customer is on the page and has been to the bank already; else nobody can answer it. */
+  readonly isPresent: boolean
 }
 
 /** The prices of a subscription: active, recurring, of one currency and one interval. */
@@ -201,7 +202,11 @@ function collectFirst(ctx: Context, draft: InvoiceRecord, input: NewSubscription
   // A first invoice that was not paid is not tried again: the subscription expires [stripe docs: statuses].
   const invoice = finalize(ctx, draft, false)
   if (invoice.status === 'paid' || waits) return null
-  return attemptPayment(ctx, invoice, input.by).refusal
+  if (!input.isPresent) return attemptPayment(ctx, invoice, 'api').refusal
+  const { invoice: after, refusal } = attemptPayment(ctx, invoice, 'customer')
+  const intent = intentOf(ctx, after)
+  if (intent?.status !== 'requires_action') return refusal
+  return completeAuthentication(ctx, intent, true)?.refusal ?? null
 }
 
 /**

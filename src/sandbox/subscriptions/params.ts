@@ -153,6 +153,6 @@ export function readNew(ctx: Context, values: Values<typeof createShape>): NewSu
     trialEnd: trialEndOf(values, timeOf(ctx, customer.test_clock)),
     prorates: values.proration_behavior !== 'none',
     behavior: values.payment_behavior ?? 'allow_incomplete',
-    by: 'api',
+    isPresent: false,
   }
 }
