@@ -15,6 +15,7 @@ import { appRoutes } from './routes/apps.ts'
 import { billingProfileRoutes } from './routes/billing-profiles.ts'
 import { checkoutRoutes } from './routes/checkout.ts'
 import { customerAppRoutes } from './routes/customer-apps.ts'
+import { customerBillingV3Routes } from './routes/customer-billing-v3.ts'
 import { customerOverrideRoutes } from './routes/customer-overrides.ts'
 import { customerRoutes } from './routes/customers.ts'
 import { lateUsageRoutes } from './routes/late-usage.ts'
@@ -86,6 +87,8 @@ export async function buildApp(deps: ApiDeps, options: AppOptions = {}): Promise
   await app.register(accessRoutes(deps))
   await app.register(customerAppRoutes(deps))
   await app.register(checkoutRoutes(deps))
+  await app.register(customerBillingV3Routes(deps, '/api/v3'))
+  await app.register(customerBillingV3Routes(deps, '/v3'))
   await app.register(billingProfileRoutes(deps))
   await app.register(appRoutes(deps))
   await app.register(stripePlanMappingRoutes(deps))

@@ -1,0 +1,117 @@
+import {
+  findBillingProfile,
+  findOverride,
+  lockBillingProfile,
+  upsertOverride,
+} from '../../db/stores/billing-profiles.ts'
+import type { BillingOverrideContent, BillingOverrideRow } from '../../db/stores/billing-profiles.ts'
+import { findCustomerLink } from '../../db/stores/customer-links.ts'
+import type { CustomerRow } from '../../db/stores/customers.ts'
+import { loadSettings } from '../../billing/settings.ts'
+import { DomainError, isDomainError } from '../../domain/errors.ts'
+import type { ApiDeps } from '../deps.ts'
+import { withoutNulls } from '../presenters/without-nulls.ts'
+import type { CustomerBilling } from '../schemas/checkout.ts'
+import { billingApp } from './billing-app.ts'
+import { linkCustomer } from './customer-links.ts'
+
+type StripeData = NonNullable<NonNullable<CustomerBilling['app_data']>['stripe']>
+
+/** The profile that bills a customer, and who they are at its Stripe account. */
+export async function customerBilling(deps: ApiDeps, customer: CustomerRow): Promise<CustomerBilling> {
+  const profileId = await profileOf(deps, customer.id)
+  const stripe = await stripeData(deps, customer.id)
+  return {
+    ...(profileId !== null && { billing_profile: { id: profileId } }),
+    ...(stripe !== null && { app_data: { stripe } }),
+  }
+}
+
+async function profileOf({ db }: ApiDeps, customerId: string): Promise<string | null> {
+  try {
+    return (await loadSettings(db, customerId)).profileId
+  } catch (error) {
+    if (isDomainError(error) && error.code === 'profile_missing') return null
+    throw error
+  }
+}
+
+async function stripeData(deps: ApiDeps, customerId: string): Promise<StripeData | null> {
+  try {
+    const { app } = await billingApp(deps, customerId)
+    const link = await findCustomerLink(deps.db, customerId, app.id)
+    if (link === null) return null
+    return {
+      app_id: link.appId,
+      customer_id: link.stripeCustomerId,
+      ...withoutNulls({
+        default_payment_method_id: link.stripeDefaultPaymentMethodId,
+        labels: link.labels as Record<string, string> | null,
+      }),
+    }
+  } catch (error) {
+    // No Stripe account is installed.
+    if (isDomainError(error) && error.code === 'validation_failed') return null
+    throw error
+  }
+}
+
+/**
+ * Sets what is given: the profile (null: the default one again) and the Stripe customer. What is left out stays. Errors:
+ * not_found, validation_failed, stripe_customer_not_found, stripe_payment_method_not_found.
+ */
+export async function setCustomerBilling(
+  deps: ApiDeps,
+  customer: CustomerRow,
+  { billing_profile: profile, app_data: data }: CustomerBilling,
+): Promise<void> {
+  if (profile !== undefined) await pinProfile(deps, customer.id, profile?.id ?? null)
+  if (data?.stripe !== undefined) await setStripeData(deps, customer, data.stripe)
+}
+
+/** The rest of an override stays as it is. */
+async function pinProfile(deps: ApiDeps, customerId: string, profileId: string | null): Promise<void> {
+  await deps.db.transaction().execute(async (trx) => {
+    if (profileId !== null) {
+      await lockBillingProfile(trx, profileId)
+      if ((await findBillingProfile(trx, profileId)) === null) {
+        throw new DomainError('not_found', `There is no billing profile ${profileId}.`, {
+          field: 'billing_profile.id',
+        })
+      }
+    }
+    const override = await findOverride(trx, customerId)
+    if (override === null && profileId === null) return
+    await upsertOverride(
+      trx,
+      customerId,
+      { ...documentsOf(override), billingProfileId: profileId },
+      deps.now(),
+    )
+  })
+}
+
+function documentsOf(override: BillingOverrideRow | null): Omit<BillingOverrideContent, 'billingProfileId'> {
+  const { workflow = null, dunning = null, lateUsage = null, access = null, stripe = null } = override ?? {}
+  return { workflow, dunning, lateUsage, access, stripe } as Omit<BillingOverrideContent, 'billingProfileId'>
+}
+
+/** Without a Stripe customer's id, what is given is of the one that is linked. */
+async function setStripeData(deps: ApiDeps, customer: CustomerRow, data: StripeData): Promise<void> {
+  const { app } = await billingApp(deps, customer.id, data.app_id)
+  const link = await findCustomerLink(deps.db, customer.id, app.id)
+  const stripeCustomerId = data.customer_id ?? link?.stripeCustomerId
+  if (stripeCustomerId === undefined) {
+    const detail = 'app_data.stripe.customer_id must be given: the customer is not linked yet.'
+    throw new DomainError('validation_failed', detail, { field: 'app_data.stripe.customer_id' })
+  }
+  const { default_payment_method_id: stripeDefaultPaymentMethodId, labels } = data
+  await linkCustomer(deps, customer, [
+    {
+      type: 'stripe',
+      id: app.id,
+      stripeCustomerId,
+      ...withoutNulls({ stripeDefaultPaymentMethodId, labels }),
+    },
+  ])
+}
