@@ -1,3 +1,4 @@
+import { nextTryMs } from '../billing/invoice-outage.ts'
 import { pushBill } from '../billing/push-bill.ts'
 import { runningState } from '../billing/invoice-settings.ts'
 import { updateInvoice } from '../db/stores/invoices.ts'
@@ -9,8 +10,6 @@ import { verdictOf } from './failures.ts'
 import type { Verdict } from './failures.ts'
 
 const MAX_GENERATIONS_A_STEP = 3
-const MINUTE_MS = 60_000
-const LONGEST_WAIT_MS = 60 * MINUTE_MS
 
 interface Sending {
   readonly subscriptionId: string
@@ -71,16 +70,10 @@ async function noteFailure(
     await patchRow(deps, row, { statusCode: verdict.code, statusReason, nextDueAt: null })
     return null
   }
-  const againMs = asOfMs + waitMs(row, asOfMs)
-  const nextDueAt = new Date(againMs)
-  await patchRow(deps, row, { statusCode: null, statusReason, nextDueAt })
+  const againMs = nextTryMs(asOfMs, row.ratedAt?.getTime() ?? asOfMs)
+  const statusCode = verdict.kind === 'away' ? verdict.code : null
+  await patchRow(deps, row, { statusCode, statusReason, nextDueAt: new Date(againMs) })
   return await wakeAt(deps, row, againMs)
-}
-
-/** As long again as it has waited since it was rated: from a minute to an hour. */
-function waitMs(row: InvoiceRow, asOfMs: number): number {
-  const waited = asOfMs - (row.ratedAt?.getTime() ?? asOfMs)
-  return Math.min(Math.max(waited, MINUTE_MS), LONGEST_WAIT_MS)
 }
 
 async function wakeAt(deps: ActivityDeps, row: InvoiceRow, atMs: number): Promise<number> {

@@ -1,7 +1,9 @@
+import { ulid } from 'ulid'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { stepSubscription } from '../../src/billing/subscription-step.ts'
 import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
-import { addCustomer, addTokenPlan, advanceTo, startScenario } from '../support/scenario.ts'
+import { addCustomer, addTokenPlan, advanceTo, startScenario, waitFor } from '../support/scenario.ts'
 import type { Scenario } from '../support/scenario.ts'
 import { stripeGet, stripePost } from '../support/stripe-client.ts'
 
@@ -151,4 +153,289 @@ test('three runs in a period grow one draft at Stripe, and the closing collects 
   const [, paid, ...others] = await atStripe(billed)
   expect([paid?.status, amountsOf(paid), others]).toEqual(['paid', [1150, 2000], []])
   expect(await collected(billed)).toBe(2000 + 3150)
+})
+
+test('a profile that synchronizes continuously has a draft from the period’s start, which grows every day', async () => {
+  const billed = await subscribed('mirrored', { stripe: { synchronize: 'continuously' } })
+  expect((await atStripe(billed)).map(({ status, total }) => [status, total])).toEqual([
+    ['paid', 2000],
+    ['draft', 2000],
+  ])
+  await usage('mirrored', '2026-01-10T06:00:00Z', 500)
+  await advanceTo(installation, billed.clockId, '2026-01-11T12:00:00Z')
+  expect(amountsOf((await atStripe(billed))[1])).toEqual([500, 2000])
+  const [, growing] = await billsOf(billed)
+  expect(growing).toMatchObject({ runs: 11, statusDetails: { extendedStatus: 'draft.accruing' } })
+  await usage('mirrored', '2026-01-31T23:00:00Z', 100)
+  await advanceTo(installation, billed.clockId, '2026-02-01T00:00:01Z')
+  expect((await atStripe(billed)).map(({ status, total }) => [status, total])).toEqual([
+    ['paid', 2000],
+    ['paid', 2600],
+    ['draft', 2000],
+  ])
+})
+
+test('where only approved bills are sent, nothing reaches Stripe before approval, and a new run waits again', async () => {
+  const { call } = installation
+  const billed = await subscribed('approved', { stripe: { send: 'approved_bills' } })
+  const [first] = await billsOf(billed)
+  expect(first?.statusDetails.extendedStatus).toBe('draft.waiting_approval')
+  expect(await atStripe(billed)).toEqual([])
+  const approve = async (id: string) => await call<Bill>('POST', `/api/v1/billing/invoices/${id}/approve`)
+  expect((await approve(first?.id ?? '')).status).toBe('paid')
+
+  await usage('approved', '2026-01-05T00:00:00Z', 300)
+  await advanceTo(installation, billed.clockId, '2026-01-06T00:00:00Z')
+  const bill = await invoiceNow(billed)
+  expect(bill.statusDetails.availableActions).toEqual({ approve: { resultingState: 'draft' } })
+  expect(await atStripe(billed)).toHaveLength(1)
+  const sent = await approve(bill.id)
+  expect(sent).toMatchObject({ id: bill.id, statusDetails: { availableActions: {} } })
+  expect(amountsOf((await atStripe(billed))[1])).toEqual([300, 2000])
+  await expect(approve(bill.id)).rejects.toThrow('action_not_available')
+
+  await usage('approved', '2026-01-07T00:00:00Z', 100)
+  await advanceTo(installation, billed.clockId, '2026-01-08T00:00:00Z')
+  const again = await invoiceNow(billed)
+  expect(again.totals.total).toBe('24.00')
+  expect(amountsOf((await atStripe(billed))[1])).toEqual([300, 2000])
+  await invoiceNow(billed, { approve: true })
+  expect(amountsOf((await atStripe(billed))[1])).toEqual([400, 2000])
+
+  // The closing waits for approval, with its last lines not sent yet.
+  await usage('approved', '2026-01-31T00:00:00Z', 100)
+  await advanceTo(installation, billed.clockId, '2026-02-01T00:00:01Z')
+  const [, january] = await billsOf(billed)
+  expect(january).toMatchObject({
+    id: bill.id,
+    totals: { total: '25.00' },
+    statusDetails: { extendedStatus: 'draft.waiting_approval' },
+  })
+  expect(amountsOf((await atStripe(billed))[1])).toEqual([400, 2000])
+  expect((await approve(bill.id)).status).toBe('paid')
+  expect(await collected(billed)).toBe(2000 + 2500)
+})
+
+test('late usage, tiers that shrink and a balance that is carried are in it, and the closing books them once', async () => {
+  const plan = {
+    customPlan: {
+      name: 'Volume',
+      currency: 'USD',
+      billingCadence: 'P1M',
+      phases: [
+        {
+          key: 'main',
+          name: 'Main',
+          duration: null,
+          rateCards: [
+            {
+              type: 'usage_based',
+              key: 'tokens',
+              name: 'Tokens',
+              featureKey: 'tokens',
+              billingCadence: 'P1M',
+              price: {
+                type: 'tiered',
+                mode: 'volume',
+                tiers: [
+                  { upToAmount: '1000', flatPrice: null, unitPrice: { type: 'unit', amount: '0.01' } },
+                  { flatPrice: null, unitPrice: { type: 'unit', amount: '0.002' } },
+                ],
+              },
+            },
+          ],
+        },
+      ],
+    },
+  }
+  const billed = await subscribed('shrinking', { plan })
+  // Under what Stripe charges: there is no draft yet, and the closing carries it.
+  await usage('shrinking', '2026-01-10T00:00:00Z', 30)
+  await advanceTo(installation, billed.clockId, '2026-01-11T00:00:00Z')
+  expect(await invoiceNow(billed)).toMatchObject({ status: 'draft', totals: { total: '0.00' } })
+  expect(await atStripe(billed)).toEqual([])
+  await advanceTo(installation, billed.clockId, '2026-02-01T00:00:01Z')
+  const carried = (await billsOf(billed)).at(-1)
+  expect(carried?.statusDetails.extendedStatus).toBe('paid.carried_forward')
+
+  // 0.30 carried, 10 more for January, 1000 for February: 0.30 + 0.10 + 10.00.
+  await usage('shrinking', '2026-01-20T00:00:00Z', 10)
+  await usage('shrinking', '2026-02-03T00:00:00Z', 1000)
+  await advanceTo(installation, billed.clockId, '2026-02-04T00:00:00Z')
+  expect((await invoiceNow(billed)).totals.total).toBe('10.40')
+  expect(amountsOf((await atStripe(billed))[0])).toEqual([10, 30, 1000])
+  // The next tier makes all units cheaper: 1500 × 0.002.
+  await usage('shrinking', '2026-02-05T00:00:00Z', 500)
+  await advanceTo(installation, billed.clockId, '2026-02-06T00:00:00Z')
+  expect((await invoiceNow(billed)).totals.total).toBe('3.40')
+  expect(amountsOf((await atStripe(billed))[0])).toEqual([10, 30, 300])
+  await advanceTo(installation, billed.clockId, '2026-03-01T00:00:01Z')
+  const february = (await billsOf(billed)).at(-1)
+  expect(february).toMatchObject({ status: 'paid', amountPaid: '3.40' })
+  expect(await collected(billed)).toBe(340)
+  const ledger = await installation.database.db
+    .selectFrom('ledgerEntries')
+    .select(['kind', 'amountMinor'])
+    .where('subscriptionId', '=', billed.subscriptionId)
+    .orderBy('createdAt')
+    .execute()
+  expect(ledger).toEqual([
+    { kind: 'carried_out', amountMinor: '30' },
+    { kind: 'carried_in', amountMinor: '-30' },
+  ])
+})
+
+test('a cancelation in the middle makes the running invoice the final one, without the fee of the next period', async () => {
+  const { call } = installation
+  const billed = await subscribed('cancelled')
+  await usage('cancelled', '2026-01-10T00:00:00Z', 400)
+  await advanceTo(installation, billed.clockId, '2026-01-15T00:00:00Z')
+  const bill = await invoiceNow(billed)
+  expect(amountsOf((await atStripe(billed))[1])).toEqual([400, 2000])
+  await call('POST', `/api/v1/subscriptions/${billed.subscriptionId}/cancel`, { timing: 'immediate' })
+  const [, final, ...more] = await billsOf(billed)
+  expect(final).toMatchObject({ id: bill.id, status: 'paid', totals: { total: '4.00' } })
+  expect(more).toEqual([])
+  expect((await atStripe(billed)).map(({ status, total }) => [status, total])).toEqual([
+    ['paid', 2000],
+    ['paid', 400],
+  ])
+  await expect(invoiceNow(billed)).rejects.toThrow('action_not_available')
+})
+
+test('a running invoice that no closing comes for leaves nothing behind', async () => {
+  const { call } = installation
+  const billed = await subscribed('left')
+  const bill = await invoiceNow(billed)
+  expect(await atStripe(billed)).toHaveLength(2)
+  // Billed through New Year, and cancelled as of then: no period follows.
+  await installation.database.db
+    .updateTable('testClocks')
+    .set({ frozenTime: new Date(start) })
+    .where('id', '=', billed.clockId)
+    .execute()
+  await call('POST', `/api/v1/subscriptions/${billed.subscriptionId}/cancel`, { timing: start })
+  const [, left] = await billsOf(billed)
+  expect(left).toMatchObject({ id: bill.id, status: 'voided' })
+  expect((await atStripe(billed)).map(({ status }) => status)).toEqual(['paid'])
+})
+
+test('a period that is settled at zero or carried takes its draft back at Stripe', async () => {
+  const billed = await subscribed('taken-back', { stripe: { synchronize: 'continuously' } })
+  expect(await atStripe(billed)).toHaveLength(2)
+  const { call } = installation
+  // The draft holds the next month's fee only, which a cancelation at the period's end takes away.
+  await call('POST', `/api/v1/subscriptions/${billed.subscriptionId}/cancel`, {
+    timing: 'next_billing_cycle',
+  })
+  expect(amountsOf((await atStripe(billed))[1])).toEqual([0])
+  await advanceTo(installation, billed.clockId, '2026-02-01T00:00:01Z')
+  const final = (await billsOf(billed)).at(-1)
+  expect(final?.statusDetails.extendedStatus).toBe('paid.settled_zero')
+  expect((await atStripe(billed)).map(({ status }) => status)).toEqual(['paid'])
+})
+
+const fault = async (rule: object) =>
+  await fetch(`${installation.sandboxUrl}/_sandbox/faults`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(rule),
+  })
+
+test('a line that somebody added to the draft is named and not billed; the closing waits until it is gone', async () => {
+  const { call, sandboxUrl } = installation
+  const billed = await subscribed('by-hand')
+  const bill = await invoiceNow(billed)
+  const stripeInvoiceId = bill.externalIds?.invoicing ?? ''
+  await stripePost(sandboxUrl, 'invoiceitems', {
+    customer: billed.stripeCustomerId,
+    invoice: stripeInvoiceId,
+    amount: '777',
+    currency: 'usd',
+    description: 'A favour',
+  })
+  await usage('by-hand', '2026-01-10T00:00:00Z', 100)
+  await advanceTo(installation, billed.clockId, '2026-01-11T00:00:00Z')
+  const differing = await invoiceNow(billed)
+  expect(differing.validationIssues?.[0]).toMatchObject({
+    code: 'stripe_totals_differ',
+    message: expect.stringContaining('A favour, 777'),
+  })
+  await advanceTo(installation, billed.clockId, '2026-02-01T00:00:01Z')
+  const [, january] = await billsOf(billed)
+  expect(january?.statusDetails.extendedStatus).toBe('issuing.failed')
+  expect(await collected(billed)).toBe(2000)
+  const { data } = await stripeGet<{ data: { id: string; description: string }[] }>(
+    sandboxUrl,
+    `invoices/${stripeInvoiceId}/lines`,
+  )
+  const favour = data.find(({ description }) => description === 'A favour')
+  await stripePost(sandboxUrl, `invoices/${stripeInvoiceId}/remove_lines`, {
+    'lines[0][id]': favour?.id ?? '',
+    'lines[0][behavior]': 'delete',
+  })
+  expect((await call<Bill>('POST', `/api/v1/billing/invoices/${bill.id}/retry`)).status).toBe('paid')
+  expect(await collected(billed)).toBe(2000 + 2100)
+})
+
+test.each(['unavailable', 'error_after', 'truncate_after'])(
+  'a call that fails (%s) leaves the reason on the bill, and it is sent by itself a minute later',
+  async (kind) => {
+    const billed = await subscribed(`fails-${kind}`)
+    await usage(billed.key, '2026-01-02T00:00:00Z', 100)
+    await advanceTo(installation, billed.clockId, '2026-01-03T00:00:00Z')
+    await fault({ kind, method: 'POST', path: '/add_lines$' })
+    const bill = await invoiceNow(billed)
+    expect(bill.validationIssues?.[0]?.code).toBe('stripe_unavailable')
+    expect(bill.sentToStripeAt).toBeUndefined()
+    await advanceTo(installation, billed.clockId, '2026-01-03T00:01:00Z')
+    const [, mended] = await billsOf(billed)
+    expect(mended?.validationIssues).toBeUndefined()
+    expect(mended?.sentToStripeAt).toBe('2026-01-03T00:01:00.000Z')
+    expect((await atStripe(billed)).map(({ status, total }) => [status, total])).toEqual([
+      ['paid', 2000],
+      ['draft', 2100],
+    ])
+  },
+)
+
+test('a run is carried out once under its key, and a step that died before the call is made up for by the next', async () => {
+  const { call, client, url, database } = installation
+  const billed = await subscribed('repeated')
+  const path = `${url}/api/v1/subscriptions/${billed.subscriptionId}/invoice-now`
+  const headers = { 'content-type': 'application/json', 'idempotency-key': 'run-1' }
+  const post = async () => (await (await fetch(path, { method: 'POST', headers, body: '{}' })).json()) as Bill
+  const [one, two] = [await post(), await post()]
+  expect([one.runs, two.runs]).toEqual([1, 1])
+  expect(two.id).toBe(one.id)
+  // What a worker leaves that dies between its transaction and the call, twice.
+  await usage('repeated', '2026-01-01T00:00:00Z', 500)
+  const options = {
+    subscriptionId: billed.subscriptionId,
+    asOfMs: Date.parse('2026-01-01T00:00:01Z'),
+    newId: ulid,
+    jitterWindowMs: 0,
+    command: { kind: 'invoice_now', requestId: 'died' } as const,
+  }
+  await stepSubscription(database.db, options)
+  await stepSubscription(database.db, options)
+  expect(amountsOf((await atStripe(billed))[1])).toEqual([0, 2000])
+  await client.workflow.getHandle(`subscription/${billed.subscriptionId}`).signal('poke')
+  const drafts = await waitFor(
+    async () => await atStripe(billed),
+    ([, draft]) => draft?.total === 2500,
+  )
+  expect(drafts.map(({ status }) => status)).toEqual(['paid', 'draft'])
+  expect(await call('GET', `/api/v1/billing/invoices/${one.id}`)).toMatchObject({ runs: 2 })
+})
+
+test('a subscription that is parked is not billed on demand', async () => {
+  const billed = await subscribed('parked')
+  await installation.database.db
+    .updateTable('subscriptions')
+    .set({ lifecycle: 'parked', lifecycleReason: 'a test' })
+    .where('id', '=', billed.subscriptionId)
+    .execute()
+  await expect(invoiceNow(billed)).rejects.toThrow('release it first')
+  expect(await billsOf(billed)).toHaveLength(1)
 })
