@@ -1,0 +1,331 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { AccessRequest, CustomerAccess, EntitlementValue } from '../../src/api/schemas/access.ts'
+import { startInstallation } from '../support/installation.ts'
+import type { Installation } from '../support/installation.ts'
+import { addCustomer, addTokenPlan, advanceTo, startScenario, waitFor } from '../support/scenario.ts'
+import type { Scenario } from '../support/scenario.ts'
+import { stripePost } from '../support/stripe-client.ts'
+
+let installation: Installation
+let scenario: Scenario
+const start = '2026-01-01T00:00:00Z'
+const planKey = 'tokens_monthly'
+const gated = { access: { gate: 'first_invoice' } }
+
+beforeAll(async () => {
+  installation = await startInstallation()
+  scenario = await startScenario(installation, {
+    dunning: { retries: ['P3D', 'P20D'], end: 'leave_overdue', grace: 'P7D' },
+  })
+  await addTokenPlan(installation)
+})
+afterAll(async () => {
+  await installation.close()
+})
+
+interface Invoice {
+  readonly id: string
+  readonly status: string
+  readonly statusDetails: { readonly extendedStatus: string }
+}
+interface Subscription {
+  readonly id: string
+  readonly accessGate: string
+}
+type Customer = Awaited<ReturnType<typeof addCustomer>>
+
+const access = async (customer: Customer): Promise<CustomerAccess> =>
+  await installation.call('GET', `/api/v1/customers/${customer.id}/access`)
+const stateOf = async (customer: Customer) => (await access(customer)).subscriptions[0]?.access
+const override = async (customer: Customer, settings: object): Promise<void> =>
+  await installation.call('PUT', `/api/v1/billing/customers/${customer.id}`, settings)
+const subscribe = async (
+  customer: Customer,
+  plan: object = { plan: { key: planKey } },
+): Promise<Subscription> =>
+  await installation.call('POST', '/api/v1/subscriptions', { customerId: customer.id, ...plan })
+const ask = async (customer: Customer, what: object = {}): Promise<AccessRequest> =>
+  await installation.call('POST', `/api/v1/customers/${customer.id}/access-requests`, what)
+const requestOf = async (customer: Customer, id: string): Promise<AccessRequest> =>
+  await installation.call('GET', `/api/v1/customers/${customer.id}/access-requests/${id}`)
+
+async function invoicesOf(customer: Customer): Promise<readonly Invoice[]> {
+  const query = `customers=${customer.id}&order=ASC`
+  return (await installation.call<{ items: Invoice[] }>('GET', `/api/v1/billing/invoices?${query}`)).items
+}
+
+/** Until the first invoice is where `words` say. */
+const firstInvoice = async (customer: Customer, words: string): Promise<Invoice> => {
+  const [invoice] = await waitFor(
+    async () => await invoicesOf(customer),
+    ([first]) => first?.statusDetails.extendedStatus.includes(words) ?? false,
+  )
+  if (invoice === undefined) throw new Error('there is no invoice')
+  return invoice
+}
+
+/** Customers share the installation but not the time. */
+async function onOwnClock() {
+  const clock = { name: 'own', frozenTime: start }
+  const { id } = await installation.call<{ id: string }>('POST', '/api/v1/test-clocks', clock)
+  const frozen = { frozen_time: (Date.parse(start) / 1000).toString() }
+  const atStripe = await stripePost(installation.sandboxUrl, 'test_helpers/test_clocks', frozen)
+  return { ...scenario, clockId: id, stripeClockId: atStripe.id }
+}
+
+async function newCard(customer: Customer, token: string): Promise<void> {
+  const { sandboxUrl } = installation
+  const fields = { customer: customer.stripeCustomerId }
+  const method = await stripePost(sandboxUrl, `payment_methods/${token}/attach`, fields)
+  await stripePost(sandboxUrl, `customers/${customer.stripeCustomerId}`, {
+    'invoice_settings[default_payment_method]': method.id,
+  })
+}
+
+const stripeInvoiceOf = async (invoiceId: string): Promise<string> => {
+  const row = await installation.database.db
+    .selectFrom('invoices')
+    .select('stripeInvoiceId')
+    .where('id', '=', invoiceId)
+    .executeTakeFirstOrThrow()
+  return row.stripeInvoiceId ?? ''
+}
+
+const timelineOf = async (subscriptionId: string): Promise<readonly string[]> => {
+  const rows = await installation.database.db
+    .selectFrom('timeline')
+    .select('kind')
+    .where('subjectId', '=', subscriptionId)
+    .orderBy('id')
+    .execute()
+  return rows.map(({ kind }) => kind)
+}
+
+test('pay-first: nothing at subscription, nothing on a declined card, access by webhook when it is paid', async () => {
+  const customer = await addCustomer(installation, scenario, {
+    key: 'first',
+    card: 'pm_card_chargeCustomerFail',
+  })
+  await override(customer, gated)
+  const before = await ask(customer)
+  expect(before, 'asked for before there is a subscription').toMatchObject({ status: 'pending' })
+  const subscription = await subscribe(customer)
+  expect(subscription.accessGate).toBe('first_invoice')
+  expect(await stateOf(customer)).toBe('pending_payment')
+
+  const request = await ask(customer, { featureKey: 'tokens', metadata: { who: 'ada' } })
+  expect(request).toMatchObject({ status: 'pending', featureKey: 'tokens', metadata: { who: 'ada' } })
+  const invoice = await firstInvoice(customer, 'payment_failed')
+  expect(await access(customer)).toMatchObject({
+    entitlements: { tokens: { hasAccess: false } },
+    subscriptions: [{ id: subscription.id, planKey, access: 'pending_payment', firstInvoiceId: invoice.id }],
+    requests: [{ id: before.id }, { id: request.id }],
+  })
+
+  await newCard(customer, 'pm_card_visa')
+  const paidAt = Date.now()
+  await stripePost(installation.sandboxUrl, `invoices/${await stripeInvoiceOf(invoice.id)}/pay`)
+  await waitFor(
+    async () => await stateOf(customer),
+    (state) => state === 'granted',
+  )
+  console.log(`access ${Date.now() - paidAt} ms after the payment at Stripe`)
+  expect(await access(customer)).toMatchObject({
+    entitlements: { tokens: { hasAccess: true } },
+    requests: [],
+  })
+  expect(
+    await installation.call<EntitlementValue>('GET', '/api/v1/customers/first/entitlements/tokens/value'),
+  ).toEqual({ hasAccess: true })
+  expect(await requestOf(customer, before.id)).toMatchObject({ status: 'granted' })
+  expect(await requestOf(customer, request.id)).toMatchObject({
+    status: 'granted',
+    grantedAt: expect.any(String),
+  })
+  expect(await ask(customer), 'what is open is granted at once').toMatchObject({ status: 'granted' })
+  expect(await timelineOf(subscription.id)).toContain('access_granted')
+})
+
+test('a card that works opens in the step that closes the start, whatever the profile, by the plan’s gate', async () => {
+  const customer = await addCustomer(installation, scenario, { key: 'works' })
+  const customPlan = { ...fixedFee, accessGate: 'first_invoice' }
+  const subscription = await subscribe(customer, { customPlan })
+  expect(subscription.accessGate).toBe('first_invoice')
+  await waitFor(
+    async () => await stateOf(customer),
+    (state) => state === 'granted',
+  )
+  const rows = await installation.database.db
+    .selectFrom('subscriptionAccess')
+    .selectAll()
+    .where('subscriptionId', '=', subscription.id)
+    .execute()
+  expect(rows).toHaveLength(1)
+
+  const other = await addCustomer(installation, scenario, {
+    key: 'opened',
+    card: 'pm_card_chargeCustomerFail',
+  })
+  await override(other, gated)
+  await subscribe(other, { customPlan: { ...fixedFee, accessGate: 'none' } })
+  expect(await stateOf(other)).toBe('granted')
+})
+
+const fixedFee = {
+  name: 'Fixed',
+  currency: 'USD',
+  billingCadence: 'P1M',
+  phases: [
+    {
+      key: 'main',
+      name: 'Main',
+      duration: null,
+      rateCards: [
+        {
+          type: 'flat_fee',
+          key: 'base',
+          name: 'Base fee',
+          featureKey: 'tokens',
+          entitlementTemplate: { type: 'static', config: '{"seats":5}' },
+          billingCadence: 'P1M',
+          price: { type: 'flat', amount: '20', paymentTerm: 'in_advance' },
+        },
+      ],
+    },
+  ],
+}
+
+test('a trial passes card-free and open, and closes at the first invoice with a price until it is paid', async () => {
+  const own = await onOwnClock()
+  const customer = await addCustomer(installation, own, { key: 'trial', card: null })
+  await override(customer, gated)
+  const [main] = fixedFee.phases
+  const trial = { ...main, key: 'trial', name: 'Trial', duration: 'P2W', rateCards: [] }
+  const early = await ask(customer)
+  await subscribe(customer, { customPlan: { ...fixedFee, phases: [trial, main] } })
+  await waitFor(
+    async () => await stateOf(customer),
+    (state) => state === 'granted',
+  )
+  expect(await requestOf(customer, early.id), 'granted where nothing is to be paid').toMatchObject({
+    status: 'granted',
+  })
+  const feature = await ask(customer, { featureKey: 'tokens' })
+  expect(feature, 'the trial does not include it').toMatchObject({ status: 'pending' })
+  await advanceTo(installation, own.clockId, '2026-01-14T23:00:00Z')
+  expect(await stateOf(customer)).toBe('granted')
+
+  await advanceTo(installation, own.clockId, '2026-01-15T00:00:00Z')
+  const invoice = await firstInvoice(customer, 'payment_method_needed')
+  expect((await access(customer)).subscriptions).toMatchObject([
+    { access: 'pending_payment', firstInvoiceId: invoice.id, reason: expect.stringContaining('failed') },
+  ])
+  await newCard(customer, 'pm_card_visa')
+  await installation.call('POST', `/api/v1/billing/invoices/${invoice.id}/retry`)
+  await waitFor(
+    async () => await stateOf(customer),
+    (state) => state === 'granted',
+  )
+  expect(await access(customer)).toMatchObject({
+    entitlements: { tokens: { hasAccess: true, config: '{"seats":5}' } },
+  })
+  expect(await requestOf(customer, feature.id)).toMatchObject({
+    status: 'granted',
+    grantedAt: '2026-01-15T00:00:00.000Z',
+  })
+})
+
+test('rule 32: grace keeps access, then it is suspended, and the payment restores it', async () => {
+  const own = await onOwnClock()
+  const customer = await addCustomer(installation, own, { key: 'grace' })
+  const subscription = await subscribe(customer)
+  await firstInvoice(customer, 'paid')
+  expect(await stateOf(customer)).toBe('granted')
+  await newCard(customer, 'pm_card_chargeCustomerFail')
+  await advanceTo(installation, own.clockId, '2026-02-07T23:59:00Z')
+  expect(await stateOf(customer)).toBe('granted')
+  await advanceTo(installation, own.clockId, '2026-02-08T00:00:00Z')
+  expect((await access(customer)).subscriptions).toMatchObject([
+    { access: 'suspended', since: '2026-02-08T00:00:00.000Z' },
+  ])
+  const request = await ask(customer, { subscriptionId: subscription.id })
+  expect(request).toMatchObject({ status: 'pending' })
+
+  await newCard(customer, 'pm_card_visa')
+  const unpaid = (await invoicesOf(customer)).find(({ status }) => status !== 'paid')
+  await installation.call('POST', `/api/v1/billing/invoices/${unpaid?.id ?? ''}/retry`)
+  await waitFor(
+    async () => await stateOf(customer),
+    (state) => state === 'granted',
+  )
+  expect(await requestOf(customer, request.id)).toMatchObject({ status: 'granted' })
+  expect(await timelineOf(subscription.id)).toContain('access_restored')
+})
+
+test('rule 23: a profile that is changed or deleted leaves the invoices that exist as they were', async () => {
+  const { appId } = scenario
+  const settings = {
+    name: 'Approved',
+    default: false,
+    supplier: { name: 'Acme Inc.', addresses: [{ country: 'US' }] },
+    workflow: { invoicing: { autoAdvance: false } },
+    stripe: { paymentMethodTypes: ['card'] },
+  }
+  const apps = { tax: appId, invoicing: appId, payment: appId }
+  const profile = await installation.call<{ id: string }>('POST', '/api/v1/billing/profiles', {
+    ...settings,
+    apps,
+  })
+  const customer = await addCustomer(installation, scenario, { key: 'snapshot' })
+  await override(customer, { billingProfileId: profile.id, dunning: { grace: 'P2D' } })
+  await subscribe(customer)
+  const invoice = await firstInvoice(customer, 'waiting_approval')
+  const snapshot = async () =>
+    await installation.database.db
+      .selectFrom('invoices')
+      .select([
+        'workflowSnapshot',
+        'dunningSnapshot',
+        'stripeSnapshot',
+        'supplierSnapshot',
+        'billingProfileId',
+      ])
+      .where('id', '=', invoice.id)
+      .executeTakeFirstOrThrow()
+  const made = await snapshot()
+  expect(made).toMatchObject({
+    dunningSnapshot: { grace: 'P2D' },
+    stripeSnapshot: { paymentMethodTypes: ['card'], billing: 'invoice' },
+  })
+  const path = `/api/v1/billing/profiles/${profile.id}`
+  await installation.call('PUT', path, { ...settings, workflow: {}, stripe: { paymentMethodTypes: [] } })
+  expect(await snapshot()).toEqual(made)
+  await installation.call('DELETE', `/api/v1/billing/customers/${customer.id}`)
+  await installation.call('DELETE', path)
+  expect(await snapshot()).toEqual(made)
+
+  await installation.call('POST', `/api/v1/billing/invoices/${invoice.id}/approve`)
+  await firstInvoice(customer, 'paid')
+  const at = await stripeGetInvoice(await stripeInvoiceOf(invoice.id))
+  expect(at.payment_settings.payment_method_types, 'as it was when the invoice was made').toEqual(['card'])
+})
+
+async function stripeGetInvoice(id: string) {
+  const response = await fetch(`${installation.sandboxUrl}/v1/invoices/${id}`, {
+    headers: { authorization: 'Bearer sk_test_sandbox' },
+  })
+  return (await response.json()) as { payment_settings: { payment_method_types: readonly string[] | null } }
+}
+
+test('a request is listed by its status and withdrawn while it is pending', async () => {
+  const customer = await addCustomer(installation, scenario, { key: 'withdraws', card: null })
+  const path = `/api/v1/customers/${customer.id}/access-requests`
+  const [first, second] = [await ask(customer), await ask(customer)]
+  await installation.call('DELETE', `${path}/${first.id}`)
+  const listed = async (status: string) =>
+    (await installation.call<{ items: AccessRequest[] }>('GET', `${path}?status=${status}`)).items
+  expect(await listed('pending')).toMatchObject([{ id: second.id }])
+  expect(await listed('withdrawn')).toMatchObject([{ id: first.id }])
+  await expect(ask(customer, { featureKey: 'nothing' })).rejects.toThrow(/featureKey/)
+  await expect(ask(customer, { subscriptionId: 'nobody' })).rejects.toThrow(/subscriptionId/)
+})
