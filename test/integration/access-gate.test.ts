@@ -129,7 +129,7 @@ test('pay-first: nothing at subscription, nothing on a declined card, access by 
     async () => await stateOf(customer),
     (state) => state === 'granted',
   )
-  console.log(`access ${Date.now() - paidAt} ms after the payment at Stripe`)
+  process.stdout.write(`access ${Date.now() - paidAt} ms after the payment at Stripe\n`)
   expect(await access(customer)).toMatchObject({
     entitlements: { tokens: { hasAccess: true } },
     requests: [],
