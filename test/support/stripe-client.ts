@@ -22,3 +22,12 @@ export async function stripeGet<T>(sandboxUrl: string, path: string): Promise<T>
   if (!response.ok) throw new Error(`Stripe GET ${path} answered ${response.status}: ${body}`)
   return JSON.parse(body) as T
 }
+
+export async function stripeDelete(sandboxUrl: string, path: string): Promise<void> {
+  const response = await fetch(`${sandboxUrl}/v1/${path}`, {
+    method: 'DELETE',
+    headers: { authorization: 'Bearer sk_test_sandbox' },
+  })
+  if (!response.ok)
+    throw new Error(`Stripe DELETE ${path} answered ${response.status}: ${await response.text()}`)
+}
