@@ -82,11 +82,12 @@ const includable: Readonly<Record<string, (ctx: Context, id: string) => unknown>
     ),
   'customer.tax': (ctx, id) => {
     const country = ctx.store.get('customers', id)?.address?.country
-    const status = country ? 'supported' : 'unrecognized_location'
+    const isKnown = country !== undefined && country !== null && country !== 'XX' && country !== 'ZZ'
+    const status = isKnown ? 'supported' : 'unrecognized_location'
     return {
       automatic_tax: status,
       ip_address: null,
-      location: country ? { country, source: 'billing_address', state: null } : null,
+      location: isKnown ? { country, source: 'billing_address', state: null } : null,
     }
   },
 }

@@ -29,6 +29,7 @@ const kinds: { readonly [T in Table]: string } = {
   deliveries: 'delivery',
   idempotency: 'key',
   keys: 'key',
+  taxSettings: 'tax settings',
 }
 
 /** The record, or `No such …`: 404 for the path, 400 when `param` names where the id came from. */

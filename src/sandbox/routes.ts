@@ -18,6 +18,7 @@ import { portalRoutes } from './resources/portal.ts'
 import { refundRoutes } from './resources/refunds.ts'
 import { setupIntentRoutes } from './resources/setup-intents.ts'
 import { taxIdRoutes } from './resources/tax-ids.ts'
+import { taxSettingsRoutes } from './resources/tax-settings.ts'
 import { taxRoutes } from './resources/tax.ts'
 import { subscriptionRoutes } from './subscriptions/routes.ts'
 import type { Route } from './route.ts'
@@ -46,4 +47,5 @@ export const routes: readonly Route[] = [
   ...subscriptionRoutes,
   ...taxIdRoutes,
   ...taxRoutes,
+  ...taxSettingsRoutes,
 ]

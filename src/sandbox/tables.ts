@@ -56,6 +56,8 @@ export type InvoiceItemRecord = Record_<
     /** The id of its line on the invoice. */
     _line: string
     _taxBehavior: string | null
+    /** Its own tax code; absent or null: the product's, or the account's. */
+    _taxCode?: string | null
     _taxAmounts: readonly ManualTax[] | null
     /** The subscription item that a line bills for; absent: an invoice item. Lines of this kind are no invoice items. */
     _subscriptionItem?: string
@@ -249,6 +251,17 @@ export interface IdempotencyRecord {
   readonly savedMs: number
 }
 
+/** What an account has set up of Stripe Tax; there is one record at most. */
+export interface TaxSettingsRecord {
+  readonly id: string
+  readonly status: 'active' | 'pending'
+  readonly taxCode: string | null
+  readonly taxBehavior: string
+  readonly headOffice: object
+  /** The calculation itself fails. */
+  readonly isFailing: boolean
+}
+
 /** What is known of an API key; a key without a record may do everything. */
 export interface KeyRecord {
   readonly id: string
@@ -285,6 +298,7 @@ export interface Tables {
   readonly deliveries: DeliveryRecord
   readonly idempotency: IdempotencyRecord
   readonly keys: KeyRecord
+  readonly taxSettings: TaxSettingsRecord
 }
 export type Table = keyof Tables
 
@@ -348,5 +362,6 @@ const names: { readonly [T in Table]: true } = {
   deliveries: true,
   idempotency: true,
   keys: true,
+  taxSettings: true,
 }
 export const tableNames = Object.keys(names) as Table[]

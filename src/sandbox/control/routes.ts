@@ -12,6 +12,7 @@ import { asRecord, BadCall } from './call.ts'
 import { disputeHandlers } from './disputes.ts'
 import { keyHandlers } from './keys.ts'
 import { settledState } from './settled.ts'
+import { taxHandlers } from './tax.ts'
 
 function addFault(deps: ControlDeps, { body }: Call): unknown {
   const { kind } = asRecord(body)
@@ -107,6 +108,7 @@ const table: Readonly<Record<string, Handler>> = {
   'POST /authenticate/': authenticate,
   ...disputeHandlers,
   ...keyHandlers,
+  ...taxHandlers,
 }
 
 function find(method: string, path: string): readonly [Handler, string] | undefined {

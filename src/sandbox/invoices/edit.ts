@@ -19,6 +19,7 @@ import {
 } from '../params.ts'
 import { present } from '../present.ts'
 import { requireCustomer, requireRecord, requireSubscription } from '../require.ts'
+import { requireTaxActive } from '../resources/tax-settings.ts'
 import type { InvoiceItemRecord, InvoiceRecord } from '../tables.ts'
 import {
   automaticTax,
@@ -167,6 +168,7 @@ export function createInvoice(ctx: Context, values: Values<typeof createShape>):
       ? blankDraft
       : { ...blankDraft, parent: subscriptionParent(subscription.id, subscription.metadata) }
   checkReferences(ctx, draft, edit)
+  requireTaxActive(ctx, edit.automatic_tax?.enabled)
   const edited = withDueDate(withEdit(draft, edit), edit)
   ctx.store.put('invoices', edited)
   // Of a subscription's invoice the sweep is the purpose: it takes that subscription's items and no others.
@@ -186,6 +188,7 @@ export function updateInvoice(ctx: Context, invoice: InvoiceRecord, edit: Edit):
     throw refuse("Finalized invoices can't be updated in this way", { code: 'invoice_not_editable' })
   }
   checkReferences(ctx, invoice, edit)
+  requireTaxActive(ctx, edit.automatic_tax?.enabled)
   const edited = withEdit(invoice, edit)
   if (invoice.status !== 'draft') return update(ctx, 'invoice.updated', ['invoices', edited])
   const touched = edit.collection_method ?? edit.due_date ?? edit.days_until_due

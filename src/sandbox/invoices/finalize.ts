@@ -52,7 +52,10 @@ function check(invoice: InvoiceRecord): void {
   if (invoice.status !== 'draft') {
     throw refuse("This invoice is already finalized, you can't re-finalize a non-draft invoice.")
   }
-  if (invoice.automatic_tax.enabled && invoice.automatic_tax.status !== 'complete') throw taxLocationInvalid()
+  const { enabled, status } = invoice.automatic_tax
+  // That finalization is refused then is documented, the wording is not.
+  if (enabled && status === 'failed') throw refuse('The automatic tax calculation of this invoice failed.')
+  if (enabled && status !== 'complete') throw taxLocationInvalid()
   if (invoice.total > maximumOf(invoice.currency)) {
     throw refuse(`Amount must be no more than ${maximumOf(invoice.currency)}`, { code: 'amount_too_large' })
   }

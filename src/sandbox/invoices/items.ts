@@ -245,6 +245,7 @@ export function addItem(ctx: Context, input: ItemInput, target: Target): Invoice
     _line: newId('il'),
     _position: (existing.at(-1)?._position ?? 0) + 1,
     _taxBehavior: data?.tax_behavior ?? input.tax_behavior ?? null,
+    _taxCode: data?.product_data?.tax_code ?? input.tax_code ?? null,
     _taxAmounts: manualTaxes(ctx, input),
   })
 }
@@ -279,6 +280,7 @@ export function editItem(
     ...(input.tax_rates === undefined ? {} : { tax_rates: input.tax_rates ?? [] }),
     ...(input.tax_amounts === undefined ? {} : { _taxAmounts: manualTaxes(ctx, input) }),
     ...(input.tax_behavior === undefined ? {} : { _taxBehavior: input.tax_behavior }),
+    ...(input.tax_code === undefined ? {} : { _taxCode: input.tax_code }),
     metadata: mergeMetadata(item.metadata, input.metadata),
   })
 }

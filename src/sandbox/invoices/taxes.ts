@@ -1,4 +1,5 @@
 import type { Context } from '../context.ts'
+import { taxSettings } from '../resources/tax-settings.ts'
 import type { InvoiceItemRecord, InvoiceRecord, LineTax } from '../tables.ts'
 
 /**
@@ -7,6 +8,10 @@ import type { InvoiceItemRecord, InvoiceRecord, LineTax } from '../tables.ts'
  */
 export const FLAT_TAX_PERCENT = 20
 const collectingCountries = new Set(['AT', 'BE', 'DE', 'ES', 'FR', 'GB', 'IE', 'IT', 'NL', 'PL', 'SE'])
+/** Nobody lives there [ISO 3166: user-assigned]; stands for an address that tax cannot place. */
+const unknownCountries = new Set(['XX', 'ZZ'])
+/** [stripe docs: tax codes] */
+const NONTAXABLE = 'txcd_00000000'
 /** The rate that automatic tax refers to. */
 export const AUTOMATIC_RATE = 'txr_1SAutomaticSandboxRate00'
 
@@ -20,19 +25,42 @@ function share(amount: number, percentage: number, inclusive: boolean): number {
   return Number((product + half) / divisor)
 }
 
+/** The place that tax follows: the customer's while a draft, then what the invoice was issued with. */
+export function taxCountry(ctx: Context, invoice: InvoiceRecord): string | null {
+  const customer = ctx.store.get('customers', invoice.customer)
+  const address = invoice.status === 'draft' ? customer?.address : invoice.customer_address
+  const country = address?.country ?? null
+  return country === null || unknownCountries.has(country) ? null : country
+}
+
+function taxCodeOf(ctx: Context, item: InvoiceItemRecord): string | null {
+  if (item._taxCode) return item._taxCode
+  const product = item.pricing?.price_details?.product
+  const own = product ? ctx.store.get('products', product)?.tax_code : null
+  return typeof own === 'string' ? own : taxSettings(ctx).taxCode
+}
+
+/** Why nothing is collected; null: the flat rate is. */
+function reliefOf(ctx: Context, [invoice, item]: readonly [InvoiceRecord, InvoiceItemRecord]): string | null {
+  if (!collectingCountries.has(taxCountry(ctx, invoice) ?? '')) return 'not_collecting'
+  if (taxCodeOf(ctx, item) === NONTAXABLE) return 'not_subject_to_tax'
+  const exempt = ctx.store.get('customers', invoice.customer)?.tax_exempt
+  if (exempt === 'exempt') return 'customer_exempt'
+  return exempt === 'reverse' ? 'reverse_charge' : null
+}
+
 function automatic(ctx: Context, invoice: InvoiceRecord, item: InvoiceItemRecord): readonly LineTax[] {
-  const country = ctx.store.get('customers', invoice.customer)?.address?.country
-  if (country === null || country === undefined) return []
-  const inclusive = item._taxBehavior === 'inclusive'
-  const amount = collectingCountries.has(country) ? share(item.amount, FLAT_TAX_PERCENT, inclusive) : 0
-  const collects = collectingCountries.has(country)
+  if (taxCountry(ctx, invoice) === null) return []
+  const inclusive = (item._taxBehavior ?? taxSettings(ctx).taxBehavior) === 'inclusive'
+  const relief = reliefOf(ctx, [invoice, item])
+  const amount = relief === null ? share(item.amount, FLAT_TAX_PERCENT, inclusive) : 0
   return [
     {
       amount,
       inclusive,
-      taxableAmount: collects ? item.amount - (inclusive ? amount : 0) : 0,
+      taxableAmount: relief === null ? item.amount - (inclusive ? amount : 0) : 0,
       rate: AUTOMATIC_RATE,
-      reason: collects ? 'standard_rated' : 'not_collecting',
+      reason: relief ?? 'standard_rated',
     },
   ]
 }

@@ -1,7 +1,8 @@
 import type { Context } from '../context.ts'
+import { taxSettings } from '../resources/tax-settings.ts'
 import type { InvoiceRecord } from '../tables.ts'
 import { itemsOf, totalTaxes } from './lines.ts'
-import { taxesOf } from './taxes.ts'
+import { taxCountry, taxesOf } from './taxes.ts'
 
 /** The customer's balance counts only in its own currency [stripe docs: customer balance]. */
 export function balanceFor(ctx: Context, invoice: InvoiceRecord): number {
@@ -36,7 +37,10 @@ export function withTotals(ctx: Context, invoice: InvoiceRecord): InvoiceRecord 
   }
 }
 
-function automaticStatus(ctx: Context, invoice: InvoiceRecord): 'complete' | 'requires_location_inputs' {
-  const country = ctx.store.get('customers', invoice.customer)?.address?.country
-  return country ? 'complete' : 'requires_location_inputs'
+function automaticStatus(
+  ctx: Context,
+  invoice: InvoiceRecord,
+): 'complete' | 'failed' | 'requires_location_inputs' {
+  if (taxSettings(ctx).isFailing) return 'failed'
+  return taxCountry(ctx, invoice) === null ? 'requires_location_inputs' : 'complete'
 }

@@ -89,19 +89,7 @@ const taxCodes = [
   },
 ].map((code) => ({ ...code, object: 'tax_code', requirements: null }))
 
-const settings = {
-  object: 'tax.settings',
-  defaults: { provider: 'stripe', tax_behavior: 'exclusive', tax_code: 'txcd_10000000' },
-  head_office: {
-    address: { city: null, country: 'US', line1: null, line2: null, postal_code: '94103', state: 'CA' },
-  },
-  livemode: false,
-  status: 'active',
-  status_details: { active: {} },
-}
-
 export const taxRoutes = [
-  route('GET', '/v1/tax/settings', [{}, () => settings]),
   route('GET', '/v1/tax_codes', [page, (_ctx, values) => pageOf('/v1/tax_codes', taxCodes, values)]),
   route('GET', '/v1/tax_codes/:id', [
     {},
