@@ -14,6 +14,7 @@ import { nextLookMs } from './invoice-look.ts'
 import { closingPlace, runningPlace } from './stripe-item-place.ts'
 import { alignItems, dropPending, refreshItems } from './stripe-item-sync.ts'
 import type { ItemPlace } from './stripe-item-sync.ts'
+import { openAccess } from './open-access.ts'
 
 /**
  * Makes the pending items at Stripe add up to the running invoice's lines. What Stripe has invoiced meanwhile stays, and
@@ -175,6 +176,7 @@ async function write(
     const written = await updateInvoice(trx, row, patch)
     if (written === undefined) throw new DomainError('conflict', 'another run wrote the invoice')
     if (told !== undefined) {
+      await openAccess(trx, { before: row, after: written, asOfMs: told.asOfMs })
       const at = new Date(told.asOfMs)
       await appendTimeline(trx, [
         { subjectType: 'invoice', subjectId: row.id, at, kind: written.status, detail: told.detail },

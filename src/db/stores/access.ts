@@ -2,10 +2,14 @@ import { sql } from 'kysely'
 import type { Selectable } from 'kysely'
 import type { Db } from '../connection.ts'
 import type { Invoices, SubscriptionAccess } from '../types.gen.ts'
+import { ACCRUING } from './running-invoices.ts'
 import type { SubscriptionRow } from './subscriptions.ts'
 
 /** Statuses of an invoice that somebody still owes. */
 const owed = ['issued', 'payment_processing', 'overdue', 'uncollectible'] as const
+
+/** Substatuses of a draft that collects nothing. */
+const noInvoiceYet = [ACCRUING, 'withdrawn'] as const
 
 /** Subscriptions that have not ended for us; where all have, the one that did last. */
 export async function currentSubscriptions(db: Db, customerId: string): Promise<readonly SubscriptionRow[]> {
@@ -56,7 +60,7 @@ export async function accessRows(db: Db, subscriptionId: string): Promise<Access
   return { opened, isStartBilled: closing !== undefined, firstInvoice, failed }
 }
 
-/** The first invoice with something to collect: one that still grows, or was voided, is none. */
+/** The first invoice with something to collect: one that still grows, was withdrawn or voided, is none. */
 async function firstCollected(db: Db, subscriptionId: string): Promise<FirstInvoiceRow | undefined> {
   return await db
     .selectFrom('invoices')
@@ -65,7 +69,7 @@ async function firstCollected(db: Db, subscriptionId: string): Promise<FirstInvo
     .where('deletedAt', 'is', null)
     .where('status', '!=', 'voided')
     .where('totalMinor', '>', '0')
-    .where((eb) => eb.or([eb('substatus', 'is', null), eb('substatus', '!=', 'accruing')]))
+    .where((eb) => eb.or([eb('substatus', 'is', null), eb('substatus', 'not in', [...noInvoiceYet])]))
     .orderBy('closingAt')
     .orderBy('createdAt')
     .orderBy('id')
