@@ -3,8 +3,7 @@ import type { Database } from '../db/connection.ts'
 import { openDatabase } from '../db/connection.ts'
 import { pendingMigrations } from '../db/migrate.ts'
 import { checkDatabase } from '../db/stores/api-keys.ts'
-import { findDefaultApp } from '../db/stores/apps.ts'
-import { createStripeGateway } from '../stripe/gateway.ts'
+import { stripeChecks } from './doctor-stripe.ts'
 
 /** A part of an installation, and whether it does its work. */
 export interface CheckResult {
@@ -13,6 +12,11 @@ export interface CheckResult {
   readonly detail: string
   /** What to do when it does not. */
   readonly next?: string
+  /** What works less well than it could, and why. */
+  readonly degraded?: readonly string[]
+  /** The app whose part it is, and whether `--repair` can mend it. */
+  readonly appId?: string
+  readonly isRepairable?: boolean
 }
 
 export interface CheckTargets {
@@ -21,13 +25,23 @@ export interface CheckTargets {
   readonly apiUrl: string
   readonly stripeBaseUrl: string | undefined
   readonly masterKey: string | null
+  /** Where Stripe reaches the API; null: not known here. */
+  readonly publicUrl: string | null
 }
 
-interface Check {
+/** What a check found that is in order, with what is degraded. */
+export interface Found {
+  readonly detail: string
+  readonly degraded: readonly string[]
+}
+
+export interface Check {
   readonly name: string
   readonly next: string
+  readonly appId?: string
+  readonly isRepairable?: boolean
   /** Returns what was found; throws what is wrong. */
-  readonly run: () => Promise<string>
+  readonly run: () => Promise<string | Found>
 }
 
 /** Whether a worker polls: what a container asks of itself. */
@@ -56,18 +70,21 @@ export async function runChecks(targets: CheckTargets): Promise<readonly CheckRe
     applicationName: 'perennial-doctor',
   })
   try {
-    const checks = [...databaseChecks(db), ...checksWithoutDatabase(targets), ...stripeChecks(db, targets)]
+    const stripe = await stripeChecks(db, targets)
+    const checks = [...databaseChecks(db), ...checksWithoutDatabase(targets), ...stripe]
     return await Promise.all(checks.map(perform))
   } finally {
     await db.destroy()
   }
 }
 
-async function perform({ name, next, run }: Check): Promise<CheckResult> {
+async function perform({ name, next, run, ...about }: Check): Promise<CheckResult> {
   try {
-    return { name, ok: true, detail: await run() }
+    const found = await run()
+    const { detail, degraded } = typeof found === 'string' ? { detail: found, degraded: [] } : found
+    return { name, ok: true, detail, ...about, ...(degraded.length > 0 && { degraded }) }
   } catch (error) {
-    return { name, ok: false, detail: reasonOf(error), next }
+    return { name, ok: false, detail: reasonOf(error), next, ...about }
   }
 }
 
@@ -162,56 +179,4 @@ async function pollers(
   if (workers.size === 0)
     throw new Error(`no worker polls the task queue ${taskQueue}: nothing is billed meanwhile`)
   return `${workers.size} polling`
-}
-
-function stripeChecks(db: Database, targets: CheckTargets): readonly Check[] {
-  return [
-    {
-      name: 'Stripe app',
-      next: 'install one: POST /api/v1/marketplace/listings/stripe/install/apikey',
-      run: async () => {
-        const app = await defaultStripeApp(db)
-        const { gateway, stored } = storedApp(app, targets)
-        const key = gateway.decryptSecret(stored.apiKeyEncrypted, { appId: app.id, field: 'api_key' })
-        const inspected = await gateway.inspectKey(key)
-        return `${inspected.keyMask} of ${inspected.accountId}${inspected.livemode ? ', live' : ', test'}`
-      },
-    },
-    {
-      name: 'Stripe webhook',
-      next: 'set PUBLIC_URL to where Stripe reaches the API, and install the app again',
-      run: async () => {
-        const app = await findDefaultApp(db)
-        if (app === null) return 'none yet: it comes with the app'
-        const { gateway, stored } = storedApp(app, targets)
-        if (stored.webhookEndpointId === null) return 'none; events are polled by the worker'
-        const state = await gateway.checkWebhookEndpoint(stored)
-        if (!state.exists) throw new Error('Stripe has no such endpoint any more')
-        if (!state.enabled) throw new Error('Stripe has disabled the endpoint')
-        if (state.missingEvents.length > 0)
-          throw new Error(`it does not send ${state.missingEvents.join(', ')}`)
-        return `sends to ${state.url ?? 'an unknown address'}`
-      },
-    },
-  ]
-}
-
-type AppRow = NonNullable<Awaited<ReturnType<typeof findDefaultApp>>>
-
-async function defaultStripeApp(db: Database): Promise<AppRow> {
-  const app = await findDefaultApp(db)
-  if (app === null) throw new Error('no Stripe app is installed')
-  return app
-}
-
-function storedApp(app: AppRow, targets: CheckTargets) {
-  if (targets.masterKey === null)
-    throw new Error('PERENNIAL_MASTER_KEY is not known here: the key cannot be read')
-  if (app.apiKeyEncrypted === null) throw new Error('the app has no key')
-  const gateway = createStripeGateway({
-    masterKey: targets.masterKey,
-    allowLiveKeys: true,
-    ...(targets.stripeBaseUrl === undefined ? {} : { baseUrl: targets.stripeBaseUrl }),
-  })
-  return { gateway, stored: { ...app, apiKeyEncrypted: app.apiKeyEncrypted } }
 }

@@ -1,3 +1,4 @@
+import type { AdjustmentsGateway } from './adjustment-types.ts'
 import type {
   ItemContent,
   ItemsQuery,
@@ -85,6 +86,8 @@ export interface WebhookEndpointState {
   readonly url: string | null
   /** Events that we need and the endpoint does not send. */
   readonly missingEvents: readonly string[]
+  /** The version of what it sends; null: the account’s. */
+  readonly apiVersion: string | null
 }
 
 export interface WebhookToVerify {
@@ -260,6 +263,7 @@ export interface StripeInvoiceView {
   readonly totalMinor: bigint
   readonly amountPaidMinor: bigint
   readonly amountRemainingMinor: bigint
+  readonly amountOverpaidMinor: bigint
   /** A balance that the Stripe customer already had and that paid a part (billing rule 21). */
   readonly balanceAppliedMinor: bigint
   /** By the id that we gave the line at Stripe. */
@@ -322,7 +326,7 @@ export interface ClassifiedFailure {
  * Everything the product asks of Stripe. Every write is repeatable. Failures of the call are `StripeFailure` (see
  * `classifyStripeError`); our own refusals are `DomainError`.
  */
-export interface StripeGateway extends CheckoutGateway {
+export interface StripeGateway extends AdjustmentsGateway, CheckoutGateway {
   /**
    * Errors: stripe_key_invalid, stripe_key_publishable, stripe_key_unauthorized, stripe_key_live_refused,
    * stripe_permission_missing; StripeFailure when Stripe is not reachable.

@@ -126,6 +126,7 @@ const absent: WebhookEndpointState = {
   enabled: false,
   url: null,
   missingEvents: webhookEvents,
+  apiVersion: null,
 }
 
 /** What stands at Stripe: an endpoint that was disabled or changed by hand loses events silently. */
@@ -140,7 +141,13 @@ export async function checkWebhookEndpoint(
     )
     const sent = new Set<string>(endpoint.enabled_events)
     const missingEvents = sent.has('*') ? [] : webhookEvents.filter((type) => !sent.has(type))
-    return { exists: true, enabled: endpoint.status === 'enabled', url: endpoint.url, missingEvents }
+    return {
+      exists: true,
+      enabled: endpoint.status === 'enabled',
+      url: endpoint.url,
+      missingEvents,
+      apiVersion: endpoint.api_version,
+    }
   } catch (error) {
     if (classifyStripeError(error).code === 'resource_missing') return absent
     throw error

@@ -1,4 +1,4 @@
-import { setWebhookProblem, setWebhookSecrets } from '../../db/stores/app-care.ts'
+import { setMissingPermissions, setWebhookProblem, setWebhookSecrets } from '../../db/stores/app-care.ts'
 import type { AppRow, NewStripeApp } from '../../db/stores/apps.ts'
 import { addDuration } from '../../domain/calendar.ts'
 import { DomainError } from '../../domain/errors.ts'
@@ -47,23 +47,40 @@ function sealed({ stripe }: ApiDeps, appId: string, { endpointId, secret }: Crea
 }
 
 /**
- * Makes the endpoint at Stripe what it has to be: there, enabled, at our present address, with every event that we need.
- * What came meanwhile is polled once more. Errors: action_not_available (made by hand).
+ * Asks again what the key may do, and makes the endpoint at Stripe what it has to be: there, enabled, at our present
+ * address, with every event that we need. What came meanwhile is polled once more. One made by hand is left alone.
  */
-export async function repairEndpoint(deps: ApiDeps, id: string): Promise<AppRow> {
-  const app = await requireManaged(deps, id)
+export async function repairWebhook(deps: ApiDeps, id: string): Promise<AppRow> {
+  const app = await requireApp(deps, id)
+  const key = keyOf(deps, app)
+  const missing = key.startsWith('rk_') ? await deps.stripe.probePermissions(key) : []
+  const slugs = missing.map(({ slug }) => slug)
+  await setMissingPermissions(deps.db, id, slugs)
+  if (app.setup === 'managed') await repairEndpoint(deps, app)
+  return await requireApp(deps, id)
+}
+
+async function repairEndpoint(deps: ApiDeps, app: AppRow): Promise<void> {
+  const { id, webhookProblem } = app
   const state = await deps.stripe.checkWebhookEndpoint(app)
-  if (state.exists && state.url === webhookUrl(deps, id)) {
-    if (!state.enabled || state.missingEvents.length > 0) {
-      await setWebhookProblem(deps.db, id, 'It is being repaired.')
-      await deps.stripe.enableWebhookEndpoint(app)
-    }
-  } else {
-    await setWebhookProblem(deps.db, id, 'It is being repaired.')
-    await replaceEndpoint(deps, app, state.exists)
+  const isInPlace = state.exists && state.url === webhookUrl(deps, id)
+  if (isInPlace && state.enabled && state.missingEvents.length === 0) {
+    return await setWebhookProblem(deps.db, id, null)
+  }
+  await setWebhookProblem(deps.db, id, webhookProblem ?? 'The webhook endpoint is being repaired.')
+  try {
+    if (isInPlace) await deps.stripe.enableWebhookEndpoint(app)
+    else await replaceEndpoint(deps, app, state.exists)
+  } catch (error) {
+    await setWebhookProblem(deps.db, id, webhookProblem)
+    throw error
   }
   await setWebhookProblem(deps.db, id, null)
-  return await requireApp(deps, id)
+}
+
+function keyOf({ stripe }: ApiDeps, { id, apiKeyEncrypted }: AppRow): string {
+  if (apiKeyEncrypted === null) throw new DomainError('stripe_key_missing', `app ${id} has no key`)
+  return stripe.decryptSecret(apiKeyEncrypted, { appId: id, field: 'api_key' })
 }
 
 /** Another endpoint with another secret, in place of the one there is. Errors: action_not_available (made by hand). */
@@ -86,8 +103,7 @@ async function requireManaged(deps: ApiDeps, id: string): Promise<AppRow> {
 
 /** The new one is there before the old one goes: an event comes twice rather than never. */
 async function replaceEndpoint(deps: ApiDeps, app: AppRow, isThere: boolean): Promise<void> {
-  if (app.apiKeyEncrypted === null) throw new DomainError('stripe_key_missing', `app ${app.id} has no key`)
-  const key = deps.stripe.decryptSecret(app.apiKeyEncrypted, { appId: app.id, field: 'api_key' })
+  const key = keyOf(deps, app)
   const request = { url: webhookUrl(deps, app.id), appId: app.id, again: deps.newId() }
   const made = sealed(deps, app.id, await deps.stripe.createWebhookEndpoint(key, request))
   await setWebhookSecrets(deps.db, app.id, { ...made, previous: previousOf(deps, app, ROTATION) }, deps.now())

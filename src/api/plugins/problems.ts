@@ -2,6 +2,7 @@ import fp from 'fastify-plugin'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { DomainError, errorCodes } from '../../domain/errors.ts'
 import { StripeFailure } from '../../stripe/failures.ts'
+import { refusedPermission } from '../../stripe/permissions.ts'
 import type { ClassifiedFailure } from '../../stripe/types.ts'
 import type { ErrorCode } from '../../domain/errors.ts'
 import { describeValidation } from './validation-problem.ts'
@@ -30,9 +31,12 @@ const frameworkCodes: Readonly<Record<string, ErrorCode>> = {
 }
 
 /** What Stripe refused, with what it said. */
-function ofStripe({ kind, message }: ClassifiedFailure): DomainError {
+function ofStripe(failure: ClassifiedFailure): DomainError {
+  const { kind, message } = failure
   switch (kind) {
     case 'auth':
+      if (refusedPermission(failure) !== null)
+        return new DomainError('stripe_permission_missing', `The key may not do this: ${message}`)
       return new DomainError('stripe_key_unauthorized', `Stripe does not accept the key: ${message}`)
     case 'final':
     case 'outcome':

@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { listApps } from '../../db/stores/apps.ts'
 import { changeStripeKey, uninstallApp, updateApp } from '../actions/apps.ts'
 import { requireApp } from '../actions/require-app.ts'
-import { repairEndpoint, rotateEndpoint, setWebhookSecret } from '../actions/webhook-endpoints.ts'
+import { repairWebhook, rotateEndpoint, setWebhookSecret } from '../actions/webhook-endpoints.ts'
 import type { ApiDeps } from '../deps.ts'
 import { pageRequest, presentPage } from '../paging.ts'
 import { presentApp } from '../presenters/app.ts'
@@ -124,7 +124,7 @@ export function appRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
           response: { 200: ref(StripeApp) },
         },
       },
-      async ({ params: { id } }) => presentApp(await repairEndpoint(deps, id)),
+      async ({ params: { id } }) => presentApp(await repairWebhook(deps, id)),
     )
 
     app.post(

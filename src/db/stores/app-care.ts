@@ -100,3 +100,12 @@ export async function openInvoiceIds(db: Db, appId: string, limit: number): Prom
     .execute()
   return rows.map(({ id }) => id)
 }
+
+/** What the key may not do, as it was found now. */
+export async function setMissingPermissions(db: Db, id: string, slugs: readonly string[]): Promise<void> {
+  await db
+    .updateTable('apps')
+    .set({ missingPermissions: [...slugs] })
+    .where('id', '=', id)
+    .execute()
+}
