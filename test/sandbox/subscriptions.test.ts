@@ -1,62 +1,14 @@
 import type { Stripe } from 'stripe'
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { afterAll, afterEach, expect, test } from 'vitest'
 import { assertJournalMatchesSpec } from '../support/stripe-request-schemas.ts'
+import { DAY, FEBRUARY, HOUR, MARCH, scenesOf, START } from './subscription-scene.ts'
 import { advanceTo, customerWith, eventTypes, refusalOf, startWorld } from './world.ts'
-import type { World } from './world.ts'
 
-/** The last day of a month: the next periods end on the 28th of February and again on the 31st of March. */
-const START = Date.UTC(2027, 0, 31) / 1000
-const FEBRUARY = Date.UTC(2027, 1, 28) / 1000
-const MARCH = Date.UTC(2027, 2, 31) / 1000
-const HOUR = 3600
-const DAY = 24 * HOUR
-
-let world: World
-let stripe: Stripe
-beforeAll(async () => {
-  world = await startWorld()
-  stripe = world.stripe
-})
+const world = await startWorld()
+const { stripe } = world
+const { priceOf, scene, subscribe, latestOf } = scenesOf(stripe)
 afterEach(() => assertJournalMatchesSpec(world.url))
 afterAll(() => world.close())
-
-async function priceOf(unit: number, more: Partial<Stripe.PriceCreateParams> = {}): Promise<Stripe.Price> {
-  return stripe.prices.create({
-    currency: 'usd',
-    unit_amount: unit,
-    recurring: { interval: 'month' },
-    product_data: { name: 'Pro' },
-    ...more,
-  })
-}
-
-interface Scene {
-  readonly clock: string
-  readonly customer: string
-  readonly price: string
-}
-
-async function scene(card: string | null = 'pm_card_visa'): Promise<Scene> {
-  const clock = await stripe.testHelpers.testClocks.create({ frozen_time: START })
-  const customer = await customerWith(stripe, card, { test_clock: clock.id })
-  return { clock: clock.id, customer: customer.id, price: (await priceOf(2000)).id }
-}
-
-const subscribe = (
-  { customer, price }: Scene,
-  more: Partial<Stripe.SubscriptionCreateParams> = {},
-): Promise<Stripe.Subscription> =>
-  stripe.subscriptions.create({
-    customer,
-    items: [{ price, quantity: 3 }],
-    metadata: { team: 'red' },
-    expand: ['latest_invoice'],
-    ...more,
-  })
-
-const latestOf = async (subscription: string): Promise<Stripe.Invoice> =>
-  (await stripe.subscriptions.retrieve(subscription, { expand: ['latest_invoice'] }))
-    .latest_invoice as Stripe.Invoice
 
 test('a price recurs, and what recurs is not for one-off items, nor the other way round', async () => {
   const monthly = await priceOf(900, { recurring: { interval: 'month', interval_count: 3 } })

@@ -24,7 +24,8 @@ function taxEntry(tax: LineTax): object {
 
 function parentOf(invoice: InvoiceRecord, item: InvoiceItemRecord): object {
   const proration = { proration: item.proration, proration_details: { credited_items: null } }
-  if (item._subscriptionItem === undefined) {
+  const prorated = item.parent?.subscription_details?.subscription_item
+  if (item._subscriptionItem === undefined && prorated === undefined) {
     const invoice_item_details = {
       invoice_item: item.id,
       ...proration,
@@ -33,10 +34,10 @@ function parentOf(invoice: InvoiceRecord, item: InvoiceItemRecord): object {
     return { type: 'invoice_item_details', invoice_item_details, subscription_item_details: null }
   }
   const subscription_item_details = {
-    invoice_item: null,
+    invoice_item: prorated === undefined ? null : item.id,
     ...proration,
-    subscription: subscriptionOfInvoice(invoice),
-    subscription_item: item._subscriptionItem,
+    subscription: subscriptionOfItem(item) ?? subscriptionOfInvoice(invoice),
+    subscription_item: prorated ?? item._subscriptionItem,
   }
   return { type: 'subscription_item_details', invoice_item_details: null, subscription_item_details }
 }

@@ -44,16 +44,17 @@ export interface NewSubscription {
   readonly isPresent: boolean
 }
 
-/** The prices of a subscription: active, recurring, of one currency and one interval. */
+/** The prices of a subscription: active (unless it has them already), recurring, of one currency and one interval. */
 export function requirePrices(
   ctx: Context,
-  items: readonly { readonly price: string }[],
+  items: readonly { readonly price: string; readonly isKept?: boolean }[],
   name: 'items' | 'line_items',
 ): readonly (PriceRecord & { readonly recurring: Recurring })[] {
   if (items.length > MAX_ITEMS) throw refuse(`A subscription can have at most ${MAX_ITEMS} items.`)
-  const prices = items.map(({ price: id }, index) => {
+  const prices = items.map(({ price: id, isKept = false }, index) => {
     const price = requireRecord(ctx, ['prices', id], `${name}[${index}][price]`)
-    if (!price.active) throw refuse('The price specified is inactive. This field only accepts active prices.')
+    if (!price.active && !isKept)
+      throw refuse('The price specified is inactive. This field only accepts active prices.')
     const { recurring } = price
     if (recurring === null) throw wrongPriceType('one_time', 'recurring')
     return { ...price, recurring }

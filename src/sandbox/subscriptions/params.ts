@@ -19,6 +19,7 @@ import {
 } from '../params.ts'
 import { requireCustomer, requireRecord } from '../require.ts'
 import type { NewSubscription } from './create.ts'
+import { editedItems } from './items.ts'
 
 const DAY = 86_400
 
@@ -93,7 +94,7 @@ export const updateShape = {
   automatic_tax: unbuilt,
   billing_cycle_anchor: unbuilt,
   default_tax_rates: unbuilt,
-  items: unbuilt,
+  items: editedItems,
   off_session: boolean,
   pause_collection: unbuilt,
   payment_behavior: unbuilt,

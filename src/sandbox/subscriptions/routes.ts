@@ -14,7 +14,8 @@ import { changeSubscription, hasEnded, periodOf } from './change.ts'
 import { createSubscription } from './create.ts'
 import { invoiceLeftovers } from './due.ts'
 import { endSubscription } from './end.ts'
-import { creditUnused } from './prorate.ts'
+import { changeItems } from './items.ts'
+import { prorate } from './prorate.ts'
 import { cancellationDetails, createShape, ownMethod, readNew, updateShape } from './params.ts'
 
 const subscriptionAt = (ctx: Context, path: readonly string[]) =>
@@ -89,8 +90,10 @@ function edit(ctx: Context, values: Values<typeof updateShape>, path: readonly s
   const until = collection === 'send_invoice' ? (days ?? found.days_until_due) : null
   if (collection === 'send_invoice' && until === null) throw refuse('You must pass `days_until_due`.')
   if (method) ownMethod(ctx, found.customer, method)
+  const prorates = values.proration_behavior !== 'none'
+  const itemized = values.items ? changeItems(ctx, found, { edits: values.items, prorates }) : found
   const changed = {
-    ...found,
+    ...itemized,
     ...(method === undefined ? {} : { default_payment_method: method }),
     ...(description === undefined ? {} : { description }),
     collection_method: collection,
@@ -111,7 +114,7 @@ const cancelShape = { cancellation_details: cancellationDetails, invoice_now: bo
 function cancel(ctx: Context, values: Values<typeof cancelShape>, path: readonly string[]): object {
   const found = subscriptionAt(ctx, path)
   if (hasEnded(found)) throw noSuch('subscription', found.id)
-  if (values.prorate === true && found.status !== 'trialing') creditUnused(ctx, found)
+  if (values.prorate === true) for (const item of found._items) prorate(ctx, found, [item, -1])
   const detailed = withDetails(found, values.cancellation_details)
   const isNow = values.invoice_now === true
   const ended = endSubscription(ctx, detailed, isNow ? null : periodOf(found).end)
