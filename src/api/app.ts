@@ -31,6 +31,7 @@ import { invoiceRoutes } from './routes/invoices.ts'
 import { notServedRoutes } from './routes/not-served.ts'
 import { planRoutes } from './routes/plans.ts'
 import { stripeImportRoutes } from './routes/stripe-imports.ts'
+import { stripeItemRoutes } from './routes/stripe-items.ts'
 import { stripePlanMappingRoutes } from './routes/stripe-plan-mappings.ts'
 import { stripeWebhookRoutes } from './routes/stripe-webhook.ts'
 import { subscriptionRoutes } from './routes/subscriptions.ts'
@@ -93,6 +94,7 @@ export async function buildApp(deps: ApiDeps, options: AppOptions = {}): Promise
   await app.register(appRoutes(deps))
   await app.register(stripePlanMappingRoutes(deps))
   await app.register(stripeImportRoutes(deps))
+  await app.register(stripeItemRoutes(deps))
   await app.register(testClockRoutes(deps))
   await app.register(subscriptionRoutes(deps))
   await app.register(invoiceNowRoutes(deps))

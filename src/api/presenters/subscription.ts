@@ -78,6 +78,10 @@ export function presentSubscription(row: SubscriptionRow): Subscription {
     alignment: { billablesMustAlign: true },
     lifecycle: row.lifecycle,
     ...(row.lifecycleReason !== null && { lifecycleReason: row.lifecycleReason }),
+    ...(row.stripeAppId !== null &&
+      row.stripeSubscriptionId !== null && {
+        stripe: { appId: row.stripeAppId, subscriptionId: row.stripeSubscriptionId },
+      }),
     // The column takes no other.
     accessGate: row.accessGate as AccessGate,
     timezone: row.timezone,

@@ -81,6 +81,27 @@ export const StripeImportInput = Type.Object(
   },
   { $id: 'StripeImportInput' },
 )
+const StripeItem = Type.Object(
+  {
+    lineId: Type.Optional(
+      Type.String({ description: 'The line that it is a part of, where that is there.' }),
+    ),
+    sequence: Type.Integer(),
+    amount: Type.String({ description: 'Net, in major units; negative takes back.' }),
+    description: Type.String(),
+    stripeItemId: Type.Optional(Type.String()),
+    stripeInvoiceId: Type.Optional(Type.String({ description: 'Left out while it waits for an invoice.' })),
+    stripeInvoiceStatus: Type.Optional(Type.String({ description: 'As we saw it last.' })),
+    hostedInvoiceUrl: Type.Optional(Type.String()),
+  },
+  { $id: 'InvoiceStripeItem' },
+)
+export type StripeItem = Static<typeof StripeItem>
+export const StripeItemList = Type.Object(
+  { items: Type.Array(ref(StripeItem)) },
+  { $id: 'InvoiceStripeItemList' },
+)
+
 export const ImportParams = Type.Object({
   id: Type.String(),
   stripeSubscriptionId: Type.String({ pattern: '^sub_', maxLength: 255 }),
@@ -97,4 +118,6 @@ export const stripePlanMappingSchemas: readonly TSchema[] = [
   StripeImportedSubscription,
   StripeImportPage,
   StripeImportInput,
+  StripeItem,
+  StripeItemList,
 ]

@@ -121,6 +121,12 @@ const fields = {
   }),
   nextBillingAt: Type.Optional(Instant),
   waitingFor: Type.Optional(Type.String({ description: 'What its workflow waits for, in words.' })),
+  stripe: Type.Optional(
+    Type.Object(
+      { appId: Type.String(), subscriptionId: Type.String() },
+      { description: 'The subscription at Stripe that it was made from.' },
+    ),
+  ),
   temporalWorkflowId: Type.String({
     description: 'The workflow that bills it, to look up in the Temporal UI.',
   }),
