@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import type { CustomerAccess } from '../../src/api/schemas/access.ts'
 import { DomainError } from '../../src/domain/errors.ts'
 import type { Phase, RateCard } from '../../src/domain/rate-card.ts'
 import type { PaymentMethodView, StripeCustomerView, StripeGateway } from '../../src/stripe/types.ts'
@@ -9,6 +10,8 @@ import {
   insertProfile,
   recordingTemporal,
 } from './billing-fixtures.ts'
+import { connectClient } from './client.ts'
+import type { IsAssignable, Schemas } from './client.ts'
 import { startTestApi } from './support.ts'
 import type { TestApi } from './support.ts'
 
@@ -175,4 +178,27 @@ test('a customer that names no currency is billed in the default one of its prof
   await setDefault('USD')
   expect(await subscribe((await newCustomer()).id)).toMatchObject({ currency: 'USD' })
   await setDefault(null)
+})
+
+test("the published client reads a customer's access, by id and by key", async () => {
+  const typed: IsAssignable<CustomerAccess, Schemas['CustomerAccess']> = true
+  expect(typed).toBe(true)
+  there = { defaultPaymentMethodId: 'pm_1' }
+  const client = await connectClient(api.app)
+  await api.db.insertInto('features').values({ id: 'f_seats', key: 'seats', name: 'Seats' }).execute()
+  const card = { ...baseCard, featureKey: 'seats', entitlementTemplate: { type: 'boolean' } }
+  const phases = [{ ...basePhase, rateCards: [card] }]
+  const { id, key } = await newCustomer({ override: { access: { gate: 'first_invoice' } } })
+  expect(await client.customers.getAccess(id), 'nothing subscribed, nothing to be had').toMatchObject({
+    entitlements: {},
+    subscriptions: [],
+  })
+  await subscribe(id, { customPlan: { name: 'Seats', currency: 'USD', billingCadence: 'P1M', phases } })
+  expect(await client.customers.getAccess(key)).toMatchObject({
+    entitlements: { seats: { hasAccess: false } },
+    subscriptions: [{ access: 'pending_payment', reason: 'Its first invoice is being made.' }],
+  })
+  expect(await client.customers.entitlementsV1.value(key, 'seats')).toEqual({ hasAccess: false })
+  const unknown = await api.app.inject({ url: `/api/v1/customers/${key}/entitlements/nothing/value` })
+  expect(unknown.statusCode).toBe(404)
 })
