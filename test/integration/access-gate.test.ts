@@ -146,6 +146,29 @@ test('pay-first: nothing at subscription, nothing on a declined card, access by 
   expect(await timelineOf(subscription.id)).toContain('access_granted')
 })
 
+test('requests that race the payment are all granted, and none is left behind', async () => {
+  const customer = await addCustomer(installation, scenario, {
+    key: 'races',
+    card: 'pm_card_chargeCustomerFail',
+  })
+  await override(customer, gated)
+  await subscribe(customer)
+  const invoice = await firstInvoice(customer, 'payment_failed')
+  await newCard(customer, 'pm_card_visa')
+  const paying = stripePost(installation.sandboxUrl, `invoices/${await stripeInvoiceOf(invoice.id)}/pay`)
+  const asked: Promise<AccessRequest>[] = []
+  await waitFor(
+    async () => {
+      asked.push(ask(customer), ask(customer, { featureKey: 'tokens' }))
+      return await stateOf(customer)
+    },
+    (state) => state === 'granted',
+  )
+  const requests = await Promise.all(asked)
+  await paying
+  expect((await access(customer)).requests, `of ${requests.length}`).toEqual([])
+})
+
 test('a card that works opens in the step that closes the start, whatever the profile, by the plan’s gate', async () => {
   const customer = await addCustomer(installation, scenario, { key: 'works' })
   const customPlan = { ...fixedFee, accessGate: 'first_invoice' }
