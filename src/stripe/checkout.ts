@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Stripe } from 'stripe'
 import type {
   CheckoutOptions,
@@ -12,18 +13,36 @@ import { pastPinned } from './pinned.ts'
 
 type Params = Stripe.Checkout.SessionCreateParams
 
+const PAGE = 100
+
 /** Opens Checkout in setup mode for a customer; the same request id gives the same session. */
 export async function createCheckoutSession(
   connection: Connection,
   session: CheckoutToCreate,
 ): Promise<CheckoutSessionView> {
   const params = checkoutParams(session)
-  const created = await pastPinned(`checkout:${session.requestId}`, async (idempotencyKey) =>
-    connection.call('checkout.sessions.create', (stripe) =>
+  const make = async (idempotencyKey: string): Promise<Stripe.Checkout.Session> =>
+    await connection.call('checkout.sessions.create', (stripe) =>
       stripe.checkout.sessions.create(params, { idempotencyKey }),
-    ),
+    )
+  const find = async () => await findSession(connection, session)
+  return sessionView(await pastPinned(`checkout:${digest(session.requestId)}`, make, find))
+}
+
+/** What an earlier try of the request opened, by the request in its metadata. */
+async function findSession(
+  connection: Connection,
+  { stripeCustomerId, requestId }: CheckoutToCreate,
+): Promise<Stripe.Checkout.Session | undefined> {
+  const recent = await connection.call('checkout.sessions.list', (stripe) =>
+    stripe.checkout.sessions.list({ customer: stripeCustomerId, limit: PAGE }),
   )
-  return sessionView(created)
+  return recent.data.find(({ metadata }) => metadata?.[metadataKeys.request] === digest(requestId))
+}
+
+/** Within the 500 characters of a value, whatever the caller's key is. */
+function digest(requestId: string): string {
+  return createHash('sha256').update(requestId).digest('hex').slice(0, 32)
 }
 
 export async function getCheckoutSession(connection: Connection, id: string): Promise<CheckoutSessionView> {
@@ -55,7 +74,7 @@ function checkoutParams(session: CheckoutToCreate): Params {
     mode: 'setup',
     customer: session.stripeCustomerId,
     ui_mode: session.uiMode,
-    metadata: { ...options.metadata, ...ours },
+    metadata: { ...options.metadata, ...ours, [metadataKeys.request]: digest(session.requestId) },
     setup_intent_data: { metadata: ours },
     ...(session.currency !== null && { currency: session.currency.toLowerCase() }),
     ...addresses(options),

@@ -6,6 +6,7 @@ export const metadataKeys = {
   subscription: 'perennial_subscription_id',
   customer: 'perennial_customer_id',
   app: 'perennial_app_id',
+  request: 'perennial_request',
   /** On a customer or a subscription that is made at Stripe: what it is to be called here. */
   customerKey: 'perennial_customer_key',
   subjectKeys: 'perennial_subject_keys',

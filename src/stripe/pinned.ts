@@ -1,14 +1,18 @@
 import { classifyStripeError } from './failures.ts'
 
 /**
- * Makes a thing that does no harm twice: where Stripe holds a failure, or another request, under the idempotency key
- * (rule 31), it is made once more under the next.
+ * Makes a thing, once: where Stripe holds a failure, or another request, under the idempotency key (rule 31), what an
+ * earlier try left is looked for, and only if there is nothing it is made under the next key.
  */
-export async function pastPinned<T>(key: string, make: (idempotencyKey: string) => Promise<T>): Promise<T> {
+export async function pastPinned<T>(
+  key: string,
+  make: (idempotencyKey: string) => Promise<T>,
+  find?: () => Promise<T | undefined>,
+): Promise<T> {
   try {
     return await make(key)
   } catch (error) {
     if (classifyStripeError(error).kind !== 'pinned') throw error
-    return await make(`${key}:again`)
+    return (await find?.()) ?? (await make(`${key}:again`))
   }
 }

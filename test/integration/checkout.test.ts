@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { insertStripeEvent } from '../../src/db/stores/stripe-events.ts'
 import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
-import { startScenario, waitFor } from '../support/scenario.ts'
-import { stripeGet } from '../support/stripe-client.ts'
+import { addCustomer, addTokenPlan, advanceTo, startScenario, waitFor } from '../support/scenario.ts'
+import type { Scenario } from '../support/scenario.ts'
+import { stripeGet, stripePost } from '../support/stripe-client.ts'
 
 interface Session {
   readonly customerId: string
@@ -13,6 +15,11 @@ interface Session {
   readonly clientSecret?: string
   readonly currency?: string
 }
+interface Invoice {
+  readonly id: string
+  readonly status: string
+  readonly statusDetails: { readonly extendedStatus: string }
+}
 interface Link {
   readonly stripeCustomerId: string
   readonly stripeDefaultPaymentMethodId?: string
@@ -21,18 +28,33 @@ interface StripeCustomer {
   readonly id: string
   readonly email: string | null
   readonly name: string | null
+  readonly test_clock: string | null
+  readonly address: { readonly country: string; readonly postal_code: string } | null
   readonly invoice_settings: { readonly default_payment_method: string | null }
 }
 
 let installation: Installation
+let scenario: Scenario
 beforeAll(async () => {
   installation = await startInstallation()
-  await startScenario(installation)
+  scenario = await startScenario(installation)
+  await addTokenPlan(installation)
 })
 afterAll(() => installation.close())
 
 const open = async (body: object): Promise<Session> =>
   await installation.call<Session>('POST', '/api/v1/stripe/checkout/sessions', body)
+
+/** The status and the problem of a request that is refused. */
+async function refused(body: object): Promise<{ status: number; code: string; field?: string }> {
+  const response = await fetch(`${installation.url}/api/v1/stripe/checkout/sessions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+  const problem = (await response.json()) as { status: number; code: string; field?: string }
+  return { status: response.status, code: problem.code, ...(problem.field && { field: problem.field }) }
+}
 
 const linkOf = async (customerId: string): Promise<Link> =>
   await installation.call<Link>('GET', `/api/v1/customers/${customerId}/stripe`)
@@ -40,15 +62,62 @@ const linkOf = async (customerId: string): Promise<Link> =>
 const atStripe = async (id: string): Promise<StripeCustomer> =>
   await stripeGet<StripeCustomer>(installation.sandboxUrl, `customers/${id}`)
 
+/** A test clock here and at Stripe. */
+async function onOwnClock(name: string) {
+  const clock = await installation.call<{ id: string }>('POST', '/api/v1/test-clocks', {
+    name,
+    frozenTime: '2026-01-01T00:00:00Z',
+  })
+  const there = await stripePost(installation.sandboxUrl, 'test_helpers/test_clocks', {
+    frozen_time: String(Date.parse('2026-01-01T00:00:00Z') / 1000),
+  })
+  return { ...scenario, clockId: clock.id, stripeClockId: there.id }
+}
+
 /** Fills in the sandbox's page. */
 async function complete(sessionId: string, card = '4242424242424242'): Promise<void> {
-  const body = new URLSearchParams({ card })
   const page = await fetch(`${installation.sandboxUrl}/c/${sessionId}`, {
     method: 'POST',
-    body,
+    body: new URLSearchParams({ card }),
     redirect: 'manual',
   })
   if (page.status >= 400) throw new Error(`the page answered ${page.status}`)
+}
+
+/** The link, once it names a payment method that satisfies. */
+async function linkedMethod(
+  customerId: string,
+  wanted: (id: string) => boolean = () => true,
+): Promise<string> {
+  const link = await waitFor(
+    async () => await linkOf(customerId),
+    ({ stripeDefaultPaymentMethodId: id }) => id !== undefined && wanted(id),
+  )
+  return link.stripeDefaultPaymentMethodId ?? ''
+}
+
+/** What Stripe was asked, since. */
+async function requests(
+  path: string,
+  after = 0,
+): Promise<readonly { readonly sequence: number; readonly params: Record<string, unknown> }[]> {
+  const query = new URLSearchParams({ path, method: 'POST', after: String(after) })
+  const response = await fetch(`${installation.sandboxUrl}/_sandbox/requests?${query.toString()}`)
+  return ((await response.json()) as { requests: { sequence: number; params: Record<string, unknown> }[] })
+    .requests
+}
+
+async function outcomeOf(eventId: string): Promise<string | null> {
+  const row = await waitFor(
+    async () =>
+      await installation.database.db
+        .selectFrom('stripeEvents')
+        .select(['outcome', 'processedAt'])
+        .where('eventId', '=', eventId)
+        .executeTakeFirst(),
+    (event) => event !== undefined && event.processedAt !== null,
+  )
+  return row?.outcome ?? null
 }
 
 const options = { successURL: 'https://example.com/success', currency: 'USD' }
@@ -59,22 +128,348 @@ test('a checkout makes the customer here and at Stripe, and its card becomes the
       name: 'ACME, Inc.',
       key: 'acme',
       primaryEmail: 'pay@acme.test',
+      billingAddress: { country: 'DE', postalCode: '10115', city: 'Berlin' },
       usageAttribution: { subjectKeys: ['acme-app'] },
     },
-    options,
+    options: { ...options, clientReferenceID: 'cart-1', metadata: { source: 'test' } },
   })
-  expect(session).toMatchObject({ mode: 'setup', currency: 'USD', successURL: options.successURL })
-  expect(session.url).toContain(session.sessionId)
+  expect(session).toMatchObject({
+    mode: 'setup',
+    currency: 'USD',
+    successURL: options.successURL,
+    clientReferenceId: 'cart-1',
+    customerEmail: 'pay@acme.test',
+    status: 'open',
+    metadata: { source: 'test' },
+  })
   expect(await atStripe(session.stripeCustomerId)).toMatchObject({
     name: 'ACME, Inc.',
     email: 'pay@acme.test',
+    address: { country: 'DE', postal_code: '10115' },
   })
   await complete(session.sessionId)
-  const link = await waitFor(
-    async () => await linkOf('acme'),
-    ({ stripeDefaultPaymentMethodId }) => stripeDefaultPaymentMethodId !== undefined,
-  )
-  expect(link.stripeCustomerId).toBe(session.stripeCustomerId)
+  const method = await linkedMethod('acme')
+  expect((await linkOf('acme')).stripeCustomerId).toBe(session.stripeCustomerId)
   const there = await atStripe(session.stripeCustomerId)
-  expect(there.invoice_settings.default_payment_method).toBe(link.stripeDefaultPaymentMethodId)
+  expect(there.invoice_settings.default_payment_method).toBe(method)
+})
+
+test('an existing customer is used by id and by key, and given what it lacks', async () => {
+  const { id } = await installation.call<{ id: string }>('POST', '/api/v1/customers', {
+    name: 'Existing',
+    key: 'existing',
+  })
+  const byId = await open({ customer: { id }, options })
+  const byKey = await open({ customer: { key: 'existing' }, options })
+  const named = { name: 'Another name', key: 'existing', currency: 'EUR', primaryEmail: 'late@example.com' }
+  const filled = await open({
+    customer: { ...named, usageAttribution: { subjectKeys: ['more'] } },
+    options: { successURL: options.successURL },
+  })
+  expect([byKey.customerId, filled.customerId]).toEqual([byId.customerId, byId.customerId])
+  expect([byKey.stripeCustomerId, filled.stripeCustomerId]).toEqual([
+    byId.stripeCustomerId,
+    byId.stripeCustomerId,
+  ])
+  expect(filled.currency).toBe('EUR')
+  expect(await installation.call('GET', `/api/v1/customers/${id}`)).toMatchObject({
+    name: 'Existing',
+    currency: 'EUR',
+    primaryEmail: 'late@example.com',
+    usageAttribution: { subjectKeys: ['existing', 'more'] },
+  })
+  expect((await atStripe(byId.stripeCustomerId)).email).toBe('late@example.com')
+})
+
+test('every option reaches Stripe under the name it has there today', async () => {
+  const [{ sequence = 0 } = {}] = (await requests('checkout/sessions$')).toReversed()
+  await open({
+    customer: { key: 'acme' },
+    options: {
+      billingAddressCollection: 'required',
+      cancelURL: 'https://example.com/cancel',
+      clientReferenceID: 'ref',
+      consentCollection: {
+        paymentMethodReuseAgreement: { position: 'hidden' },
+        promotions: 'auto',
+        termsOfService: 'required',
+      },
+      currency: 'eur',
+      customText: { afterSubmit: { message: 'after' }, submit: { message: 'now' } },
+      expiresAt: Math.floor(Date.now() / 1000) + 3600,
+      locale: 'de',
+      metadata: { a: 'b' },
+      successURL: options.successURL,
+      uiMode: 'hosted',
+      paymentMethodTypes: ['card', 'sepa_debit'],
+      taxIdCollection: { enabled: true, required: 'if_supported' },
+    },
+  })
+  const [sent] = await requests('checkout/sessions$', sequence)
+  expect(sent?.params).toMatchObject({
+    mode: 'setup',
+    ui_mode: 'hosted_page',
+    currency: 'eur',
+    billing_address_collection: 'required',
+    tax_id_collection: { enabled: 'true', required: 'if_supported' },
+    // Implied: what is collected for the tax is kept where the tax is computed from.
+    customer_update: { address: 'auto', name: 'auto' },
+    consent_collection: {
+      payment_method_reuse_agreement: { position: 'hidden' },
+      promotions: 'auto',
+      terms_of_service: 'required',
+    },
+    custom_text: { after_submit: { message: 'after' }, submit: { message: 'now' } },
+    allowed_payment_method_types: ['card', 'sepa_debit'],
+    locale: 'de',
+    cancel_url: 'https://example.com/cancel',
+    client_reference_id: 'ref',
+    metadata: { a: 'b' },
+  })
+  expect(Object.keys(sent?.params ?? {})).not.toContain('payment_method_types')
+})
+
+test('a page within the caller’s own has a client secret and no address', async () => {
+  const returnURL = 'https://example.com/return'
+  for (const uiMode of ['embedded', 'custom']) {
+    const session = await open({ customer: { key: 'acme' }, options: { currency: 'USD', uiMode, returnURL } })
+    expect(session).toMatchObject({ returnURL, clientSecret: expect.stringContaining('_secret_') as unknown })
+    expect(session.url).toBeUndefined()
+  }
+})
+
+test('what cannot be opened is refused before anything is made', async () => {
+  const customer = { name: 'Never made', key: 'never-made' }
+  const embedded = { currency: 'USD', uiMode: 'embedded' }
+  expect(await refused({ customer, options: { currency: 'USD' } })).toEqual({
+    status: 400,
+    code: 'validation_failed',
+    field: 'options.successURL',
+  })
+  expect(await refused({ customer, options: { successURL: 'https://a.test' } })).toMatchObject({
+    field: 'options.currency',
+  })
+  expect(await refused({ customer, options: { ...embedded } })).toMatchObject({ field: 'options.returnURL' })
+  expect(await refused({ customer, options: { ...embedded, successURL: 'https://a.test' } })).toMatchObject({
+    field: 'options.successURL',
+  })
+  expect(await refused({ customer, options: { ...options, currency: 'XXQ' } })).toMatchObject({
+    code: 'unknown_currency',
+  })
+  expect(await refused({ customer, stripeCustomerId: 'cus_nobody', options })).toMatchObject({
+    code: 'stripe_customer_not_found',
+  })
+  expect(await refused({ customer: { key: 'nobody' }, options })).toMatchObject({ code: 'not_found' })
+  expect(await refused({ customer: {}, options })).toMatchObject({ field: 'customer' })
+  expect(await refused({ customer: { key: 'never-made' }, options })).toMatchObject({ code: 'not_found' })
+})
+
+test.each([
+  ['Stripe failed before it began', 'error_before', 1],
+  ['Stripe failed after it was done', 'error_after', 1],
+] as const)('rule 31: %s: the repeated request makes nothing twice', async (_what, kind, times) => {
+  const name = `Once ${kind}`
+  const customer = { name, usageAttribution: { subjectKeys: [name] } }
+  const send = async (): Promise<Response> =>
+    await fetch(`${installation.url}/api/v1/stripe/checkout/sessions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'idempotency-key': `checkout-${kind}` },
+      body: JSON.stringify({ customer, options }),
+    })
+  const fault = { kind, method: 'POST', path: 'checkout/sessions$', times }
+  await fetch(`${installation.sandboxUrl}/_sandbox/faults`, { method: 'POST', body: JSON.stringify(fault) })
+  const first = await send()
+  expect(first.status).toBeGreaterThanOrEqual(500)
+  await fetch(`${installation.sandboxUrl}/_sandbox/faults`, { method: 'DELETE' })
+
+  const second = (await (await send()).json()) as Session
+  const third = (await (await send()).json()) as Session
+  expect(third).toEqual(second)
+  const query = new URLSearchParams({ name })
+  const { items } = await installation.call<{ items: unknown[] }>(
+    'GET',
+    `/api/v1/customers?${query.toString()}`,
+  )
+  expect(items).toHaveLength(1)
+  const dump = (await (await fetch(`${installation.sandboxUrl}/_sandbox/dump`)).json()) as {
+    sessions: { customer: string }[]
+    customers: { name: string | null }[]
+  }
+  expect(dump.customers.filter((there) => there.name === name)).toHaveLength(1)
+  expect(dump.sessions.filter((session) => session.customer === second.stripeCustomerId)).toHaveLength(1)
+})
+
+test('an invoice that waited for a payment method is collected with the one that Checkout saved', async () => {
+  const own = await onOwnClock('waiting')
+  const { clockId, stripeCustomerId, id } = {
+    ...own,
+    ...(await addCustomer(installation, own, { key: 'waiting' })),
+  }
+  await installation.call('POST', '/api/v1/subscriptions', {
+    customerId: id,
+    plan: { key: 'tokens_monthly' },
+  })
+  const invoices = async (): Promise<readonly Invoice[]> =>
+    (
+      await installation.call<{ items: Invoice[] }>(
+        'GET',
+        `/api/v1/billing/invoices?customers=${id}&order=ASC`,
+      )
+    ).items
+  await waitFor(invoices, ([first]) => first?.status === 'paid')
+  const cards = await stripeGet<{ data: { id: string }[] }>(
+    installation.sandboxUrl,
+    `customers/${stripeCustomerId}/payment_methods`,
+  )
+  for (const card of cards.data)
+    await stripePost(installation.sandboxUrl, `payment_methods/${card.id}/detach`)
+  await advanceTo(installation, clockId, '2026-02-02T00:00:00Z')
+  await waitFor(
+    invoices,
+    ([, second]) => second?.statusDetails.extendedStatus === 'issued.payment_method_needed',
+  )
+
+  const session = await open({ customer: { id }, options })
+  expect(session.stripeCustomerId).toBe(stripeCustomerId)
+  await complete(session.sessionId)
+  await waitFor(invoices, ([, second]) => second?.status === 'paid')
+})
+
+test('an invoice that could not be issued for want of a Stripe customer is issued when one is linked', async () => {
+  const own = await onOwnClock('unlinked')
+  const { id, stripeCustomerId } = await addCustomer(installation, own, { key: 'unlinked' })
+  await installation.call('POST', '/api/v1/subscriptions', {
+    customerId: id,
+    plan: { key: 'tokens_monthly' },
+  })
+  const statuses = async (): Promise<readonly string[]> =>
+    (
+      await installation.database.db
+        .selectFrom('invoices')
+        .select('status')
+        .where('customerId', '=', id)
+        .orderBy('id')
+        .execute()
+    ).map(({ status }) => status)
+  await waitFor(statuses, ([first]) => first === 'paid')
+  await installation.call('DELETE', `/api/v1/customers/${id}/apps/${scenario.appId}`)
+  await advanceTo(installation, own.clockId, '2026-02-02T00:00:00Z')
+  await waitFor(statuses, ([, second]) => second === 'issuing')
+
+  await installation.call('PUT', `/api/v1/customers/${id}/apps`, [{ type: 'stripe', stripeCustomerId }])
+  await waitFor(statuses, ([, second]) => second === 'paid')
+})
+
+test('rule 30: a checkout that is told of twice, or late, does not undo what came after it', async () => {
+  const session = await open({ customer: { name: 'Late', key: 'late' }, options })
+  await complete(session.sessionId)
+  const saved = await linkedMethod('late')
+  const { id: newer } = await stripePost(
+    installation.sandboxUrl,
+    'payment_methods/pm_card_mastercard/attach',
+    { customer: session.stripeCustomerId },
+  )
+  await installation.call('PUT', '/api/v1/customers/late/stripe', {
+    stripeCustomerId: session.stripeCustomerId,
+    stripeDefaultPaymentMethodId: newer,
+  })
+  const event = {
+    id: 'evt_late',
+    type: 'setup_intent.succeeded',
+    objectId: session.setupIntentId,
+    invoiceId: null,
+    stripeInvoiceId: null,
+    stripeCustomerId: session.stripeCustomerId,
+    createdMs: Date.now() - 60_000,
+  }
+  await insertStripeEvent(installation.database.db, scenario.appId, event)
+  expect(await outcomeOf('evt_late')).toBe('superseded')
+  expect((await linkOf('late')).stripeDefaultPaymentMethodId).toBe(newer)
+
+  // A person names none again: Stripe's default is charged, and what Checkout saved may become it.
+  await insertStripeEvent(installation.database.db, scenario.appId, {
+    ...event,
+    id: 'evt_later',
+    createdMs: Date.now() + 60_000,
+  })
+  expect(await outcomeOf('evt_later')).toBe('linked')
+  expect((await linkOf('late')).stripeDefaultPaymentMethodId).toBe(saved)
+})
+
+test('a setup intent that we did not ask for is left alone', async () => {
+  const customer = await addCustomer(installation, scenario, { key: 'foreign', card: null })
+  const intent = await stripePost(installation.sandboxUrl, 'setup_intents', {
+    customer: customer.stripeCustomerId,
+    payment_method: 'pm_card_visa',
+    confirm: 'true',
+    'automatic_payment_methods[enabled]': 'true',
+    'automatic_payment_methods[allow_redirects]': 'never',
+  })
+  const row = await waitFor(
+    async () =>
+      await installation.database.db
+        .selectFrom('stripeEvents')
+        .select('outcome')
+        .where('sourceId', '=', intent.id)
+        .where('type', '=', 'setup_intent.succeeded')
+        .executeTakeFirst(),
+    (event) => event?.outcome != null,
+  )
+  expect(row?.outcome).toBe('not_ours')
+  expect((await linkOf(customer.id)).stripeDefaultPaymentMethodId).toBeUndefined()
+})
+
+test('another Stripe customer is linked only once it has a payment method', async () => {
+  const customer = await addCustomer(installation, scenario, { key: 'moving' })
+  const other = await stripePost(installation.sandboxUrl, 'customers', { name: 'Other' })
+  const session = await open({ customer: { key: 'moving' }, stripeCustomerId: other.id, options })
+  expect(session.stripeCustomerId).toBe(other.id)
+  expect((await linkOf('moving')).stripeCustomerId).toBe(customer.stripeCustomerId)
+  await complete(session.sessionId)
+  await linkedMethod('moving')
+  expect((await linkOf('moving')).stripeCustomerId).toBe(other.id)
+})
+
+test('a payment method that is detached at Stripe is forgotten, and the subscription says so', async () => {
+  const session = await open({ customer: { name: 'Detached', key: 'detached' }, options })
+  await complete(session.sessionId)
+  const method = await linkedMethod('detached')
+  const { id } = await installation.call<{ id: string }>('POST', '/api/v1/subscriptions', {
+    customerKey: 'detached',
+    plan: { key: 'tokens_monthly' },
+  })
+  await stripePost(installation.sandboxUrl, `payment_methods/${method}/detach`)
+  await waitFor(
+    async () => await linkOf('detached'),
+    (link) => link.stripeDefaultPaymentMethodId === undefined,
+  )
+  const notes = await installation.database.db
+    .selectFrom('timeline')
+    .select('kind')
+    .where('subjectId', '=', id)
+    .execute()
+  expect(notes.map(({ kind }) => kind)).toContain('payment_method_detached')
+})
+
+test('a customer on a test clock gets its Stripe customer on the clock’s own', async () => {
+  const own = await onOwnClock('checkout')
+  await addCustomer(installation, own, { key: 'on-clock-1' })
+  const session = await open({
+    customer: { name: 'On clock', key: 'on-clock-2', testClockId: own.clockId },
+    options,
+  })
+  expect((await atStripe(session.stripeCustomerId)).test_clock).toBe(own.stripeClockId)
+  await complete(session.sessionId)
+  await linkedMethod('on-clock-2')
+})
+
+test('a customer whose Stripe customer was deleted gets another', async () => {
+  const session = await open({ customer: { name: 'Gone', key: 'gone' }, options })
+  await fetch(`${installation.sandboxUrl}/v1/customers/${session.stripeCustomerId}`, {
+    method: 'DELETE',
+    headers: { authorization: 'Bearer sk_test_sandbox' },
+  })
+  const again = await open({ customer: { key: 'gone' }, options })
+  expect(again.stripeCustomerId).not.toBe(session.stripeCustomerId)
+  expect((await linkOf('gone')).stripeCustomerId).toBe(again.stripeCustomerId)
 })
