@@ -13,7 +13,7 @@ import { nextLookMs } from './invoice-look.ts'
 import { issueItems } from './stripe-items.ts'
 import { isTaxFailure, withoutTax } from './invoice-tax.ts'
 import { spreadTax, taxTreatment } from './line-tax.ts'
-import { namingCustomer, requireStripeCustomer } from './stripe-customer.ts'
+import { namingWhatIsGone, requireStripeCustomer } from './stripe-customer.ts'
 import { storedApp } from '../db/stores/billing-settings.ts'
 
 /** An invoice that was issued, with what Stripe answered; null where Stripe bills it in its own invoices. */
@@ -35,7 +35,7 @@ export async function issueInvoice(deps: CollectDeps, row: InvoiceRow, asOfMs: n
   try {
     return await issueAtStripe(deps, row, asOfMs)
   } catch (error) {
-    if (!workflow.tax.enabled || !isTaxFailure(error)) throw await namingCustomer(deps, row, error)
+    if (!workflow.tax.enabled || !isTaxFailure(error)) throw await namingWhatIsGone(deps, row, error)
     const untaxed = await withoutTax(deps, row, { asOfMs, error })
     return await issueAtStripe(deps, untaxed, asOfMs)
   }
@@ -68,6 +68,7 @@ export function invoiceToSync(row: InvoiceRow, lines: readonly InvoiceLineRow[])
     stripeInvoiceId: row.stripeInvoiceId,
     generation: row.syncGeneration,
     run: row.runs,
+    isGrowing: row.runs > 0 && row.number === null,
     createdMs: onTestClock ? null : row.createdAt.getTime(),
     currency: row.currency,
     collectionMethod: workflow.payment.collectionMethod,

@@ -140,7 +140,8 @@ function lastingReason({
   statusReason,
   statusCode,
 }: InvoiceRow): Pick<Waiting, 'reason' | 'code'> {
-  const isOver = substatus === null || isOutageCode(statusCode)
+  const isSettledFact = statusCode === 'stripe_customer_deleted'
+  const isOver = !isSettledFact && (substatus === null || isOutageCode(statusCode))
   return isOver ? { reason: null, code: null } : { reason: statusReason, code: statusCode }
 }
 

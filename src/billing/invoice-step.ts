@@ -17,6 +17,7 @@ import { openAccess } from './open-access.ts'
 import { settleItems } from './stripe-items.ts'
 import { finishWithdrawal, isBeingWithdrawn } from './withdraw-bill.ts'
 import { ACCRUING } from '../db/stores/running-invoices.ts'
+import { namingWhatIsGone } from './stripe-customer.ts'
 import { appAndLink, storedApp } from '../db/stores/billing-settings.ts'
 
 /** What can be asked of an invoice. */
@@ -183,13 +184,17 @@ async function pay(deps: CollectDeps, row: InvoiceRow): Promise<StripeInvoiceVie
   const { app, link } = await appAndLink(deps.db, row.appId, row.customerId)
   // The method that was set here comes before the customer's default at Stripe.
   const paymentMethodId = link?.stripeDefaultPaymentMethodId ?? null
-  const view = await deps.stripe.payInvoice(app, {
-    ...invoiceRef(row),
-    attempt: row.attempts + 1,
-    ...(paymentMethodId !== null && { paymentMethodId }),
-  })
-  deps.progress?.()
-  return view
+  try {
+    const view = await deps.stripe.payInvoice(app, {
+      ...invoiceRef(row),
+      attempt: row.attempts + 1,
+      ...(paymentMethodId !== null && { paymentMethodId }),
+    })
+    deps.progress?.()
+    return view
+  } catch (error) {
+    throw await namingWhatIsGone(deps, row, error)
+  }
 }
 
 type FollowUpOptions = InvoiceStepOptions & { readonly isRetryAsked: boolean }

@@ -1,7 +1,16 @@
+import { adjusted } from './handlers/adjustments.ts'
+import {
+  finalizationFailed,
+  invoiceChanged,
+  invoiceDeleted,
+  invoiceOverpaid,
+  invoiceSent,
+} from './handlers/changed-invoice.ts'
 import { checkoutCompleted, setupSucceeded } from './handlers/checkout.ts'
 import { wakeInvoice } from './handlers/invoice.ts'
 import type { EventHandler } from './handlers/outcome.ts'
 import { newPaymentMethod, paymentMethodDetached } from './handlers/payment-method.ts'
+import { both, stripeCustomerDeleted, taxLocationChanged } from './handlers/stripe-customer.ts'
 import { billedByStripe } from './handlers/stripe-items.ts'
 import { stripeSubscription } from './handlers/stripe-subscription.ts'
 
@@ -15,11 +24,24 @@ export const eventHandlers: Readonly<Record<string, EventHandler>> = {
     wakeInvoice(['paid', 'voided', 'uncollectible', 'issued', 'overdue']),
   ),
   'invoice.payment_action_required': wakeInvoice(['paid', 'voided']),
+  'invoice.finalized': invoiceChanged,
+  'invoice.updated': invoiceChanged,
+  'invoice.finalization_failed': finalizationFailed,
+  'invoice.deleted': invoiceDeleted,
+  'invoice.sent': invoiceSent,
+  'invoice.overdue': wakeInvoice(['overdue', 'paid', 'voided', 'uncollectible']),
+  'invoice.overpaid': invoiceOverpaid,
+  'charge.refunded': adjusted('charge'),
+  'charge.dispute.created': adjusted('dispute'),
+  'charge.dispute.closed': adjusted('dispute'),
+  'credit_note.created': adjusted('credit_note'),
+  'credit_note.voided': adjusted('credit_note'),
   'payment_method.attached': newPaymentMethod,
   'payment_method.detached': paymentMethodDetached,
   'setup_intent.succeeded': setupSucceeded,
   'checkout.session.completed': checkoutCompleted,
-  'customer.updated': newPaymentMethod,
+  'customer.updated': both(newPaymentMethod, taxLocationChanged),
+  'customer.deleted': stripeCustomerDeleted,
   'customer.subscription.created': stripeSubscription('start'),
   'customer.subscription.updated': stripeSubscription('current_period'),
   'customer.subscription.deleted': stripeSubscription('current_period'),

@@ -1,4 +1,5 @@
 import { inspectKey } from './accounts.ts'
+import { getAdjustments } from './adjustments.ts'
 import { createCheckoutSession, getCheckoutSession, getSetupIntent } from './checkout.ts'
 import { createConnections } from './client.ts'
 import {
@@ -100,6 +101,7 @@ export function createStripeGateway(options: StripeGatewayOptions): StripeGatewa
     voidInvoice: async (app, invoice) => voidInvoice(ofApp(app), invoice),
     markUncollectible: async (app, invoice) => markUncollectible(ofApp(app), invoice),
     deleteDraft: async (app, id) => deleteDraft(ofApp(app), id),
+    getAdjustments: async (app, source) => getAdjustments(ofApp(app), source),
     getInvoice: async (app, id) => getInvoice(ofApp(app), id),
 
     listItems: async (app, query) => listItems(ofApp(app), query),

@@ -107,7 +107,8 @@ async function afterRefusal(
   const failure = classifyStripeError(error)
   // A failure stored under the key (pinned) may hide a payment that was made.
   if (!['final', 'outcome', 'pinned'].includes(failure.kind)) throw error
-  if (failure.code === 'resource_missing') throw error
+  const isMethodGone = failure.param === 'payment_method'
+  if (failure.code === 'resource_missing' && !isMethodGone) throw error
   const current = await retrieveInvoice(connection, stripeInvoiceId)
   if (current.status === 'paid' || current.status === 'void') return viewOf(connection, current)
   const recorded = paymentOf(current)

@@ -78,6 +78,7 @@ export async function viewOf(
     totalMinor,
     amountPaidMinor: minor(invoice.amount_paid),
     amountRemainingMinor: minor(invoice.amount_remaining),
+    amountOverpaidMinor: minor(invoice.amount_overpaid ?? 0),
     balanceAppliedMinor: minor(appliedBalance(invoice)),
     lineTax: taxMinor === 0n ? {} : taxByLine(await allLines(connection, invoice), c),
     isRounded,

@@ -63,9 +63,11 @@ export function outcomeOf(failure: ClassifiedFailure, paymentId: string | null):
   return refused({ paymentId, code: failure.code, declineCode: failure.declineCode ?? null, message })
 }
 
-function isPaymentMethodMissing({ kind, code, message }: ClassifiedFailure): boolean {
+function isPaymentMethodMissing({ kind, code, param, message }: ClassifiedFailure): boolean {
   if (kind !== 'final' && kind !== 'outcome') return false
   return (
+    // One that was detached or deleted since it was named here.
+    (kind === 'final' && param === 'payment_method') ||
     code === 'payment_method_missing' ||
     code === 'invoice_no_payment_method' ||
     /no `?default_payment_method`? set|no (attached|default|active) (payment (method|source)|card|source)/i.test(

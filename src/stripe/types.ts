@@ -182,6 +182,8 @@ export interface InvoiceToSync {
   readonly generation: number
   /** How often it was rated while it ran: part of the keys of changes to a draft; 0 or left out where it never ran. */
   readonly run?: number
+  /** Nobody has issued it yet: one that is void at Stripe was voided by hand while it grew, and another is made. */
+  readonly isGrowing?: boolean
   /**
    * Lower bound for finding a lost invoice by metadata, real time; an hour of clock skew is allowed for. null (a customer
    * on a test clock, whose Stripe time is another) searches all of the customer's invoices.
@@ -422,4 +424,6 @@ export interface InvoiceQuery {
   readonly invoiceId: string
   readonly stripeCustomerId: string
   readonly createdMs: number | null
+  /** Passes over invoices that are void. */
+  readonly isGrowing?: boolean
 }

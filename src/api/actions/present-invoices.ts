@@ -1,3 +1,4 @@
+import { adjustmentsOf } from '../../db/stores/adjustments.ts'
 import { findAppsById } from '../../db/stores/apps.ts'
 import { linesOfInvoices } from '../../db/stores/invoice-reads.ts'
 import type { InvoiceRow } from '../../db/stores/invoices.ts'
@@ -11,15 +12,18 @@ export async function presentInvoices(
   rows: readonly InvoiceRow[],
   expand: readonly InvoiceExpansion[],
 ): Promise<Invoice[]> {
-  const lines = await linesOfInvoices(
-    db,
-    rows.map((row) => row.id),
-  )
+  const ids = rows.map((row) => row.id)
+  const lines = await linesOfInvoices(db, ids)
+  const adjustments = await adjustmentsOf(db, ids)
   const appIds = expand.includes('workflow.apps') ? [...new Set(rows.map((row) => row.appId))] : []
   const apps = new Map((await findAppsById(db, appIds)).map((app) => [app.id, app]))
   const showLines = expand.includes('lines')
   return rows.map((row) =>
-    presentInvoice(row, lines.get(row.id) ?? [], { showLines, app: apps.get(row.appId) }),
+    presentInvoice(row, lines.get(row.id) ?? [], {
+      showLines,
+      app: apps.get(row.appId),
+      adjustments: adjustments.get(row.id),
+    }),
   )
 }
 

@@ -1,3 +1,4 @@
+import type { AdjustmentRow } from '../../db/stores/adjustments.ts'
 import type { AppRow } from '../../db/stores/apps.ts'
 import type { InvoiceLineRow, InvoiceRow } from '../../db/stores/invoices.ts'
 import { currency } from '../../domain/currency.ts'
@@ -9,6 +10,7 @@ import type { InvoiceCustomer, InvoiceParty } from '../schemas/invoice-parties.t
 import type { Invoice, InvoiceTotals, ValidationIssue } from '../schemas/invoices.ts'
 import { presentApp } from './app.ts'
 import { derivedId } from './derived-id.ts'
+import { presentAdjustments } from './invoice-adjustments.ts'
 import { chargesOf, presentTotals } from './invoice-amounts.ts'
 import type { StoredDetail } from './invoice-amounts.ts'
 import { presentInvoiceLine } from './invoice-line.ts'
@@ -20,6 +22,8 @@ export interface InvoiceOptions {
   readonly showLines: boolean
   /** Its app, where the answer shows more of it than the id. */
   readonly app?: AppRow | undefined
+  /** What happened to its money at Stripe. */
+  readonly adjustments?: readonly AdjustmentRow[] | undefined
 }
 
 /** An invoice as the contract has it, with what we add. `lines` are all of its lines, in order. */
@@ -57,6 +61,7 @@ export function presentInvoice(
     ...validationIssues(row),
     ...(row.stripeInvoiceId !== null && { externalIds: { invoicing: row.stripeInvoiceId } }),
     ...additions(row, c),
+    ...presentAdjustments(row, options.adjustments ?? [], c),
   }
 }
 

@@ -185,6 +185,19 @@ const ValidationIssue = Type.Object({
 })
 export type ValidationIssue = Static<typeof ValidationIssue>
 
+const InvoiceAdjustment = Type.Object({
+  id: Type.String({ description: 'Stripe’s.' }),
+  kind: Type.Union([Type.Literal('refund'), Type.Literal('dispute'), Type.Literal('credit_note')]),
+  status: Type.String({
+    description: 'In Stripe’s words: succeeded, needs_response, won, lost, issued, void …',
+  }),
+  amount: Amount,
+  currency: CurrencyCode,
+  reason: Type.Optional(Type.String()),
+  at: Instant,
+})
+export type InvoiceAdjustment = Static<typeof InvoiceAdjustment>
+
 export const Invoice = Type.Object(
   {
     id: Type.String(),
@@ -224,6 +237,12 @@ export const Invoice = Type.Object(
     // Ours, beside the contract's.
     subscriptionId: Type.String(),
     amountPaid: Amount,
+    amountRemaining: Type.String({ description: 'What is still to be paid, less credit notes.' }),
+    adjustments: Type.Optional(
+      Type.Array(InvoiceAdjustment, {
+        description: 'Refunds, disputes and credit notes that were made at Stripe, the oldest first.',
+      }),
+    ),
     amountCarried: Type.String({
       description: 'Carried to the next invoice instead of being sent (billing rule 21).',
     }),

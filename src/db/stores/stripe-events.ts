@@ -117,7 +117,8 @@ export async function takeNewPaymentMethod(
   return invoices
 }
 
-function invoicesOfEvents(db: Db) {
+/** Invoices with what their workflows are started and found by. */
+export function invoicesOfEvents(db: Db) {
   return db
     .selectFrom('invoices')
     .innerJoin('customers', 'customers.id', 'invoices.customerId')
@@ -125,6 +126,7 @@ function invoicesOfEvents(db: Db) {
     .select([
       'invoices.id',
       'invoices.status',
+      'invoices.substatus',
       'invoices.hasWorkflow',
       'invoices.customerId',
       'invoices.updatedAt',
@@ -136,6 +138,7 @@ function invoicesOfEvents(db: Db) {
 export interface InvoiceOfEvent {
   readonly id: string
   readonly status: string
+  readonly substatus: string | null
   readonly hasWorkflow: boolean
   readonly customerId: string
   readonly customerKey: string | null

@@ -12,8 +12,10 @@ const TRIES_INLINE = 6
 export function wakeInvoice(confirming: readonly string[]): EventHandler {
   return async (deps, event) => {
     const invoice = await invoiceOfStripeEvent(deps.db, event)
-    if (!invoice) return unknown(event)
+    if (!invoice) return unknownInvoice(event)
     if (confirming.includes(invoice.status)) return { outcome: 'confirmed' }
+    // It is its subscription's to write, and closed with its period.
+    if (invoice.substatus === 'accruing') return { outcome: 'noted' }
     if (!invoice.hasWorkflow && event.attempts < TRIES_INLINE)
       return { later: 'its own step is collecting it' }
     await signalInvoice(deps, invoice, event)
@@ -22,7 +24,7 @@ export function wakeInvoice(confirming: readonly string[]): EventHandler {
 }
 
 /** Not ours, or not committed yet. */
-function unknown(event: StripeEventRow): Outcome {
+export function unknownInvoice(event: StripeEventRow): Outcome {
   return event.attempts < TRIES_UNKNOWN ? { later: 'no such invoice yet' } : { outcome: 'not_ours' }
 }
 

@@ -1,0 +1,48 @@
+import type { Db } from '../connection.ts'
+import { getInvoiceRow, updateInvoice } from './invoices.ts'
+import type { InvoicePatch } from './invoices.ts'
+import { invoicesOfEvents } from './stripe-events.ts'
+import type { InvoiceOfEvent } from './stripe-events.ts'
+import { appendTimeline } from './timeline.ts'
+
+export interface ChangeAtStripe {
+  readonly invoiceId: string
+  readonly at: Date
+  readonly code: string
+  readonly reason: string
+  readonly patch?: InvoicePatch
+}
+
+/** Writes on an invoice, and once in its timeline, what a person did to it at Stripe. */
+export async function noteChange(db: Db, change: ChangeAtStripe): Promise<void> {
+  const { invoiceId, at, code, reason, patch } = change
+  const row = await getInvoiceRow(db, invoiceId)
+  if (row === undefined || (row.statusCode === code && row.statusReason === reason)) return
+  const written = await updateInvoice(db, row, { ...patch, statusCode: code, statusReason: reason })
+  if (written === undefined) throw new Error('the invoice is being worked on')
+  await appendTimeline(db, [{ subjectType: 'invoice', subjectId: invoiceId, at, kind: code, detail: reason }])
+}
+
+interface OfCustomer {
+  readonly appId: string
+  readonly stripeCustomerId: string
+}
+
+/** The Stripe customer's invoices that wait for something: not settled, and past their draft. */
+export async function waitingInvoicesOf(db: Db, of: OfCustomer): Promise<readonly InvoiceOfEvent[]> {
+  return await invoicesOfEvents(db)
+    .where('invoices.appId', '=', of.appId)
+    .where('invoices.stripeCustomerId', '=', of.stripeCustomerId)
+    .where('invoices.status', 'in', ['issuing', 'issued', 'payment_processing', 'overdue'])
+    .execute()
+}
+
+/** The Stripe customer's invoices that could not be taxed for want of a location. */
+export async function untaxableInvoicesOf(db: Db, of: OfCustomer): Promise<readonly InvoiceOfEvent[]> {
+  return await invoicesOfEvents(db)
+    .where('invoices.appId', '=', of.appId)
+    .where('invoices.stripeCustomerId', '=', of.stripeCustomerId)
+    .where('invoices.status', '=', 'issuing')
+    .where('invoices.statusCode', '=', 'customer_tax_location_invalid')
+    .execute()
+}
