@@ -66,8 +66,14 @@ async function noteFailure(
   deps.log.warn({ invoiceId: row.id, err: error }, 'sending the running invoice failed')
   const statusReason = error instanceof Error ? error.message : String(error)
   if (verdict.kind === 'final') {
-    // The next run, or a person, tries again.
-    await patchRow(deps, row, { statusCode: verdict.code, statusReason, nextDueAt: null })
+    // The next run tries again; where the draft is gone, with another.
+    const isGone = verdict.code === 'stripe_invoice_deleted'
+    await patchRow(deps, row, {
+      statusCode: verdict.code,
+      statusReason,
+      nextDueAt: null,
+      ...(isGone && { stripeInvoiceId: null, syncGeneration: row.syncGeneration + 1 }),
+    })
     return null
   }
   const againMs = nextTryMs(asOfMs, row.ratedAt?.getTime() ?? asOfMs)

@@ -22,7 +22,7 @@ export async function syncInvoice(connection: Connection, invoice: InvoiceToSync
   const target = found ?? (await create(connection, invoice))
   if (target.status === 'draft') await fill(connection, invoice, { target, isNew: found === null })
   // Finalized by an earlier run, or by a person while it was not what we are about to collect.
-  else if (target.status === 'open' || target.status === 'paid') await compare(connection, invoice, target)
+  else if (target.status !== 'void') await compare(connection, invoice, target)
   return { stripeInvoiceId: target.id, adopted: found !== null, isFinal: target.status !== 'draft' }
 }
 
@@ -78,21 +78,28 @@ async function find(connection: Connection, query: InvoiceQuery): Promise<Stripe
         ...(after !== undefined && { starting_after: after }),
       }),
     )
-    const match = page.data.find((each) => each.metadata?.[metadataKeys.invoice] === query.invoiceId)
+    const match = page.data.find(
+      (each) => each.metadata?.[metadataKeys.invoice] === query.invoiceId && !isDiscarded(each, query),
+    )
     if (match !== undefined) return match
     after = page.data.at(-1)?.id
     if (!page.has_more || after === undefined) return null
   }
 }
 
+/** Voided by hand while its period was open: what it is now is collected with another. */
+const isDiscarded = ({ status }: Stripe.Invoice, { isGrowing }: Pick<InvoiceQuery, 'isGrowing'>): boolean =>
+  isGrowing === true && status === 'void'
+
 async function locate(connection: Connection, invoice: InvoiceToSync): Promise<Stripe.Invoice | null> {
   if (invoice.stripeInvoiceId !== null) {
     const known = await retrieveIfThere(connection, invoice.stripeInvoiceId)
-    if (known !== null) return known
-    throw new DomainError(
-      'stripe_invoice_deleted',
-      `somebody deleted the draft ${invoice.stripeInvoiceId} at Stripe; retry makes another`,
-    )
+    if (known !== null && !isDiscarded(known, invoice)) return known
+    if (known === null)
+      throw new DomainError(
+        'stripe_invoice_deleted',
+        `somebody deleted the draft ${invoice.stripeInvoiceId} at Stripe; retry makes another`,
+      )
   }
   if (invoice.mayExist === false) return null
   return find(connection, invoice)
@@ -117,11 +124,11 @@ async function create(connection: Connection, invoice: InvoiceToSync): Promise<S
     )
     if (!isReplay(reply)) return reply
     const made = await retrieveIfThere(connection, reply.id)
-    if (made !== null) return made
+    if (made !== null && !isDiscarded(made, invoice)) return made
     throw stripeFailure({
       kind: 'pinned',
       code: 'invoice_deleted',
-      message: `the invoice of ${idempotencyKey} was deleted at Stripe`,
+      message: `the invoice of ${idempotencyKey} was deleted or voided at Stripe`,
     })
   } catch (error) {
     // The key is spent. Where it made an invoice that the search was told not to look for, that is the one.

@@ -439,3 +439,37 @@ test('a subscription that is parked is not billed on demand', async () => {
   await expect(invoiceNow(billed)).rejects.toThrow('release it first')
   expect(await billsOf(billed)).toHaveLength(1)
 })
+
+test('a draft that somebody finalized is shown and not collected twice; voided or deleted, another takes its place', async () => {
+  const { call, sandboxUrl } = installation
+  const billed = await subscribed('finalized')
+  const bill = await invoiceNow(billed)
+  const first = bill.externalIds?.invoicing ?? ''
+  await stripePost(sandboxUrl, `invoices/${first}/finalize`)
+  await usage('finalized', '2026-01-10T00:00:00Z', 100)
+  await advanceTo(installation, billed.clockId, '2026-01-11T00:00:00Z')
+  expect((await invoiceNow(billed)).validationIssues?.[0]?.code).toBe('stripe_draft_finalized')
+  await stripePost(sandboxUrl, `invoices/${first}/void`)
+  const second = (await invoiceNow(billed)).externalIds?.invoicing ?? ''
+  expect((await atStripe(billed)).map(({ status, total }) => [status, total])).toEqual([
+    ['paid', 2000],
+    ['void', 2000],
+    ['draft', 2100],
+  ])
+  await fetch(`${sandboxUrl}/v1/invoices/${second}`, {
+    method: 'DELETE',
+    headers: { authorization: 'Bearer sk_test_sandbox' },
+  })
+  expect((await invoiceNow(billed)).validationIssues?.[0]?.code).toBe('stripe_invoice_deleted')
+  const third = (await invoiceNow(billed)).externalIds?.invoicing ?? ''
+  // Finalized and paid as it was then: the closing's other sum is not collected beside it.
+  await stripePost(sandboxUrl, `invoices/${third}/finalize`)
+  await stripePost(sandboxUrl, `invoices/${third}/pay`)
+  await usage('finalized', '2026-01-12T00:00:00Z', 100)
+  await advanceTo(installation, billed.clockId, '2026-02-01T00:00:01Z')
+  expect(await call('GET', `/api/v1/billing/invoices/${bill.id}`)).toMatchObject({
+    statusDetails: { extendedStatus: 'issuing.failed' },
+    validationIssues: [{ code: 'stripe_totals_differ' }],
+  })
+  expect(await collected(billed)).toBe(2000 + 2100)
+})
