@@ -3,7 +3,9 @@ import { timeOf } from './context.ts'
 import { StripeRefusal } from './errors.ts'
 import { emit, update } from './events.ts'
 import { attemptPayment } from './invoices/collect.ts'
+import { finishDebit } from './invoices/debits.ts'
 import { finalize, nextInstant, recordFinalizationFailure } from './invoices/finalize.ts'
+import { intentOf } from './invoices/payments.ts'
 import { setDelinquent } from './invoices/settle.ts'
 import { followInvoice } from './subscriptions/change.ts'
 import type { InvoiceRecord } from './tables.ts'
@@ -48,10 +50,17 @@ function becomeOverdue(ctx: Context, invoice: InvoiceRecord): void {
   followInvoice(ctx, stored)
 }
 
+function bankAnswers(ctx: Context, invoice: InvoiceRecord): void {
+  const intent = intentOf(ctx, invoice)
+  if (intent === undefined || finishDebit(ctx, intent) === null)
+    ctx.store.put('invoices', { ...invoice, _settlesAt: null })
+}
+
 /** Does what time has brought about for one invoice. */
 export function invoiceDue(ctx: Context, invoice: InvoiceRecord): void {
   const now = timeOf(ctx, invoice.test_clock)
   if (invoice.status === 'draft') finalizeAutomatically(ctx, invoice)
+  else if (typeof invoice._settlesAt === 'number' && invoice._settlesAt <= now) bankAnswers(ctx, invoice)
   else if (invoice.next_payment_attempt !== null && invoice.next_payment_attempt <= now)
     attemptPayment(ctx, invoice, 'automatic')
   else if (invoice.due_date !== null && invoice.due_date <= now && !invoice._overdueSent)

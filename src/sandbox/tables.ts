@@ -32,6 +32,8 @@ export type InvoiceRecord = Record_<
     /** Instants at which time itself changes the invoice, in seconds; null when nothing waits. */
     _dueAt: number | null
     _overdueSent: boolean
+    /** When the bank answers a debit that is on its way. */
+    _settlesAt?: number | null
     _retries: number
     /** The part of the hosted page's address that nobody can guess. */
     _secret: string | null
@@ -217,6 +219,8 @@ export interface CardBehaviour {
   readonly charge: 'accept' | Decline
   /** When 3-D Secure is asked for: never, once at setup, or at every payment; and what follows it. */
   readonly authentication: 'none' | 'setup' | 'always'
+  /** A debit, which its bank answers after days, or never; absent: a card, which answers at once. */
+  readonly debit?: 'settles' | 'never'
   /** Each charge is disputed as soon as it succeeded. */
   readonly disputed?: boolean
 }

@@ -11,6 +11,7 @@ import type { Call, ControlDeps, Handler } from './call.ts'
 import { asRecord, BadCall } from './call.ts'
 import { disputeHandlers } from './disputes.ts'
 import { keyHandlers } from './keys.ts'
+import { paymentHandlers } from './payments.ts'
 import { settledState } from './settled.ts'
 import { taxHandlers } from './tax.ts'
 
@@ -108,6 +109,7 @@ const table: Readonly<Record<string, Handler>> = {
   'POST /authenticate/': authenticate,
   ...disputeHandlers,
   ...keyHandlers,
+  ...paymentHandlers,
   ...taxHandlers,
 }
 

@@ -1,6 +1,4 @@
-import { hardDeclineCodes } from '../cards.ts'
 import type { Context } from '../context.ts'
-import { timeOf } from '../context.ts'
 import { refuse, StripeRefusal } from '../errors.ts'
 import { emit, update } from '../events.ts'
 import { strip } from '../present.ts'
@@ -9,21 +7,17 @@ import { cardError } from '../resources/payment-methods.ts'
 import { followInvoice } from '../subscriptions/change.ts'
 import type { Decline, InvoiceRecord, PaymentIntentRecord, PaymentMethodRecord } from '../tables.ts'
 import { subscriptionOfInvoice } from './drafts.ts'
+import { startDebit } from './debits.ts'
+import type { Initiator } from './failures.ts'
+import { attemptCount, recordFailure } from './failures.ts'
 import { nextInstant } from './finalize.ts'
 import { intentOf, recordCharge } from './payments.ts'
-import { setDelinquent, settle } from './settle.ts'
-
-/** Who pays: an automatic attempt, a call of `pay`, or the customer on the hosted page (who can authenticate). */
-export type Initiator = 'automatic' | 'api' | 'customer'
+import { settle } from './settle.ts'
 
 export interface Attempt {
   readonly invoice: InvoiceRecord
   readonly refusal: StripeRefusal | null
 }
-
-/** After a failure Stripe tries again on these days after finalization; its own schedule is learned, this one is guessed. */
-const retryDays = [1, 3, 5, 7, 9, 11, 14]
-const DAY = 86_400
 
 /** The method that pays: the invoice's, then its subscription's, then the customer's default [stripe docs: payment method priority]. */
 export function methodFor(ctx: Context, invoice: InvoiceRecord): PaymentMethodRecord | undefined {
@@ -47,7 +41,10 @@ export function attemptPayment(
   if (payer === undefined) return withoutMethod(ctx, invoice, by)
   const intent = intentOf(ctx, invoice)
   if (intent === undefined) return { invoice: settle(ctx, invoice, 'nothing_due'), refusal: null }
-  const { authentication } = payer._behaviour
+  if (intent.status === 'processing') return { invoice, refusal: stillProcessing() }
+  const { authentication, debit } = payer._behaviour
+  if (debit !== undefined)
+    return { invoice: startDebit(ctx, invoice, { intent, method: payer, by }), refusal: null }
   // A card that asks at setup only has been set up when it was attached off-session here; a new one on the page was not.
   const isNew = by === 'customer' && payer.customer === null
   if (authentication === 'always' || (authentication === 'setup' && isNew))
@@ -83,11 +80,6 @@ export function charge(ctx: Context, invoice: InvoiceRecord, { intent, method, b
   return { invoice: invoiced, refusal: null }
 }
 
-/** Counts the first attempt and automatic ones only [stripe docs: invoice object, attempt_count]. */
-function attemptCount(invoice: InvoiceRecord, by: Initiator): number {
-  return by === 'automatic' || invoice.attempt_count === 0 ? invoice.attempt_count + 1 : invoice.attempt_count
-}
-
 function declined(
   ctx: Context,
   invoice: InvoiceRecord,
@@ -116,39 +108,11 @@ function declined(
   }
 }
 
-function recordFailure(
-  ctx: Context,
-  invoice: InvoiceRecord,
-  by: Initiator,
-  decline: Decline | null,
-): InvoiceRecord {
-  const failed = {
-    ...invoice,
-    attempted: true,
-    attempt_count: decline === null ? invoice.attempt_count : attemptCount(invoice, by),
-    ...(by !== 'automatic' && invoice.attempt_count > 0 ? {} : retryOf(ctx, invoice, decline)),
-  }
-  const stored = update(ctx, 'invoice.updated', ['invoices', { ...failed, _dueAt: nextInstant(failed) }])
-  emit(ctx, 'invoice.payment_failed', ['invoices', stored])
-  setDelinquent(ctx, stored, true)
-  followInvoice(ctx, stored)
-  return stored
-}
-
-/** The next automatic attempt; none without `auto_advance`, without a payment method, or after a hard decline. */
-function retryOf(
-  ctx: Context,
-  invoice: InvoiceRecord,
-  decline: Decline | null,
-): { next_payment_attempt: number | null; _retries: number } {
-  const none = { next_payment_attempt: null, _retries: invoice._retries }
-  const hard = decline === null || hardDeclineCodes.has(decline.declineCode)
-  if (invoice.auto_advance !== true || invoice.status !== 'open' || hard) return none
-  const now = timeOf(ctx, invoice.test_clock)
-  const from = invoice.status_transitions.finalized_at ?? now
-  const left = retryDays.slice(invoice._retries).map((days) => from + days * DAY)
-  const next = left.find((at) => at > now)
-  return next === undefined ? none : { next_payment_attempt: next, _retries: invoice._retries + 1 }
+/** That a second payment beside one on its way is refused is certain, the wording is not Stripe's. */
+function stillProcessing(): StripeRefusal {
+  return refuse('This invoice has a payment that is still processing.', {
+    code: 'payment_intent_unexpected_state',
+  })
 }
 
 function withoutMethod(ctx: Context, invoice: InvoiceRecord, by: Initiator): Attempt {

@@ -110,7 +110,8 @@ export function finalize(ctx: Context, draft: InvoiceRecord, autoAdvance: boolea
 
 /** When time next changes an open invoice: an automatic attempt, or its due date. */
 export function nextInstant(invoice: InvoiceRecord): number | null {
-  const instants = [invoice.next_payment_attempt, invoice._overdueSent ? null : invoice.due_date].filter(
+  const overdue = invoice._overdueSent ? null : invoice.due_date
+  const instants = [invoice.next_payment_attempt, overdue, invoice._settlesAt ?? null].filter(
     (at) => at !== null,
   )
   return invoice.status === 'open' && instants.length > 0 ? Math.min(...instants) : null

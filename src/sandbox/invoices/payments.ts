@@ -93,11 +93,12 @@ export function intentOf(ctx: Context, invoice: InvoiceRecord): PaymentIntentRec
   return id === undefined ? undefined : ctx.store.get('paymentIntents', id)
 }
 
-/** Keeps a charge, good or failed. */
+/** Keeps a charge: failed when declined, else good or on its way. */
 export function recordCharge(
   ctx: Context,
   intent: PaymentIntentRecord,
   [method, decline]: readonly [PaymentMethodRecord, Decline | null],
+  status: 'succeeded' | 'pending' = 'succeeded',
 ): ChargeRecord {
   const customer = intent.customer === null ? undefined : ctx.store.get('customers', intent.customer)
   const id = newId('ch')
@@ -110,7 +111,7 @@ export function recordCharge(
     application: null,
     application_fee: null,
     application_fee_amount: null,
-    balance_transaction: decline === null ? newId('txn') : null,
+    balance_transaction: decline === null && status === 'succeeded' ? newId('txn') : null,
     billing_details: method.billing_details,
     calculated_statement_descriptor: 'SANDBOX',
     captured: decline === null,
@@ -140,12 +141,14 @@ export function recordCharge(
           : 'The bank did not return any further details with this decline.',
       type: decline === null ? 'authorized' : 'issuer_declined',
     },
-    paid: decline === null,
+    paid: decline === null && status === 'succeeded',
     payment_intent: intent.id,
     payment_method: method.id,
     payment_method_details: {
-      card: { ...method.card, installments: null, mandate: null },
-      type: 'card',
+      ...(method.card ? { card: { ...method.card, installments: null, mandate: null } } : {}),
+      ...(method.us_bank_account ? { us_bank_account: method.us_bank_account } : {}),
+      ...(method.sepa_debit ? { sepa_debit: method.sepa_debit } : {}),
+      type: method.type,
     } as unknown as ChargeRecord['payment_method_details'],
     receipt_email: null,
     receipt_number: null,
@@ -157,13 +160,13 @@ export function recordCharge(
     source_transfer: null,
     statement_descriptor: null,
     statement_descriptor_suffix: null,
-    status: decline === null ? 'succeeded' : 'failed',
+    status: decline === null ? status : 'failed',
     transfer_data: null,
     transfer_group: null,
     _invoice: intent._invoice,
   }
   ctx.store.put('charges', charge)
-  emit(ctx, decline === null ? 'charge.succeeded' : 'charge.failed', ['charges', charge])
+  emit(ctx, `charge.${charge.status}`, ['charges', charge])
   return charge
 }
 

@@ -5,7 +5,7 @@ import { emit, update } from '../events.ts'
 import { followInvoice } from '../subscriptions/change.ts'
 import type { InvoiceRecord } from '../tables.ts'
 import { changeBalance, targetOf } from './balance.ts'
-import { cancelPayments, defaultPayment } from './payments.ts'
+import { cancelPayments, defaultPayment, intentOf } from './payments.ts'
 
 /** How an invoice came to be paid. */
 export type PaidBy = 'payment' | 'nothing_due' | 'out_of_band'
@@ -61,6 +61,8 @@ export function setDelinquent(ctx: Context, invoice: InvoiceRecord, delinquent: 
 export function voidInvoice(ctx: Context, invoice: InvoiceRecord): InvoiceRecord {
   if (invoice.status === 'paid') throw refuse('Invoices with `paid` payments cannot be voided.')
   if (invoice.status !== 'open' && invoice.status !== 'uncollectible') throw notOpen()
+  if (intentOf(ctx, invoice)?.status === 'processing')
+    throw refuse('You cannot void an invoice while its payment is processing.')
   const voided = close(ctx, invoice, 'void')
   const applied = (voided.ending_balance ?? 0) - voided.starting_balance
   if (applied !== 0)

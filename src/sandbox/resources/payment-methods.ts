@@ -1,3 +1,4 @@
+import { bankByToken } from '../banks.ts'
 import type { TestCard } from '../cards.ts'
 import { cardByNumber, cardByToken } from '../cards.ts'
 import type { Context } from '../context.ts'
@@ -23,6 +24,7 @@ import { present, strip } from '../present.ts'
 import { requireCustomer, requireRecord } from '../require.ts'
 import { idOf, route } from '../route.ts'
 import type { Decline, PaymentMethodRecord } from '../tables.ts'
+import { createFromBank } from './bank-accounts.ts'
 
 const cardShape = {
   number: text(),
@@ -108,8 +110,10 @@ export function requireTestCard(number: string): TestCard {
   })
 }
 
-/** The record of an id, or a new one for a `pm_card_…` token. */
+/** The record of an id, or a new one for a token such as `pm_card_visa` or `pm_usBankAccount_success`. */
 export function resolveMethod(ctx: Context, id: string, param?: string): PaymentMethodRecord {
+  const bank = bankByToken(id)
+  if (bank !== undefined) return createFromBank(ctx, bank)
   const card = cardByToken(id)
   return card === undefined ? requireRecord(ctx, ['paymentMethods', id], param) : createFromCard(ctx, card)
 }

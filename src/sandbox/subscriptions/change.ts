@@ -1,6 +1,7 @@
 import type { Context } from '../context.ts'
 import { update } from '../events.ts'
 import { subscriptionOfInvoice } from '../invoices/drafts.ts'
+import { intentOf } from '../invoices/payments.ts'
 import type { InvoiceRecord, SubscriptionRecord } from '../tables.ts'
 
 const HOUR = 3600
@@ -44,12 +45,18 @@ function latestIssued(ctx: Context, subscription: SubscriptionRecord): InvoiceRe
     .at(-1)
 }
 
-function statusAfter(subscription: SubscriptionRecord, invoice: InvoiceRecord): SubscriptionRecord['status'] {
-  const { status } = subscription
+function statusAfter(
+  ctx: Context,
+  { status }: SubscriptionRecord,
+  invoice: InvoiceRecord,
+): SubscriptionRecord['status'] {
+  // A debit that is on its way counts as good until the bank says otherwise.
+  const isOnItsWay = invoice.status === 'open' && intentOf(ctx, invoice)?.status === 'processing'
   if (status === 'incomplete') {
-    if (invoice.status === 'paid') return 'active'
+    if (invoice.status === 'paid' || isOnItsWay) return 'active'
     return invoice.status === 'void' ? 'incomplete_expired' : status
   }
+  if (isOnItsWay) return status
   if (invoice.status === 'open') return invoice.attempted || invoice._overdueSent ? 'past_due' : status
   return status === 'past_due' ? 'active' : status
 }
@@ -63,6 +70,6 @@ export function followInvoice(ctx: Context, invoice: InvoiceRecord): void {
   const subscription = id === null ? undefined : ctx.store.get('subscriptions', id)
   if (subscription === undefined || hasEnded(subscription)) return
   if (latestIssued(ctx, subscription)?.id !== invoice.id) return
-  const status = statusAfter(subscription, invoice)
+  const status = statusAfter(ctx, subscription, invoice)
   if (status !== subscription.status) changeSubscription(ctx, { ...subscription, status })
 }
