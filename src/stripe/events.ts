@@ -81,11 +81,18 @@ interface ListedEvents {
   readonly hasMore: boolean
 }
 
+/** The next page of a list, and as many more as it takes to leave its first second: order is known by seconds only. */
 async function eventsAfter(connection: Connection, after: string, types: string[]): Promise<ListedEvents> {
-  const page = await connection.call('events.list', (stripe) =>
-    stripe.events.list({ ending_before: after, limit: PAGE, types }),
-  )
-  return { events: page.data.toReversed().map(readEvent), hasMore: page.has_more }
+  const events: VerifiedEvent[] = []
+  for (;;) {
+    const before = events.at(-1)?.id ?? after
+    const page = await connection.call('events.list', (stripe) =>
+      stripe.events.list({ ending_before: before, limit: PAGE, types }),
+    )
+    events.push(...page.data.toReversed().map(readEvent))
+    const hasMore = page.has_more && page.data.length > 0
+    if (!hasMore || events[0]?.createdMs !== events.at(-1)?.createdMs) return { events, hasMore }
+  }
 }
 
 /**
@@ -95,11 +102,8 @@ async function eventsAfter(connection: Connection, after: string, types: string[
 function upToHorizon(lists: readonly ListedEvents[]): readonly VerifiedEvent[] {
   const ends = lists.filter(({ hasMore }) => hasMore).map(({ events }) => events.at(-1)?.createdMs ?? 0)
   const merged = merge(lists.map(({ events }) => events))
-  if (ends.length === 0) return merged
   const horizonMs = Math.min(...ends)
-  const before = merged.filter(({ createdMs }) => createdMs < horizonMs)
-  // A second that fills a page alone cannot be waited for.
-  return before.length > 0 ? before : merged.filter(({ createdMs }) => createdMs <= horizonMs)
+  return merged.filter(({ createdMs }) => createdMs < horizonMs)
 }
 
 /** Oldest first; within a second, the order of each list is kept. */

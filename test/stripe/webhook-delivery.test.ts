@@ -53,7 +53,7 @@ test('rule 30: what Stripe delivers is verified with the secret of the installed
         .map((event) => event.type)
         .sort(),
     )
-    .toEqual(['invoice.finalized', 'invoice.paid'])
+    .toEqual(['invoice.created', 'invoice.finalized', 'invoice.paid', 'invoice.updated', 'invoice.updated'])
   expect(verified().every((event) => event.apiVersion === '2026-10-28.endive')).toBe(true)
   for (const delivery of deliveries) {
     expect(() => world.gateway.verifyWebhook({ ...delivery, secrets: ['whsec_other'] })).toThrow(

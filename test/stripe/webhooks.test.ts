@@ -104,6 +104,75 @@ test('an event of an unknown type and version is read as far as it goes', () => 
   })
 })
 
+/** As Stripe sends it at 2022-11-15: with the members that were renamed or taken away since. */
+const oldInvoice = {
+  id: 'in_1MtHbELkdIwHu7ixl4OzzPMv',
+  object: 'invoice',
+  account_country: 'US',
+  amount_due: 2000,
+  amount_paid: 2000,
+  amount_remaining: 0,
+  attempt_count: 1,
+  attempted: true,
+  charge: 'ch_3MtHbELkdIwHu7ix0lQ0xxxx',
+  collection_method: 'charge_automatically',
+  customer: 'cus_NeZwdNtLEOXuvB',
+  customer_email: 'jennyrosen@example.com',
+  discount: null,
+  lines: {
+    object: 'list',
+    data: [{ id: 'il_1MtHbELkdIwHu7ix', object: 'line_item', plan: null, price: null, type: 'invoiceitem' }],
+    has_more: false,
+    total_count: 1,
+    url: '/v1/invoices/in_1MtHbELkdIwHu7ixl4OzzPMv/lines',
+  },
+  metadata: { perennial_invoice_id: '01HINVOICE' },
+  paid: true,
+  paid_out_of_band: false,
+  payment_intent: 'pi_3MtHbELkdIwHu7ix0xxxxxxx',
+  status: 'paid',
+  subscription: null,
+  subscription_details: { metadata: null },
+  tax: null,
+  total: 2000,
+  total_tax_amounts: [],
+  webhooks_delivered_at: 1680644467,
+}
+
+test.each(['invoice.finalized', 'invoice.marked_uncollectible', 'invoice.paid', 'invoice.voided'])(
+  '%s of 2022-11-15 is read down to its ids',
+  (type) => {
+    const event = {
+      id: 'evt_1MtHbGLkdIwHu7ix',
+      object: 'event',
+      api_version: '2022-11-15',
+      created: nowMs / 1000,
+      data: { object: oldInvoice, previous_attributes: { paid: false } },
+      livemode: false,
+      pending_webhooks: 1,
+      request: { id: null, idempotency_key: null },
+      type,
+    }
+    expect(verifyWebhook(delivery({ event }))).toEqual({
+      id: 'evt_1MtHbGLkdIwHu7ix',
+      type,
+      objectId: oldInvoice.id,
+      invoiceId: '01HINVOICE',
+      stripeInvoiceId: oldInvoice.id,
+      stripeCustomerId: oldInvoice.customer,
+      createdMs: nowMs,
+      livemode: false,
+      apiVersion: '2022-11-15',
+    })
+  },
+)
+
+test('a charge of 2022-11-15 names its invoice', () => {
+  const object = { id: 'ch_1', object: 'charge', invoice: 'in_9', customer: 'cus_1', metadata: {} }
+  const event = { ...invoicePaid, type: 'charge.refunded', api_version: '2022-11-15', data: { object } }
+  expect(verifyWebhook(delivery({ event }))).toMatchObject({ objectId: 'ch_1', stripeInvoiceId: 'in_9' })
+})
+
 test('a payment of an invoice names the invoice, expanded or not', () => {
   const payment = (invoice: unknown) => ({
     ...invoicePaid,
