@@ -69,7 +69,6 @@ export function invoiceToSync(row: InvoiceRow, lines: readonly InvoiceLineRow[])
     generation: row.syncGeneration,
     run: row.runs,
     isGrowing: row.runs > 0 && row.number === null,
-    isGrowing: row.runs > 0 && row.number === null,
     createdMs: onTestClock ? null : row.createdAt.getTime(),
     currency: row.currency,
     collectionMethod: workflow.payment.collectionMethod,
