@@ -82,18 +82,6 @@ function runsOf(lines: readonly ProcessorLine[]): readonly Run[] {
   return runs
 }
 
-/** Changes of lines in requests of a safe size, each with the fingerprint of what it sends. */
-export function chunksOf<T>(
-  changes: readonly T[],
-): readonly { readonly items: readonly T[]; readonly fingerprint: string }[] {
-  const chunks = []
-  for (let start = 0; start < changes.length; start += linesPerCall) {
-    const items = changes.slice(start, start + linesPerCall)
-    chunks.push({ items, fingerprint: digest(items) })
-  }
-  return chunks
-}
-
 const fingerprint = (lines: readonly ProcessorLine[]): string =>
   digest(lines.map((line) => ({ ...lineParams(line), ...taxParams(line) })))
 
