@@ -121,10 +121,10 @@ async function ingestFile(csv: string): Promise<void> {
     await rm(folder, { recursive: true })
   }
 }
-const csvColumns = [
-  ...['--type', 'request', '--source', 'file', '--data', 'tokens=tokens:number'],
-  ...['--subject-column', 'subject', '--time-column', 'time'],
-]
+const csvColumns =
+  '--type request --source file --data tokens=tokens:number --subject-column subject --time-column time'.split(
+    ' ',
+  )
 
 test('a subscription without a mapping waits, shown with the reason, and is imported when one is added', async () => {
   const price = await at.monthlyPrice()

@@ -4,7 +4,6 @@ import type { Db } from '../connection.ts'
 import { offsetOf } from '../page.ts'
 import type { Page, PageRequest } from '../page.ts'
 import type { DB, StripeSubscriptionImports } from '../types.gen.ts'
-import type { SubscriptionRow } from './subscriptions.ts'
 
 /** A subscription that was made at Stripe, and what came of it here. */
 export type StripeImportRow = Selectable<StripeSubscriptionImports>
@@ -163,17 +162,4 @@ export async function pinToProfile(
     .onConflict((oc) => oc.column('customerId').doNothing())
     .executeTakeFirst()
   return result.numInsertedOrUpdatedRows === 1n
-}
-
-/** What was made of a subscription at Stripe. */
-export async function findImportedSubscription(
-  db: Db,
-  { appId, stripeSubscriptionId }: AtStripe,
-): Promise<SubscriptionRow | undefined> {
-  return await db
-    .selectFrom('subscriptions')
-    .selectAll()
-    .where('stripeAppId', '=', appId)
-    .where('stripeSubscriptionId', '=', stripeSubscriptionId)
-    .executeTakeFirst()
 }
