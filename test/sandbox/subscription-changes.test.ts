@@ -81,6 +81,22 @@ test('an e-mailed subscription is active at once, its invoices are sent, and lat
   expect(await stripe.subscriptions.retrieve(made.id)).toMatchObject({ status: 'active' })
 })
 
+test('a debit that is on its way makes active, and one that comes back past due', async () => {
+  const on = await scene(null)
+  const good = await stripe.paymentMethods.attach('pm_usBankAccount_success', { customer: on.customer })
+  const paid = await subscribe(on, { default_payment_method: good.id })
+  expect(paid).toMatchObject({ status: 'active', latest_invoice: { status: 'open', attempted: true } })
+  const poor = await stripe.paymentMethods.attach('pm_usBankAccount_insufficientFunds', {
+    customer: on.customer,
+  })
+  const returned = await subscribe(on, { default_payment_method: poor.id })
+  expect(returned.status).toBe('active')
+  await advanceTo(stripe, on.clock, START + 6 * DAY)
+  expect(await latestOf(paid.id)).toMatchObject({ status: 'paid' })
+  expect(await stripe.subscriptions.retrieve(paid.id)).toMatchObject({ status: 'active' })
+  expect(await stripe.subscriptions.retrieve(returned.id)).toMatchObject({ status: 'past_due' })
+})
+
 test('without a clock real time renews', async () => {
   const customer = await customerWith(stripe)
   const price = await priceOf(2000)
