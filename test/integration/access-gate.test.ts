@@ -258,6 +258,32 @@ test('a trial passes card-free and open, and closes at the first invoice with a 
   })
 })
 
+test('rule 32: a bank debit that is processing for days opens nothing and is not retried', async () => {
+  const own = await onOwnClock()
+  const customer = await addCustomer(installation, own, { key: 'debited', card: null })
+  await newCard(customer, 'pm_usBankAccount_success')
+  await override(customer, gated)
+  const subscription = await subscribe(customer)
+  const invoice = await firstInvoice(customer, 'payment_processing')
+  const request = await ask(customer)
+  const attempts = async () => (await stripeGetInvoice(await stripeInvoiceOf(invoice.id))).attempt_count
+  await advanceTo(installation, own.clockId, '2026-01-04T12:00:00Z')
+  expect((await access(customer)).subscriptions).toMatchObject([
+    { access: 'pending_payment', reason: expect.stringContaining('processing') },
+  ])
+  expect(request.status).toBe('pending')
+  expect(await attempts(), 'not tried again while it is processing').toBe(1)
+
+  await advanceTo(installation, own.clockId, '2026-01-05T12:00:00Z')
+  await waitFor(
+    async () => await stateOf(customer),
+    (state) => state === 'granted',
+  )
+  expect(await requestOf(customer, request.id)).toMatchObject({ status: 'granted' })
+  expect(await attempts()).toBe(1)
+  expect(await timelineOf(subscription.id)).toContain('access_granted')
+})
+
 test('rule 32: grace keeps access, then it is suspended, and the payment restores it', async () => {
   const own = await onOwnClock()
   const customer = await addCustomer(installation, own, { key: 'grace' })
@@ -337,7 +363,10 @@ async function stripeGetInvoice(id: string) {
   const response = await fetch(`${installation.sandboxUrl}/v1/invoices/${id}`, {
     headers: { authorization: 'Bearer sk_test_sandbox' },
   })
-  return (await response.json()) as { payment_settings: { payment_method_types: readonly string[] | null } }
+  return (await response.json()) as {
+    readonly attempt_count: number
+    readonly payment_settings: { readonly payment_method_types: readonly string[] | null }
+  }
 }
 
 test('a request is listed by its status and withdrawn while it is pending', async () => {
