@@ -7,7 +7,6 @@ import { write } from './invoice-issue.ts'
 const mendedElsewhere: ReadonlySet<string | null> = new Set([
   'customer_tax_location_invalid',
   'stripe_tax_inactive',
-  'taxes_calculation_failed',
   'stripe_customer_deleted',
   'customer_not_linked',
 ])

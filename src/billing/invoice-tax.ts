@@ -2,6 +2,7 @@ import { storedApp } from '../db/stores/billing-settings.ts'
 import { getInvoiceRow, updateInvoice } from '../db/stores/invoices.ts'
 import type { InvoiceRow } from '../db/stores/invoices.ts'
 import { appendTimeline } from '../db/stores/timeline.ts'
+import { DomainError } from '../domain/errors.ts'
 import { classifyStripeError } from '../stripe/failures.ts'
 import { isTaxRefusal } from '../stripe/invoice-tax.ts'
 import type { CollectDeps } from './collect-deps.ts'
@@ -9,6 +10,8 @@ import { invoiceSettings } from './invoice-settings.ts'
 
 /** Whether issuing failed because Stripe cannot compute the tax. */
 export const isTaxFailure = isTaxRefusal
+
+const LOCATION = 'customer_tax_location_invalid'
 
 interface Untaxed {
   readonly asOfMs: number
@@ -28,7 +31,9 @@ export async function withoutTax(
   if (!row) throw error
   if (invoiceSettings(row).workflow.tax.enforced) {
     await updateInvoice(deps.db, row, { taxOutcome: 'failed' })
-    throw error
+    const { code, message } = classifyStripeError(error)
+    // Of an account without tax settings Stripe says so in words only.
+    throw code === LOCATION ? error : new DomainError('stripe_tax_inactive', message)
   }
   if (row.stripeInvoiceId !== null) {
     const { stripeInvoiceId, syncGeneration: generation } = row

@@ -229,6 +229,16 @@ export const errorCodes = {
     'Somebody deleted the draft at Stripe',
     'Retry the invoice to make it there again, or void it.',
   ),
+  customer_tax_location_invalid: entry(
+    409,
+    'Stripe does not recognize where the customer is',
+    'Give the Stripe customer a valid address: the invoice goes on by itself. Or do not enforce tax.',
+  ),
+  stripe_tax_inactive: entry(
+    409,
+    'Tax is not set up in the Stripe account',
+    'Complete the tax settings in the Stripe Dashboard: the invoice goes on by itself. Or do not enforce tax.',
+  ),
   stripe_customer_deleted: entry(
     409,
     'The Stripe customer was deleted',

@@ -4,7 +4,7 @@ import type { BilledCustomer } from '../support/billed.ts'
 import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
 import { addTokenPlan, advanceTo, startScenario, waitFor } from '../support/scenario.ts'
-import { stripeGet } from '../support/stripe-client.ts'
+import { stripeGet, stripePost } from '../support/stripe-client.ts'
 
 let installation: Installation
 let at: ReturnType<typeof billedCustomers>
@@ -94,6 +94,51 @@ test.each([
   await advance(billed, '2026-02-01T18:00:00Z')
   await at.untilInvoice(billed, ({ status, id }) => status === 'paid' && id === waiting.id)
   expect(await charged(billed)).toEqual([2000, 2000])
+})
+
+test('an account without tax settings: enforced tax waits and goes on, other invoices go without', async () => {
+  const workflow = (enforced: boolean): object => ({ tax: { enabled: true, enforced } })
+  const strict = await at.newCustomer({ key: 'strict', workflow: workflow(true) })
+  const lenient = await at.newCustomer({ key: 'lenient', workflow: workflow(false) })
+  for (const { stripeCustomerId } of [strict, lenient])
+    await stripePost(installation.sandboxUrl, `customers/${stripeCustomerId}`, { 'address[country]': 'DE' })
+  await at.sandbox('POST', '/tax', { status: 'pending' })
+  await at.subscribe(strict)
+  await at.subscribe(lenient)
+  const untaxed = await at.untilInvoice(lenient, ({ status }) => status === 'paid')
+  expect(untaxed).toMatchObject({ taxOutcome: 'skipped', amountPaid: '20.00' })
+  expect((await at.timeline(untaxed.id)).join()).toContain('head office')
+  const waiting = await at.untilInvoice(
+    strict,
+    ({ statusDetails }) => statusDetails.extendedStatus === 'issuing.failed',
+  )
+  expect(waiting).toMatchObject({ taxOutcome: 'failed', validationIssues: [{ code: 'stripe_tax_inactive' }] })
+  await at.sandbox('POST', '/tax', { status: 'active' })
+  await advance(strict, '2026-01-02T06:00:00Z')
+  const paid = await at.untilInvoice(strict, ({ status }) => status === 'paid')
+  expect(paid).toMatchObject({ id: waiting.id, taxOutcome: 'computed', amountPaid: '24.00' })
+})
+
+test('rule 32: a bank debit that is processing is neither tried again nor taken for a failure', async () => {
+  const billed = await at.newCustomer({ key: 'debit', card: 'pm_usBankAccount_processing' })
+  await at.subscribe(billed)
+  const processing = await at.untilInvoice(billed, ({ status }) => status === 'payment_processing')
+  await advance(billed, '2026-01-25T00:00:00Z')
+  const still = await at.untilInvoice(billed, () => true)
+  expect(still).toMatchObject({
+    id: processing.id,
+    status: 'payment_processing',
+    paymentAttempts: 0,
+    statusDetails: { availableActions: {} },
+  })
+  const { data } = await stripeGet<{ data: { id: string }[] }>(
+    installation.sandboxUrl,
+    `payment_intents?customer=${billed.stripeCustomerId}`,
+  )
+  expect(data).toHaveLength(1)
+  await at.sandbox('POST', `/payments/${data[0]?.id}/settle`, { outcome: 'succeeded' })
+  await at.untilInvoice(billed, ({ status }) => status === 'paid')
+  expect(await charged(billed)).toEqual([2000])
 })
 
 test('a person can have it tried at once when Stripe is back', async () => {

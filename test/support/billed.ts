@@ -29,6 +29,7 @@ export interface ShownInvoice {
   readonly adjustments?: readonly Readonly<Record<string, string>>[]
   readonly taxOutcome?: string
   readonly nextActionAt?: string
+  readonly paymentAttempts: number
 }
 
 interface NewCustomer {
