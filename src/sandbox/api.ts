@@ -41,6 +41,9 @@ export interface ApiDeps {
   readonly changed: () => void
 }
 
+/** The reply of what stands in front of an API that is down. */
+export const UNAVAILABLE = { status: 503, body: '<html>Service Unavailable</html>' } as const
+
 interface Outcome {
   readonly status: number
   readonly body: string
@@ -79,8 +82,6 @@ function insteadOf(
       return { outcome: errorOutcome(500, failure('An unknown error occurred.')), saved: true }
     case 'conflict':
       return { outcome: errorOutcome(409, inFlight('(injected)').body), saved: false }
-    case 'unavailable':
-      return { outcome: { status: 503, body: '<html>Service Unavailable</html>' }, saved: false }
     default:
       return undefined
   }
@@ -163,8 +164,11 @@ export function createApi(deps: ApiDeps): (request: ApiRequest) => Promise<ApiRe
       'content-type': 'application/json',
       'stripe-version': versionOf(request),
     }
-    const account = authorize(request)
+    // What is down does not look at keys any more.
     const fault = faults.take(request.method, request.path)
+    if (fault?.kind === 'unavailable')
+      return { ...UNAVAILABLE, headers: { ...headers, 'content-type': 'text/html' }, fault: fault.kind }
+    const account = authorize(request)
     const marked = fault === undefined ? {} : { fault: fault.kind }
     if (fault?.kind === 'reset_before') return { status: 0, headers, body: '', cut: 'reset', ...marked }
     if (fault?.kind === 'rate_limit') {

@@ -27,6 +27,8 @@ export interface FaultRule {
   /** How many matching requests are hit from there on; 0 is all. */
   readonly times?: number
   readonly latencyMs?: number
+  /** With `unavailable`: the hosted pages are down as well. */
+  readonly pages?: boolean
 }
 
 export interface Fault extends FaultRule {
@@ -40,6 +42,8 @@ export interface Faults {
   readonly add: (rule: FaultRule) => Fault
   readonly list: () => readonly Fault[]
   readonly clear: (id?: string) => void
+  /** Whether an outage takes the hosted pages along; looking does not count as a hit. */
+  readonly takesPages: () => boolean
   /** The first fault that hits this request; every matching one counts it. */
   readonly take: (method: string, path: string) => Fault | undefined
 }
@@ -68,6 +72,7 @@ export function createFaults(): Faults {
     clear: (id) => {
       faults = id === undefined ? [] : faults.filter((fault) => fault.id !== id)
     },
+    takesPages: () => faults.some((fault) => fault.kind === 'unavailable' && fault.pages === true),
     take: (method, path) => {
       faults = faults.map((fault) =>
         matches(fault, method, path) ? { ...fault, seen: fault.seen + 1 } : fault,

@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { ApiRequest } from './api.ts'
-import { createApi } from './api.ts'
+import { createApi, UNAVAILABLE } from './api.ts'
 import { createTimeKeeper } from './clock.ts'
 import type { Context } from './context.ts'
 import type { ControlDeps } from './control/call.ts'
@@ -10,7 +10,7 @@ import { control } from './control/routes.ts'
 import { createDeliverer } from './deliveries.ts'
 import { withoutExpired } from './expiry.ts'
 import { createFaults } from './faults.ts'
-import { parseForm, readBody, send, sendJson, truncate } from './http.ts'
+import { parseForm, readBody, send, sendHtml, sendJson, truncate } from './http.ts'
 import { openJournalFile } from './journal-file.ts'
 import { pageFor } from './pages/pages.ts'
 import { createRequestLog } from './request-log.ts'
@@ -111,6 +111,8 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     if (url.pathname.startsWith('/_sandbox')) return control(controls, request, [response, url])
     if (url.pathname === '/') return sendJson(response, 200, ABOUT)
     const page = pageFor(url.pathname)
+    if (page !== undefined && faults.takesPages())
+      return sendHtml(response, UNAVAILABLE.status, UNAVAILABLE.body)
     if (page === undefined) return sendJson(response, 404, { error: 'no such page' })
     const text = await readBody(request)
     page({ ctx: context(), method: request.method ?? 'GET', url, form: parseForm(text), response, changed })

@@ -1,8 +1,8 @@
 import { readDetails, wantsAddress, wantsTaxId } from '../checkout/details.ts'
 import { resumeSession, submitSession, waitingInSession } from '../checkout/modes.ts'
 import type { Progress } from '../checkout/setup-mode.ts'
-import type { Context } from '../context.ts'
 import { fieldOf, redirect, sendHtml } from '../http.ts'
+import type { Raw } from '../route.ts'
 import type { CustomerRecord, SessionRecord } from '../tables.ts'
 import { tryOnPage } from './attempt.ts'
 import { AUTHENTICATION_FAILED, authenticationPage } from './authentication.ts'
@@ -35,32 +35,38 @@ function sessionOf({
   return { session, rest: isEmbedded ? third : second }
 }
 
-function taxIdFields(customer: CustomerRecord | undefined): Html {
+function taxIdFields(customer: CustomerRecord | undefined, sent: Raw): Html {
   return html`<fieldset>
     <legend>Buying for a business?</legend>
     ${field('business_name', 'Business name', {
-      value: customer?.name,
+      value: fieldOf(sent, 'business_name') || customer?.name,
       autocomplete: 'organization',
       required: false,
     })}
-    ${field('tax_id', 'Tax ID', { placeholder: 'DE123456789', required: false })}
+    ${field('tax_id', 'Tax ID', {
+      value: fieldOf(sent, 'tax_id'),
+      placeholder: 'DE123456789',
+      required: false,
+    })}
   </fieldset>`
 }
 
-function emailField(session: SessionRecord): Html {
-  const value = session.customer_email
+function emailField(session: SessionRecord, sent: Raw): Html {
+  const value = fieldOf(sent, 'email') || session.customer_email
   return html`<fieldset>
     ${field('email', 'Email', { value, type: 'email', autocomplete: 'email' })}
   </fieldset>`
 }
 
-function form(ctx: Context, session: SessionRecord): Html {
+/** The form; what was typed before a refusal is still there, except for the card. */
+function formOf({ ctx, form: sent }: PageRequest, session: SessionRecord): Html {
   const customer = session.customer === null ? undefined : ctx.store.get('customers', session.customer)
   const who = customer?.email ?? null
   return html`<form method="post" action="${baseOf(session)}">
-    ${who === null ? emailField(session) : html`<p class="soft">${who}</p>`} ${cardFields(customer?.name)}
-    ${wantsAddress(session) ? addressFields(customer?.address) : null}
-    ${wantsTaxId(session) ? taxIdFields(customer) : null}
+    ${who === null ? emailField(session, sent) : html`<p class="soft">${who}</p>`}
+    ${cardFields(fieldOf(sent, 'name') || customer?.name)}
+    ${wantsAddress(session) ? addressFields(readAddress(sent) ?? customer?.address) : null}
+    ${wantsTaxId(session) ? taxIdFields(customer, sent) : null}
     <button class="wide" type="submit">${session.mode === 'subscription' ? 'Subscribe' : 'Save card'}</button>
   </form>`
 }
@@ -81,7 +87,7 @@ function show(request: PageRequest, session: SessionRecord, error: string | null
   const summary = isSale ? subscriptionSummary(request.ctx, session) : setupSummary
   const ending = html`<p>${endings[session.status ?? ''] ?? ''}</p>`
   const body = html`${summary}
-    <section>${problem(error)}${isOpen ? form(request.ctx, session) : ending}</section>`
+    <section>${problem(error)}${isOpen ? formOf(request, session) : ending}</section>`
   const options = { layout: 'two', back: isOpen ? back : null } as const
   sendHtml(request.response, error === null ? 200 : 402, document('Checkout', body, options))
 }
