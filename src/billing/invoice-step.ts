@@ -14,7 +14,7 @@ import { afresh, goesOnByItself, goOn } from './invoice-recovery.ts'
 import { settle } from './invoice-settle.ts'
 import type { Look } from './invoice-settle.ts'
 import { openAccess } from './open-access.ts'
-import { settleItems } from './stripe-items.ts'
+import { settleItems, withdrawItems } from './stripe-items.ts'
 import { finishWithdrawal, isBeingWithdrawn } from './withdraw-bill.ts'
 import { ACCRUING } from '../db/stores/running-invoices.ts'
 import { namingWhatIsGone } from './stripe-customer.ts'
@@ -132,6 +132,8 @@ async function voidInvoice(
   row: InvoiceRow,
   { asOfMs, command }: Asked<Extract<InvoiceRequest, { kind: 'void' }>>,
 ): Promise<InvoiceRow> {
+  // What Stripe has invoiced of it already is credited there.
+  if (invoiceSettings(row).stripe.billing === 'subscription_items') await withdrawItems(deps, row)
   if (row.stripeInvoiceId !== null) {
     const app = await storedApp(deps.db, row.appId)
     const view = await deps.stripe.getInvoice(app, row.stripeInvoiceId)

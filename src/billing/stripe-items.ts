@@ -5,7 +5,7 @@ import { setInvoiceOfItems } from '../db/stores/stripe-items.ts'
 import type { StripeItemRow } from '../db/stores/stripe-items.ts'
 import { appendTimeline } from '../db/stores/timeline.ts'
 import { ACCRUING } from '../db/stores/running-invoices.ts'
-import { DomainError } from '../domain/errors.ts'
+import { DomainError, isDomainError } from '../domain/errors.ts'
 import { settlementOf } from '../domain/item-settlement.ts'
 import { classifyStripeError } from '../stripe/failures.ts'
 import type { CollectDeps } from './collect-deps.ts'
@@ -33,10 +33,15 @@ export async function pushItems(deps: CollectDeps, row: InvoiceRow, asOfMs: numb
 
 /** Takes back the items of an invoice that is not to be collected; what Stripe has invoiced is credited by another item. */
 export async function withdrawItems(deps: CollectDeps, row: InvoiceRow): Promise<void> {
-  // Nothing can be there.
-  if (row.stripeCustomerId === null) return
-  await alignItems(deps, row, { lines: [], place: await runningPlace(deps, row) })
+  try {
+    await alignItems(deps, row, { lines: [], place: await runningPlace(deps, row) })
+  } catch (error) {
+    // Without its customer nothing is there.
+    if (!isDomainError(error) || !goneCustomer.has(error.code)) throw error
+  }
 }
+
+const goneCustomer: ReadonlySet<string> = new Set(['customer_not_linked', 'stripe_customer_deleted'])
 
 /**
  * The closing's part: sends the lines a last time and leaves the invoice `issued`, `billed_by_stripe`. It has no number

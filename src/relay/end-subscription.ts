@@ -1,6 +1,7 @@
 import { storedApp } from '../db/stores/billing-settings.ts'
 import type { OutboxRow } from '../db/stores/outbox.ts'
-import { setImportEnded } from '../db/stores/stripe-imports.ts'
+import { setImportEnded, setImportReason } from '../db/stores/stripe-imports.ts'
+import { listPlanMappings } from '../db/stores/stripe-plan-mappings.ts'
 import { getSubscription, lastCancelRequest } from '../db/stores/subscriptions.ts'
 import type { SubscriptionRow } from '../db/stores/subscriptions.ts'
 import { isDomainError } from '../domain/errors.ts'
@@ -23,7 +24,24 @@ export async function endWithStripe(deps: EndDeps, outbox: OutboxRow): Promise<v
   const app = await storedApp(deps.db, row.stripeAppId)
   const there = await deps.stripe.getSubscription(app, row.stripeSubscriptionId)
   await moveEnd(deps, row, { endMs: there.endedMs ?? there.cancelAtMs, tries: outbox.attempts })
+  await setImportReason(deps.db, row.id, await otherPlan(deps, row, there.priceIds))
   if (there.endedMs !== null) await setImportEnded(deps.db, row.id)
+}
+
+/** Another price at Stripe does not change the plan here: what is billed is for a person to decide. */
+async function otherPlan(
+  { db }: EndDeps,
+  row: SubscriptionRow,
+  priceIds: readonly string[],
+): Promise<string | null> {
+  const mappings = await listPlanMappings(db, row.stripeAppId ?? '')
+  const plans = mappings.filter(({ stripePriceId }) => priceIds.includes(stripePriceId))
+  if (plans.some(({ planKey }) => planKey === row.planKey)) return null
+  const prices = priceIds.join(', ')
+  const [other] = plans
+  return other === undefined
+    ? `At Stripe its price is ${prices} now, which is not mapped; here it stays on ${row.planKey ?? 'its plan'}.`
+    : `At Stripe its price is ${prices} now, which stands for ${other.planKey}; here it stays on ${row.planKey ?? 'its plan'}.`
 }
 
 interface End {

@@ -121,3 +121,72 @@ test('in mode invoice the same subscription is billed on an invoice of ours, by 
   const paid = (await at.invoicesOf(subscribed)).map((invoice) => invoice.amount_paid)
   expect(paid.toSorted((a, b) => a - b)).toEqual([900, 2000, 2000])
 })
+
+test('an invoice that Stripe cannot collect shows here without a dunning of ours, and is paid when it is paid there', async () => {
+  const subscribed = await at.subscribedAtStripe('unpaid', items)
+  const { clockId, stripeCustomerId, stripeSubscriptionId } = subscribed
+  const { sandboxUrl } = installation
+  await at.usage('unpaid', start, { tokens: 600 })
+  const path = 'payment_methods/pm_card_chargeCustomerFail/attach'
+  const bad = await stripePost(sandboxUrl, path, { customer: stripeCustomerId })
+  await stripePost(sandboxUrl, `subscriptions/${stripeSubscriptionId}`, { default_payment_method: bad.id })
+  await advanceTo(installation, clockId, '2026-02-02T12:00:00Z')
+  const renewal = (await at.invoicesOf(subscribed)).at(-1)
+  expect(renewal).toMatchObject({ status: 'open', billing_reason: 'subscription_cycle' })
+  const [bill] = await waitFor(
+    async () => await at.billsOf(subscribed),
+    ([first]) => first?.statusDetails.extendedStatus === 'issued.billed_by_stripe',
+  )
+  expect(bill).toMatchObject({ paymentAttempts: 0 })
+  const shown = await call<{ items: object[] }>('GET', `/api/v1/billing/invoices/${bill?.id}/stripe-items`)
+  expect(shown.items).toMatchObject([
+    { amount: '6.00', stripeInvoiceId: renewal?.id, stripeInvoiceStatus: 'open' },
+  ])
+  // No time passes: the webhook says it.
+  await stripePost(sandboxUrl, `invoices/${renewal?.id}/pay`, { paid_out_of_band: 'true' })
+  expect(await at.untilPaid(subscribed)).toMatchObject([{ amountPaid: '6.00' }])
+})
+
+test('an invoice that Stripe voids takes ours along', async () => {
+  const subscribed = await at.subscribedAtStripe('voided', items)
+  const { clockId, stripeCustomerId, stripeSubscriptionId } = subscribed
+  const { sandboxUrl } = installation
+  await at.usage('voided', start, { tokens: 600 })
+  const path = 'payment_methods/pm_card_chargeCustomerFail/attach'
+  const bad = await stripePost(sandboxUrl, path, { customer: stripeCustomerId })
+  await stripePost(sandboxUrl, `subscriptions/${stripeSubscriptionId}`, { default_payment_method: bad.id })
+  await advanceTo(installation, clockId, '2026-02-02T12:00:00Z')
+  await stripePost(sandboxUrl, `invoices/${(await at.invoicesOf(subscribed)).at(-1)?.id}/void`)
+  await waitFor(
+    async () => await at.billsOf(subscribed),
+    ([bill]) => bill?.status === 'voided',
+  )
+})
+
+test('an invoice that is voided here is taken back at Stripe', async () => {
+  const subscribed = await at.subscribedAtStripe('void_here', items)
+  await at.usage('void_here', start, { tokens: 800 })
+  await advanceTo(installation, subscribed.clockId, '2026-02-01T00:00:00Z')
+  const [bill] = await at.billsOf(subscribed)
+  await call('POST', `/api/v1/billing/invoices/${bill?.id}/void`, {
+    action: { percentage: 100, action: { type: 'discard' } },
+    reason: 'a mistake',
+  })
+  expect(await at.itemsOf(subscribed)).toEqual([
+    [800, 'invoiced'],
+    [-800, 'pending'],
+  ])
+})
+
+test('rule 21: a total under the minimum of Stripe is carried, and is an item of the next period', async () => {
+  const subscribed = await at.subscribedAtStripe('carried', items)
+  await at.usage('carried', start, { tokens: 30 })
+  await advanceTo(installation, subscribed.clockId, '2026-01-05T00:00:00Z')
+  await at.invoiceNow(subscribed)
+  expect(await at.itemsOf(subscribed)).toEqual([])
+  await advanceTo(installation, subscribed.clockId, '2026-02-02T00:00:00Z')
+  await at.usage('carried', '2026-02-01T12:00:00Z', { tokens: 100 })
+  await advanceTo(installation, subscribed.clockId, '2026-03-02T12:00:00Z')
+  expect((await at.untilPaid(subscribed)).map(({ totals }) => totals.total)).toEqual(['0.00', '1.30'])
+  expect(await at.collected(subscribed)).toBe(3 * 2000 + 130)
+})

@@ -32,6 +32,7 @@ export interface Bill {
   readonly statusDetails: { readonly extendedStatus: string }
   readonly totals: { readonly total: string }
   readonly amountPaid: string
+  readonly paymentAttempts: number
 }
 
 interface StripeItem {

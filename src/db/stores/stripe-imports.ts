@@ -62,6 +62,16 @@ export async function setImportEnded(db: Db, subscriptionId: string): Promise<vo
     .execute()
 }
 
+/** What a person should know of one that was imported; null: nothing. */
+export async function setImportReason(db: Db, subscriptionId: string, reason: string | null): Promise<void> {
+  await db
+    .updateTable('stripeSubscriptionImports')
+    .set({ reason, updatedAt: sql`now()` })
+    .where('subscriptionId', '=', subscriptionId)
+    .where('reason', 'is distinct from', reason)
+    .execute()
+}
+
 /** The newest first. */
 export async function listImports(
   db: Db,
