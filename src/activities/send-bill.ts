@@ -5,11 +5,12 @@ import { updateInvoice } from '../db/stores/invoices.ts'
 import type { InvoicePatch, InvoiceRow } from '../db/stores/invoices.ts'
 import { runningInvoice, wakeSubscriptionBy } from '../db/stores/running-invoices.ts'
 import { appendTimeline } from '../db/stores/timeline.ts'
+import { isDomainError } from '../domain/errors.ts'
 import type { ActivityDeps } from './deps.ts'
 import { verdictOf } from './failures.ts'
 import type { Verdict } from './failures.ts'
 
-const MAX_GENERATIONS_A_STEP = 3
+const TRIES_A_STEP = 3
 
 interface Sending {
   readonly subscriptionId: string
@@ -25,7 +26,7 @@ interface Sending {
  */
 export async function sendRunningInvoice(deps: ActivityDeps, sending: Sending): Promise<number | null> {
   const { subscriptionId, asOfMs } = sending
-  for (let generation = 1; ; generation++) {
+  for (let tried = 1; ; tried++) {
     const row = await runningInvoice(deps.db, subscriptionId)
     if (row === undefined || row.sentToStripeAt !== null || runningState(row).waitsToBeSent) return null
     const againMs = row.nextDueAt?.getTime() ?? asOfMs
@@ -36,10 +37,13 @@ export async function sendRunningInvoice(deps: ActivityDeps, sending: Sending): 
       return null
     } catch (error) {
       const verdict = verdictOf(error)
-      if (verdict.kind === 'pinned' && generation < MAX_GENERATIONS_A_STEP) {
+      if (verdict.kind === 'pinned' && tried < TRIES_A_STEP) {
         await updateInvoice(deps.db, row, { syncGeneration: row.syncGeneration + 1 })
         continue
       }
+      // Something was noted on the row meanwhile: what Stripe was sent is found there.
+      const isOvertaken = isDomainError(error) && error.code === 'conflict'
+      if (isOvertaken && tried < TRIES_A_STEP) continue
       return await noteFailure(deps, row, { verdict, error, asOfMs })
     }
   }

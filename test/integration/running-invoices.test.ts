@@ -473,3 +473,39 @@ test('a draft that somebody finalized is shown and not collected twice; voided o
   })
   expect(await collected(billed)).toBe(2000 + 2100)
 })
+
+test('a cancelation for later cuts the fee on the draft, and taking it back restores it', async () => {
+  const { call } = installation
+  const billed = await subscribed('taken-back-cancel', { stripe: { synchronize: 'continuously' } })
+  const path = `/api/v1/subscriptions/${billed.subscriptionId}`
+  await call('POST', `${path}/cancel`, { timing: '2026-02-15T00:00:00Z' })
+  // Half of February's 28 days.
+  expect(amountsOf((await atStripe(billed))[1])).toEqual([0, 1000])
+  await call('POST', `${path}/unschedule-cancelation`)
+  expect(amountsOf((await atStripe(billed))[1])).toEqual([0, 2000])
+  const { waitingFor } = await call<{ waitingFor: string }>('GET', path)
+  expect(waitingFor).toMatch(/^the next bill at 2026-01-02/)
+})
+
+test('a customer who is linked to another Stripe customer gets a draft there, and none is left behind', async () => {
+  const { call, sandboxUrl } = installation
+  const billed = await subscribed('moved')
+  const before = await invoiceNow(billed)
+  const frozen = { frozen_time: (Date.parse(start) / 1000).toString() }
+  const clock = await stripePost(sandboxUrl, 'test_helpers/test_clocks', frozen)
+  const other = await stripePost(sandboxUrl, 'customers', { name: 'moved', test_clock: clock.id })
+  const card = await stripePost(sandboxUrl, 'payment_methods/pm_card_visa/attach', { customer: other.id })
+  await stripePost(sandboxUrl, `customers/${other.id}`, {
+    'invoice_settings[default_payment_method]': card.id,
+  })
+  await call('PUT', `/api/v1/customers/${billed.customerId}/apps`, [
+    { type: 'stripe', stripeCustomerId: other.id },
+  ])
+  const after = await invoiceNow(billed)
+  expect(after).toMatchObject({ runs: 1, totals: { total: '20.00' } })
+  expect(after.id).not.toBe(before.id)
+  expect(await call('GET', `/api/v1/billing/invoices/${before.id}`)).toMatchObject({ status: 'voided' })
+  expect((await atStripe(billed)).map(({ status }) => status)).toEqual(['paid'])
+  const there = await atStripe({ ...billed, stripeCustomerId: other.id })
+  expect(there.map(({ status, total }) => [status, total])).toEqual([['draft', 2000]])
+})

@@ -102,6 +102,11 @@ function waitingFor(row: SubscriptionRow): Pick<Subscription, 'waitingFor'> {
   if (row.nextDueAt === null || row.nextClosingAt === null) return {}
   const closing = row.nextClosingAt.toISOString()
   if (row.closedThrough === null) return { waitingFor: `its start at ${closing}` }
+  if (row.nextDueAt.getTime() < row.nextClosingAt.getTime()) {
+    return {
+      waitingFor: `the next bill at ${row.nextDueAt.toISOString()}, then the end of its period at ${closing}`,
+    }
+  }
   if (row.nextDueAt.getTime() > row.nextClosingAt.getTime()) {
     return { waitingFor: `late usage until ${row.nextDueAt.toISOString()}, then to bill ${closing}` }
   }

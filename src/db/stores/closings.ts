@@ -84,9 +84,10 @@ export async function upsertRatedUsage(db: Db, rows: readonly Insertable<RatedUs
 export async function isFeeCut(db: Db, subscriptionId: string, activeTo: Date): Promise<boolean> {
   const row = await db
     .selectFrom('invoiceLines')
-    .innerJoin('invoices', 'invoices.id', 'invoiceLines.invoiceId')
+    // Of a closing: on a running invoice nothing is billed yet.
+    .innerJoin('closings', 'closings.invoiceId', 'invoiceLines.invoiceId')
     .select('invoiceLines.id')
-    .where('invoices.subscriptionId', '=', subscriptionId)
+    .where('closings.subscriptionId', '=', subscriptionId)
     .where('invoiceLines.kind', '=', 'flat')
     .where('invoiceLines.serviceTo', '=', activeTo)
     .where('invoiceLines.fullServiceTo', '>', activeTo)
