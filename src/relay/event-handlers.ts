@@ -9,7 +9,7 @@ import {
 import { checkoutCompleted, setupSucceeded } from './handlers/checkout.ts'
 import { wakeInvoice } from './handlers/invoice.ts'
 import type { EventHandler } from './handlers/outcome.ts'
-import { newPaymentMethod, paymentMethodDetached } from './handlers/payment-method.ts'
+import { newPaymentMethod, paymentMethodAttached, paymentMethodDetached } from './handlers/payment-method.ts'
 import { both, stripeCustomerDeleted, taxLocationChanged } from './handlers/stripe-customer.ts'
 import { billedByStripe } from './handlers/stripe-items.ts'
 import { stripeSubscription } from './handlers/stripe-subscription.ts'
@@ -36,7 +36,7 @@ export const eventHandlers: Readonly<Record<string, EventHandler>> = {
   'charge.dispute.closed': adjusted('dispute'),
   'credit_note.created': adjusted('credit_note'),
   'credit_note.voided': adjusted('credit_note'),
-  'payment_method.attached': newPaymentMethod,
+  'payment_method.attached': paymentMethodAttached,
   'payment_method.detached': paymentMethodDetached,
   'setup_intent.succeeded': setupSucceeded,
   'checkout.session.completed': checkoutCompleted,

@@ -451,6 +451,22 @@ test('a payment method that is detached at Stripe is forgotten, and the subscrip
   expect(notes.map(({ kind }) => kind)).toContain('payment_method_detached')
 })
 
+test('a default that the customer chooses at Stripe, as in the portal, is charged from then on', async () => {
+  const session = await open({ customer: { name: 'Chooses', key: 'chooses' }, options })
+  await complete(session.sessionId)
+  const saved = await linkedMethod('chooses')
+  const { id: chosen } = await stripePost(
+    installation.sandboxUrl,
+    'payment_methods/pm_card_mastercard/attach',
+    { customer: session.stripeCustomerId },
+  )
+  expect((await linkOf('chooses')).stripeDefaultPaymentMethodId).toBe(saved)
+  await stripePost(installation.sandboxUrl, `customers/${session.stripeCustomerId}`, {
+    'invoice_settings[default_payment_method]': chosen,
+  })
+  await linkedMethod('chooses', (method) => method === chosen)
+})
+
 test('a customer on a test clock gets its Stripe customer on the clock’s own', async () => {
   const own = await onOwnClock('checkout')
   await addCustomer(installation, own, { key: 'on-clock-1' })

@@ -57,7 +57,7 @@ export async function invoicesWithoutLink(
     .where('customerId', '=', of.customerId)
     .where('appId', '=', of.appId)
     .where('status', '=', 'issuing')
-    .where('statusCode', '=', 'customer_not_linked')
+    .where('statusCode', 'in', ['customer_not_linked', 'stripe_customer_deleted'])
     .where('deletedAt', 'is', null)
     .execute()
   return rows.map(({ id }) => id)
@@ -85,4 +85,61 @@ export async function setPortalConfiguration(
   portalConfigurationId: string,
 ): Promise<void> {
   await db.updateTable('apps').set({ portalConfigurationId }).where('id', '=', appId).execute()
+}
+
+/**
+ * What the links to a Stripe customer name as what is charged (null: Stripe's default), where an invoice waits for another
+ * payment method; null when none does.
+ */
+export async function methodsOfWaiting(
+  db: Db,
+  of: { readonly appId: string; readonly stripeCustomerId: string },
+): Promise<readonly (string | null)[] | null> {
+  const rows = await db
+    .selectFrom('invoices')
+    .leftJoin('customerApps', (join) =>
+      join
+        .onRef('customerApps.customerId', '=', 'invoices.customerId')
+        .onRef('customerApps.appId', '=', 'invoices.appId'),
+    )
+    .select('customerApps.stripeDefaultPaymentMethodId')
+    .where('invoices.appId', '=', of.appId)
+    .where('invoices.stripeCustomerId', '=', of.stripeCustomerId)
+    .where('invoices.substatus', '=', 'payment_method_needed')
+    .execute()
+  return rows.length === 0 ? null : rows.map((row) => row.stripeDefaultPaymentMethodId)
+}
+
+interface OfStripeCustomer {
+  readonly appId: string
+  readonly stripeCustomerId: string
+}
+
+function linksThatName(db: Db, of: OfStripeCustomer) {
+  return db
+    .selectFrom('customerApps')
+    .select('customerId')
+    .where('appId', '=', of.appId)
+    .where('stripeCustomerId', '=', of.stripeCustomerId)
+    .where('stripeDefaultPaymentMethodId', 'is not', null)
+    .where('paymentMethodSetAt', 'is not', null)
+}
+
+/** Whether a link to the Stripe customer names the payment method that is charged. */
+export async function namesPaymentMethod(db: Db, of: OfStripeCustomer): Promise<boolean> {
+  return (await linksThatName(db, of).limit(1).executeTakeFirst()) !== undefined
+}
+
+/** Links that name another payment method name this one from now on. */
+export async function adoptDefault(
+  db: Db,
+  of: OfStripeCustomer & { readonly paymentMethodId: string; readonly at: Date },
+): Promise<void> {
+  await db
+    .updateTable('customerApps')
+    .set({ stripeDefaultPaymentMethodId: of.paymentMethodId, paymentMethodSetAt: of.at })
+    .where('appId', '=', of.appId)
+    .where('customerId', 'in', linksThatName(db, of))
+    .where('stripeDefaultPaymentMethodId', '!=', of.paymentMethodId)
+    .execute()
 }

@@ -1,22 +1,66 @@
 import { storedApp } from '../../db/stores/billing-settings.ts'
-import { forgetPaymentMethod, runningSubscriptionsOf } from '../../db/stores/customer-links.ts'
-import { takeNewPaymentMethod } from '../../db/stores/stripe-events.ts'
+import {
+  adoptDefault,
+  forgetPaymentMethod,
+  methodsOfWaiting,
+  namesPaymentMethod,
+  runningSubscriptionsOf,
+} from '../../db/stores/customer-links.ts'
 import type { StripeEventRow } from '../../db/stores/stripe-events.ts'
 import { appendTimeline } from '../../db/stores/timeline.ts'
 import { isDomainError } from '../../domain/errors.ts'
+import { wakeWaiting } from '../customers.ts'
 import type { RelayDeps } from '../relay.ts'
-import { signalInvoice } from './invoice.ts'
 import type { EventHandler } from './outcome.ts'
 
-/** The invoices that waited for another payment method are collected now (rule 32). The mark comes before the signal. */
+/**
+ * A customer changed at Stripe. A default that was chosen there, as in the portal, is the link's too; the invoices that
+ * waited for another payment method are collected now (rule 32).
+ */
 export const newPaymentMethod: EventHandler = async (deps, event) => {
-  const invoices = await takeNewPaymentMethod(deps.db, {
-    appId: event.appId,
-    // They are stored with the Stripe customer.
-    stripeCustomerId: event.objectId,
-  })
-  for (const invoice of invoices) await signalInvoice(deps, invoice, event)
-  return { outcome: invoices.length === 0 ? 'ignored' : 'signalled' }
+  // They are stored with the Stripe customer.
+  const of = { appId: event.appId, stripeCustomerId: event.objectId }
+  await followDefault(deps, event, of)
+  const woken = await wakeWaiting(deps, of, event)
+  return { outcome: woken === 0 ? 'ignored' : 'signalled' }
+}
+
+interface OfCustomer {
+  readonly appId: string
+  readonly stripeCustomerId: string
+}
+
+/** What is named here was made the default there, so another default was chosen after it. */
+async function followDefault(deps: RelayDeps, event: StripeEventRow, of: OfCustomer): Promise<void> {
+  if (!(await namesPaymentMethod(deps.db, of))) return
+  const chosen = await defaultAtStripe(deps, of)
+  if (chosen !== null) await adoptDefault(deps.db, { ...of, paymentMethodId: chosen, at: event.createdAt })
+}
+
+/** Null: none, or no such customer any more. */
+async function defaultAtStripe(
+  deps: RelayDeps,
+  { appId, stripeCustomerId }: OfCustomer,
+): Promise<string | null> {
+  try {
+    const app = await storedApp(deps.db, appId)
+    return (await deps.stripe.getCustomer(app, stripeCustomerId)).defaultPaymentMethodId
+  } catch (error) {
+    if (isDomainError(error) && error.code === 'stripe_customer_not_found') return null
+    throw error
+  }
+}
+
+/** One more payment method: what waits is charged only if this is the one that would be, not with the one that failed. */
+export const paymentMethodAttached: EventHandler = async (deps, event) => {
+  const of = { appId: event.appId, stripeCustomerId: event.objectId }
+  const named = await methodsOfWaiting(deps.db, of)
+  if (named === null) return { outcome: 'ignored' }
+  const attached = event.sourceId ?? event.objectId
+  const fallback = await defaultAtStripe(deps, of)
+  if (!named.some((method) => (method ?? fallback) === attached)) return { outcome: 'not_the_default' }
+  await wakeWaiting(deps, of, event)
+  return { outcome: 'signalled' }
 }
 
 /** The payment method of a link is gone at Stripe: the link falls back to Stripe's default, and says so. */
