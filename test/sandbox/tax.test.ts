@@ -21,6 +21,20 @@ test('automatic tax is refused until the account has a head office', async () =>
   })
   const refusal = await refusalOf(stripe.invoices.create({ customer: id, currency: 'eur', ...automatic }))
   expect(refusal.message).toContain('You must have a valid head office address')
+  const product = await stripe.products.create({ name: 'Plan' })
+  const recurring = { interval: 'month' as const }
+  const price = await stripe.prices.create({
+    currency: 'eur',
+    product: product.id,
+    recurring,
+    unit_amount: 900,
+  })
+  const subscribing = stripe.subscriptions.create({
+    customer: id,
+    items: [{ price: price.id }],
+    ...automatic,
+  })
+  expect((await refusalOf(subscribing)).message).toContain('head office')
   const plain = await stripe.invoices.create({ customer: id, currency: 'eur' })
   expect((await refusalOf(stripe.invoices.update(plain.id, automatic))).statusCode).toBe(400)
   await stripe.tax.settings.update({ head_office: { address: { country: 'DE' } } })

@@ -8,6 +8,7 @@ import { finalize } from '../invoices/finalize.ts'
 import { wrongPriceType } from '../invoices/items.ts'
 import { intentOf } from '../invoices/payments.ts'
 import { requireRecord } from '../require.ts'
+import { requireTaxActive } from '../resources/tax-settings.ts'
 import type { CustomerRecord, InvoiceRecord, Metadata, PriceRecord, Recurring } from '../tables.ts'
 import type { SubscriptionRecord } from '../tables.ts'
 import { changeSubscription } from './change.ts'
@@ -217,6 +218,7 @@ function collectFirst(ctx: Context, draft: InvoiceRecord, input: NewSubscription
 export function createSubscription(ctx: Context, input: NewSubscription): SubscriptionRecord {
   const [price] = requirePrices(ctx, input.items, 'items')
   if (price === undefined) throw new Error('no price')
+  requireTaxActive(ctx, input.automaticTax)
   const now = timeOf(ctx, input.customer.test_clock)
   const period = firstPeriod(input, price.recurring, now)
   const made = ctx.store.put('subscriptions', record(ctx, input, [price.currency, now, period]))
