@@ -2,7 +2,6 @@ import { Client, Connection } from '@temporalio/client'
 import type { InvoiceCommand, SubscriptionCommand } from '../activities/contracts.ts'
 import { sendUpdate } from './commands.ts'
 import { isGone } from './gone.ts'
-import { hurryInvoice } from './hurry.ts'
 import { workflowIds } from './ids.ts'
 import { signalInvoice, startInvoice, startSubscription, startTestClock } from './start.ts'
 import type {
@@ -21,8 +20,6 @@ export interface TemporalGateway {
   readonly signalInvoice: (request: InvoiceStartRequest, signal: InvoiceSignal) => Promise<void>
   /** Errors: DomainError with the code of the refusal; service_unavailable when no worker answers in time. */
   readonly updateSubscription: (id: string, command: SubscriptionCommand) => Promise<void>
-  /** A step of the invoice that waits to be tried again is tried now. */
-  readonly hurryInvoice: (id: string) => Promise<void>
   readonly updateInvoice: (id: string, command: InvoiceCommand) => Promise<void>
   /** Asks the clock's workflow to move to the target in its row; starts it when it is not running. */
   readonly advanceTestClock: (id: string) => Promise<void>
@@ -73,7 +70,6 @@ export function temporalGateway(client: Client, options: GatewayOptions): Tempor
         command,
         kind: 'subscriptionCommand',
       }),
-    hurryInvoice: async (id) => await hurryInvoice(client, id),
     updateInvoice: async (id, command) =>
       await sendUpdate(client, { workflowId: workflowIds.invoice(id), command, kind: 'invoiceCommand' }),
     advanceTestClock: async (id) => {

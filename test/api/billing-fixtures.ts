@@ -165,7 +165,6 @@ export function recordingTemporal(act: (call: Call) => Promise<void> | void = ()
     signalInvoice: record('signalInvoice'),
     updateSubscription: record('updateSubscription'),
     updateInvoice: record('updateInvoice'),
-    hurryInvoice: record('hurryInvoice'),
     advanceTestClock: record('advanceTestClock'),
     tick: record('tick'),
     checkHealth: async () => ({ ok: true, detail: 'recorded' }),

@@ -267,7 +267,7 @@ export async function changeStripeKey(deps: ApiDeps, id: string, key: string): P
     },
     deps.now(),
   )
-  if (app.status === 'unauthorized') await wakeInvoices(deps, id)
+  await wakeInvoices(deps, id)
   return row
 }
 

@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { settledStatuses } from '../../domain/invoice-state.ts'
 import type { Db } from '../connection.ts'
 
 /** What a look at Stripe's side of an app needs. */
@@ -86,14 +87,17 @@ export async function setWebhookSecrets(
     .execute()
 }
 
-/** Invoices of an app that a worker goes on with, the oldest first. */
-export async function openInvoiceIds(db: Db, appId: string, limit: number): Promise<readonly string[]> {
+const keyCodes = ['stripe_key_unauthorized', 'stripe_permission_missing', 'stripe_unavailable']
+
+/** Invoices of an app that Stripe or its key keeps waiting, the oldest first. */
+export async function waitingInvoiceIds(db: Db, appId: string, limit: number): Promise<readonly string[]> {
   const rows = await db
     .selectFrom('invoices')
     .select('id')
     .where('appId', '=', appId)
     .where('hasWorkflow', '=', true)
-    .where('status', 'in', ['issuing', 'issued', 'payment_processing', 'overdue'])
+    .where((eb) => eb.or([eb('substatus', '=', 'waiting_for_stripe'), eb('statusCode', 'in', [...keyCodes])]))
+    .where('status', 'not in', settledStatuses)
     .where('deletedAt', 'is', null)
     .orderBy('id')
     .limit(limit)
