@@ -208,11 +208,12 @@ async function followUp(deps: CollectDeps, row: InvoiceRow, options: FollowUpOpt
   const { asOfMs, look } = options
   const isDue = row.nextDueAt !== null && row.nextDueAt.getTime() <= asOfMs
   if (!isDue && !look && !options.command) return row
-  const app = await storedApp(deps.db, row.appId)
   const isRetryDue = row.substatus === 'payment_failed' && isDue
   // Another payment method came, or a person asked, after the last failure.
   const hasNewMethod = row.substatus === 'payment_method_needed' && !row.needsNewPaymentMethod
-  const seen = await deps.stripe.getInvoice(app, row.stripeInvoiceId)
+  const seen = await lookAt(deps, row, row.stripeInvoiceId)
+  // Open there and not issued here: it is not what we would collect.
+  if (seen.status === 'open' && !isCollecting(row.status as InvoiceStatus)) return row
   const settled = await book(deps, row, { view: seen, asOfMs })
   if (seen.status === 'open' && isUnsent(settled)) return await collectFirst(deps, settled, asOfMs)
   // A failure that was not booked yet is the answer to the attempt that an earlier run made.
@@ -224,6 +225,14 @@ async function followUp(deps: CollectDeps, row: InvoiceRow, options: FollowUpOpt
     asOfMs,
     attempt: settled.attempts + 1,
   })
+}
+
+async function lookAt(deps: CollectDeps, row: InvoiceRow, id: string): Promise<StripeInvoiceView> {
+  try {
+    return await deps.stripe.getInvoice(await storedApp(deps.db, row.appId), id)
+  } catch (error) {
+    throw await namingWhatIsGone(deps, row, error)
+  }
 }
 
 /** Issued by a run that died before the e-mail was asked for. */

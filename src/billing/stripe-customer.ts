@@ -24,6 +24,9 @@ const deleted = (stripeCustomerId: string): DomainError =>
     `the Stripe customer ${stripeCustomerId} was deleted; link the customer to another one`,
   )
 
+const draftDeleted = (id: string | null): DomainError =>
+  new DomainError('stripe_invoice_deleted', `somebody deleted the draft ${id} at Stripe; retry makes another`)
+
 /**
  * The failure in words of ours where what it is about is gone at Stripe: the draft, or the customer, which is noted on the
  * link.
@@ -31,7 +34,7 @@ const deleted = (stripeCustomerId: string): DomainError =>
 export async function namingWhatIsGone(deps: CollectDeps, row: InvoiceRow, error: unknown): Promise<unknown> {
   const { kind, code, param, message } = classifyStripeError(error)
   if (code === 'stripe_invoice_not_found' && row.status === 'issuing')
-    return new DomainError('stripe_invoice_deleted', `${message} any more: somebody deleted the draft`)
+    return draftDeleted(row.stripeInvoiceId)
   const isCustomer = param === 'customer' || /no such customer/i.test(message)
   if (kind !== 'final' || code !== 'resource_missing' || !isCustomer || row.stripeCustomerId === null)
     return error

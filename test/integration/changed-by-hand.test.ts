@@ -184,7 +184,6 @@ describe.each(['with its webhook', 'with the webhook lost'])('%s', (how) => {
     await installation.call('PUT', `/api/v1/customers/${billed.customerId}/apps`, [
       { type: 'stripe', stripeCustomerId: another.id },
     ])
-    await advance(billed, '2026-02-03T00:00:00Z')
     const paid = await at.untilInvoice(billed, ({ status }) => status === 'paid')
     expect(paid.id).toBe(failed.id)
     expect(await charged({ ...billed, stripeCustomerId: another.id })).toEqual([2000])
@@ -206,6 +205,29 @@ test('a card that was detached: the invoice asks for another, and goes on when i
   )
   const card = await post('payment_methods/pm_card_visa/attach', { customer: billed.stripeCustomerId })
   await post(`customers/${billed.stripeCustomerId}`, { 'invoice_settings[default_payment_method]': card.id })
+  await at.untilInvoice(billed, ({ status }) => status === 'paid')
+  expect(await charged(billed)).toEqual([2000, 2000])
+})
+
+test('a card that was named here and detached unheard: the payment is asked for, not failed without end', async () => {
+  const billed = await at.newCustomer({ key: 'detached-unheard', card: null })
+  const { stripeCustomerId } = billed
+  const card = await post('payment_methods/pm_card_visa/attach', { customer: stripeCustomerId })
+  const link = { type: 'stripe', stripeCustomerId, stripeDefaultPaymentMethodId: card.id }
+  await installation.call('PUT', `/api/v1/customers/${billed.customerId}/apps`, [link])
+  await at.subscribe(billed)
+  await at.untilInvoice(billed, ({ status }) => status === 'paid')
+  await drop()
+  await post(`payment_methods/${card.id}/detach`)
+  await advance(billed, '2026-02-01T06:00:00Z')
+  await at.untilInvoice(billed, ({ statusDetails }) =>
+    statusDetails.extendedStatus.endsWith('payment_method_needed'),
+  )
+  await at.sandbox('DELETE', '/webhooks/rules')
+  const another = await post('payment_methods/pm_card_visa/attach', { customer: stripeCustomerId })
+  await installation.call('PUT', `/api/v1/customers/${billed.customerId}/apps`, [
+    { ...link, stripeDefaultPaymentMethodId: another.id },
+  ])
   await at.untilInvoice(billed, ({ status }) => status === 'paid')
   expect(await charged(billed)).toEqual([2000, 2000])
 })

@@ -71,7 +71,7 @@ export const invoiceDeleted: EventHandler = ofInvoice(async (deps, invoice, even
     invoiceId: invoice.id,
     at: at(invoice, event),
     code: 'stripe_invoice_deleted',
-    reason: `Somebody deleted the draft ${event.objectId} at Stripe; retry makes another`,
+    reason: `somebody deleted the draft ${event.objectId} at Stripe; retry makes another`,
     ...(row.status === 'issuing' && { patch: { substatus: 'failed', nextDueAt: null } }),
   })
   return { outcome: 'noted' }

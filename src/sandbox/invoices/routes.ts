@@ -38,6 +38,11 @@ function pay(ctx: Context, values: Values<typeof payShape>, path: readonly strin
   const method = values.payment_method
     ? resolveMethod(ctx, values.payment_method, 'payment_method')
     : undefined
+  // A token stands for a new one; what was detached is refused as one of nobody.
+  if (method !== undefined && method.customer === null && method.id === values.payment_method) {
+    const message = `The customer does not have a payment method with the ID ${method.id}. The payment method must be attached to the customer.`
+    throw refuse(message, { code: 'resource_missing', param: 'payment_method' })
+  }
   if (method !== undefined && method.customer !== null && method.customer !== found.customer) {
     throw refuse('The payment method does not belong to the customer of this invoice.', {
       param: 'payment_method',
