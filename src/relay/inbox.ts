@@ -3,9 +3,12 @@ import type { StripeEventRow } from '../db/stores/stripe-events.ts'
 import { backoffMs } from './backoff.ts'
 import { eventHandlers } from './event-handlers.ts'
 import type { Outcome } from './handlers/outcome.ts'
+import { lacksPermission } from '../stripe/permissions.ts'
 import type { RelayDeps } from './relay.ts'
 
 const BATCH = 50
+/** Over about a minute. */
+const TRIES_NOT_PERMITTED = 8
 
 /** Hands Stripe's events to their handlers; returns how many were taken. */
 export async function deliverInbox(deps: RelayDeps): Promise<number> {
@@ -32,6 +35,8 @@ async function outcomeOf(deps: RelayDeps, event: StripeEventRow): Promise<Outcom
   try {
     return await handle(deps, event)
   } catch (error) {
+    // Given to the key meanwhile, it is done after all; else the event is of no use to this app.
+    if (lacksPermission(error) && event.attempts >= TRIES_NOT_PERMITTED) return { outcome: 'not_permitted' }
     return { later: error instanceof Error ? error.message : String(error) }
   }
 }

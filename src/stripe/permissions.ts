@@ -51,6 +51,13 @@ const probed: readonly Probed[] = [
     probe: (stripe) => stripe.paymentMethods.retrieve(`pm_${NO_SUCH}`),
   },
   {
+    slug: 'rak_payment_method_write',
+    neededFor: 'attaching a payment method that is attached to nobody yet',
+    withoutIt: 'it has to be attached at Stripe before it is named here',
+    required: false,
+    probe: (stripe) => stripe.paymentMethods.detach(`pm_${NO_SUCH}`),
+  },
+  {
     slug: 'rak_checkout_session_write',
     neededFor: 'checkout sessions',
     withoutIt: 'checkout sessions are refused',
@@ -72,11 +79,18 @@ const probed: readonly Probed[] = [
     probe: (stripe) => stripe.billingPortal.configurations.update(`bpc_${NO_SUCH}`, {}),
   },
   {
-    slug: 'rak_charge_read',
-    neededFor: 'refunds and disputes: which invoice a charge paid',
-    withoutIt: 'refunds and disputes do not show on invoices',
+    slug: 'rak_refund_read',
+    neededFor: 'refunds that are made at Stripe',
+    withoutIt: 'refunds do not show on invoices',
     required: false,
-    probe: (stripe) => stripe.charges.retrieve(`ch_${NO_SUCH}`),
+    probe: (stripe) => stripe.refunds.list({ limit: 1 }),
+  },
+  {
+    slug: 'rak_dispute_read',
+    neededFor: 'disputed payments',
+    withoutIt: 'disputes do not show on invoices',
+    required: false,
+    probe: (stripe) => stripe.disputes.retrieve(`du_${NO_SUCH}`),
   },
   {
     slug: 'rak_credit_note_read',
