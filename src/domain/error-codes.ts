@@ -142,8 +142,8 @@ export const errorCodes = {
   ),
   app_in_use: entry(
     409,
-    'The app is used by a billing profile',
-    'Point the profiles that use it to another app first.',
+    'The app is in use',
+    'Point the profiles that use it to another app, unlink its customers and settle its invoices first.',
   ),
   oauth_not_offered: entry(
     501,
