@@ -34,6 +34,15 @@ describe('retries', () => {
     expect(decideRetry({ ...failed, attempts: 1, nowMs })).toEqual({ kind: 'retry', atMs: nowMs })
   })
 
+  test('rule 32: retries that were missed are not made up for one after another', () => {
+    const late = { ...failed, attempts: 2, justFailed: true }
+    expect(decideRetry({ ...late, nowMs: at('2026-03-05') })).toEqual({
+      kind: 'retry',
+      atMs: at('2026-03-08T09:00Z'),
+    })
+    expect(decideRetry({ ...late, nowMs: at('2026-03-09') })).toMatchObject({ kind: 'end' })
+  })
+
   test('rule 32: payments tried by hand never bring the end forward', () => {
     expect(decideRetry({ ...failed, attempts: 6, nowMs: at('2026-03-01T10:00Z') })).toEqual({
       kind: 'retry',

@@ -32,7 +32,9 @@ const at = (invoice: InvoiceOfEvent, event: StripeEventRow): Date => invoice.fro
 
 /** Finalized or changed: an invoice that is not issued yet is compared, and one that could not be issued tried again. */
 export const invoiceChanged: EventHandler = ofInvoice(async (deps, invoice, event) => {
-  if (invoice.status === 'draft') return await draftChanged(deps, invoice, event)
+  const isUpdate = event.type === 'invoice.updated'
+  // Our own changes of a draft are told too; its lines are compared when it is sent next, and when it is issued.
+  if (invoice.status === 'draft' && !isUpdate) return await draftChanged(deps, invoice, event)
   if (invoice.status !== 'issuing') return { outcome: 'confirmed' }
   await signalInvoice(deps, invoice, event)
   return { outcome: 'signalled' }
