@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { array, assert, bigInt, property } from 'fast-check'
 import { expect, test } from 'vitest'
 import { nextTryMs } from '../../src/billing/invoice-outage.ts'
 import { spreadTax, taxConfigOf } from '../../src/billing/line-tax.ts'
@@ -6,10 +6,10 @@ import { spreadTax, taxConfigOf } from '../../src/billing/line-tax.ts'
 const sum = (parts: readonly bigint[]): bigint => parts.reduce((total, part) => total + part, 0n)
 
 test('the tax of a line at Stripe is split over our lines in it, credits included, and the parts add up', () => {
-  const amounts = fc.array(fc.bigInt({ min: -1_000_000n, max: 1_000_000n }), { minLength: 1, maxLength: 20 })
-  const tax = fc.bigInt({ min: 0n, max: 10_000_000n })
-  fc.assert(
-    fc.property(amounts, tax, tax, (parts, taxMinor, includedMinor) => {
+  const amounts = array(bigInt({ min: -1_000_000n, max: 1_000_000n }), { minLength: 1, maxLength: 20 })
+  const tax = bigInt({ min: 0n, max: 10_000_000n })
+  assert(
+    property(amounts, tax, tax, (parts, taxMinor, includedMinor) => {
       const split = spreadTax(
         { taxMinor, includedMinor },
         parts.map((amountMinor, index) => ({ lineId: `line-${index}`, amountMinor })),
