@@ -2,10 +2,11 @@ import { storedApp } from '../db/stores/billing-settings.ts'
 import { getInvoiceLines } from '../db/stores/invoices.ts'
 import type { InvoiceRow } from '../db/stores/invoices.ts'
 import { DomainError, isDomainError } from '../domain/errors.ts'
-import type { StoredApp, StripeInvoiceStatus } from '../stripe/types.ts'
+import type { InvoiceToSync, StoredApp, StripeInvoiceStatus } from '../stripe/types.ts'
 import type { CollectDeps } from './collect-deps.ts'
 import { invoiceRef, invoiceToSync, write } from './invoice-issue.ts'
 import { invoiceSettings } from './invoice-settings.ts'
+import { isTaxFailure } from './invoice-tax.ts'
 import { pushItems, withdrawItems } from './stripe-items.ts'
 
 /**
@@ -40,9 +41,19 @@ async function pushDraft(deps: CollectDeps, row: InvoiceRow, asOfMs: number): Pr
   }
   const app = await storedApp(deps.db, row.appId)
   const lines = await getInvoiceLines(deps.db, row.id)
-  const { stripeInvoiceId } = await deps.stripe.syncDraft(app, invoiceToSync(row, lines))
+  const stripeInvoiceId = await syncDraft(deps, app, invoiceToSync(row, lines))
   deps.progress?.()
   return await write(deps.db, row, { ...sent, stripeInvoiceId })
+}
+
+/** Tax that cannot be computed yet holds no draft up: what becomes of it is decided when the invoice is issued. */
+async function syncDraft(deps: CollectDeps, app: StoredApp, invoice: InvoiceToSync): Promise<string> {
+  try {
+    return (await deps.stripe.syncDraft(app, invoice)).stripeInvoiceId
+  } catch (error) {
+    if (invoice.automaticTax !== true || !isTaxFailure(error)) throw error
+    return (await deps.stripe.syncDraft(app, { ...invoice, taxSkipped: true })).stripeInvoiceId
+  }
 }
 
 /**

@@ -140,7 +140,9 @@ export async function refreshDraft(
         automatic_tax: { enabled: isTaxAsked(invoice) },
         ...dueParams(invoice),
       },
-      { idempotencyKey: keyOf('settings', invoice) },
+      {
+        idempotencyKey: keyOf('settings', invoice, `${invoice.collectionMethod}:${isTaxAsked(invoice)}`),
+      },
     ),
   )
 }

@@ -155,19 +155,52 @@ test('three runs in a period grow one draft at Stripe, and the closing collects 
   expect(await collected(billed)).toBe(2000 + 3150)
 })
 
+/** Short periods: a run a day is few of them. */
+const weekly = {
+  customPlan: {
+    name: 'Weekly',
+    currency: 'USD',
+    billingCadence: 'P1W',
+    phases: [
+      {
+        key: 'main',
+        name: 'Main',
+        duration: null,
+        rateCards: [
+          {
+            type: 'flat_fee',
+            key: 'base',
+            name: 'Base fee',
+            billingCadence: 'P1W',
+            price: { type: 'flat', amount: '20', paymentTerm: 'in_advance' },
+          },
+          {
+            type: 'usage_based',
+            key: 'tokens',
+            name: 'Tokens',
+            featureKey: 'tokens',
+            billingCadence: 'P1W',
+            price: { type: 'unit', amount: '0.01' },
+          },
+        ],
+      },
+    ],
+  },
+}
+
 test('a profile that synchronizes continuously has a draft from the period’s start, which grows every day', async () => {
-  const billed = await subscribed('mirrored', { stripe: { synchronize: 'continuously' } })
+  const billed = await subscribed('mirrored', { stripe: { synchronize: 'continuously' }, plan: weekly })
   expect((await atStripe(billed)).map(({ status, total }) => [status, total])).toEqual([
     ['paid', 2000],
     ['draft', 2000],
   ])
-  await usage('mirrored', '2026-01-10T06:00:00Z', 500)
-  await advanceTo(installation, billed.clockId, '2026-01-11T12:00:00Z')
+  await usage('mirrored', '2026-01-03T06:00:00Z', 500)
+  await advanceTo(installation, billed.clockId, '2026-01-04T12:00:00Z')
   expect(amountsOf((await atStripe(billed))[1])).toEqual([500, 2000])
   const [, growing] = await billsOf(billed)
-  expect(growing).toMatchObject({ runs: 11, statusDetails: { extendedStatus: 'draft.accruing' } })
-  await usage('mirrored', '2026-01-31T23:00:00Z', 100)
-  await advanceTo(installation, billed.clockId, '2026-02-01T00:00:01Z')
+  expect(growing).toMatchObject({ runs: 4, statusDetails: { extendedStatus: 'draft.accruing' } })
+  await usage('mirrored', '2026-01-07T23:30:00Z', 100)
+  await advanceTo(installation, billed.clockId, '2026-01-08T00:00:01Z')
   expect((await atStripe(billed)).map(({ status, total }) => [status, total])).toEqual([
     ['paid', 2000],
     ['paid', 2600],
@@ -321,13 +354,15 @@ test('a running invoice that no closing comes for leaves nothing behind', async 
 })
 
 test('a period that is settled at zero or carried takes its draft back at Stripe', async () => {
-  const billed = await subscribed('taken-back', { stripe: { synchronize: 'continuously' } })
+  const billed = await subscribed('taken-back')
+  await invoiceNow(billed)
   expect(await atStripe(billed)).toHaveLength(2)
   const { call } = installation
   // The draft holds the next month's fee only, which a cancelation at the period's end takes away.
   await call('POST', `/api/v1/subscriptions/${billed.subscriptionId}/cancel`, {
     timing: 'next_billing_cycle',
   })
+  await invoiceNow(billed)
   expect(amountsOf((await atStripe(billed))[1])).toEqual([0])
   await advanceTo(installation, billed.clockId, '2026-02-01T00:00:01Z')
   const final = (await billsOf(billed)).at(-1)
@@ -508,4 +543,28 @@ test('a customer who is linked to another Stripe customer gets a draft there, an
   expect((await atStripe(billed)).map(({ status }) => status)).toEqual(['paid'])
   const there = await atStripe({ ...billed, stripeCustomerId: other.id })
   expect(there.map(({ status, total }) => [status, total])).toEqual([['draft', 2000]])
+})
+
+test('a draft grows without the tax that cannot be computed, and with it once it can', async () => {
+  const { sandboxUrl } = installation
+  const setTax = async (status: string) =>
+    await fetch(`${sandboxUrl}/_sandbox/tax`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ status }),
+    })
+  const billed = await subscribed('taxed', { workflow: { tax: { enabled: true } } })
+  await stripePost(sandboxUrl, `customers/${billed.stripeCustomerId}`, {
+    'address[country]': 'DE',
+    'address[postal_code]': '10115',
+  })
+  await setTax('pending')
+  const bill = await invoiceNow(billed)
+  expect(bill.validationIssues).toBeUndefined()
+  expect((await atStripe(billed))[1]).toMatchObject({ status: 'draft', automatic_tax: { enabled: false } })
+  await setTax('active')
+  await invoiceNow(billed)
+  expect((await atStripe(billed))[1]).toMatchObject({ status: 'draft', automatic_tax: { enabled: true } })
+  await advanceTo(installation, billed.clockId, '2026-02-01T00:00:01Z')
+  expect((await billsOf(billed))[1]).toMatchObject({ status: 'paid', totals: { total: '24.00' } })
 })
