@@ -12,6 +12,7 @@ import { addressFields, cardFields, field } from './fields.ts'
 import type { Html } from './html.ts'
 import { document, html, notFound, problem } from './html.ts'
 import type { PageRequest } from './pages.ts'
+import { refusalWords } from './words.ts'
 
 /** `{CHECKOUT_SESSION_ID}` in the return address becomes the id [stripe docs: checkout]. */
 function returnAddress(session: SessionRecord): string | null {
@@ -114,7 +115,7 @@ function submit(request: PageRequest, session: SessionRecord): void {
     state.progress = submitSession(ctx, session, [method, details])
   })
   request.changed()
-  if (refusal !== null) return show(request, session, refusal.message)
+  if (refusal !== null) return show(request, session, refusalWords(refusal))
   if (state.progress === 'authenticate') return redirect(request.response, `${baseOf(session)}/authenticate`)
   finish(request, session)
 }
@@ -132,7 +133,7 @@ function authenticate(request: PageRequest, session: SessionRecord): void {
     passed = resumeSession(ctx, session, outcome === 'complete')
   })
   request.changed()
-  if (refusal !== null) return show(request, session, refusal.message)
+  if (refusal !== null) return show(request, session, refusalWords(refusal))
   if (passed) return finish(request, session)
   show(request, session, AUTHENTICATION_FAILED)
 }

@@ -14,8 +14,9 @@ interface FieldOptions {
 export function field(name: string, label: string, options: FieldOptions = {}): Html {
   const { value, autocomplete = 'off', inputmode = 'text', placeholder = '', type = 'text' } = options
   const required = options.required === false ? null : html` required`
+  const optional = options.required === false ? html` <span class="soft">(optional)</span>` : null
   return html`<div>
-    <label for="${name}">${label}</label>
+    <label for="${name}">${label}${optional}</label>
     <input
       id="${name}"
       name="${name}"

@@ -12,6 +12,7 @@ import type { PageRequest } from './pages.ts'
 import { makeDefault, perform } from './portal-actions.ts'
 import type { Portal } from './portal-view.ts'
 import { detailsForm, detailsSection, historySection, methodsSection, newCard } from './portal-view.ts'
+import { refusalWords } from './words.ts'
 
 const baseOf = ({ session }: Portal) => new URL(session.url).pathname
 
@@ -64,7 +65,7 @@ function submit(request: PageRequest, portal: Portal): void {
     state.next = perform(portal, request.form)
   })
   request.changed()
-  if (refusal !== null) return show(request, portal, refusal.message)
+  if (refusal !== null) return show(request, portal, refusalWords(refusal))
   if (state.next === 'authenticate') return redirect(request.response, `${baseOf(portal)}/authenticate`)
   finish(request, portal)
 }

@@ -23,6 +23,7 @@ export const style = `
   @media (max-width: 48rem) { main.two { grid-template-columns: minmax(0, 1fr) } }
   section { min-width: 0 } section.card { border: 1px solid var(--line); border-radius: .75rem; padding: 1.25rem 1.5rem }
   aside { background: var(--panel); border-radius: .75rem; padding: 1.5rem; align-self: start }
+  aside > :last-child { margin-bottom: 0 }
   table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums }
   td, th { text-align: left; padding: .6rem .5rem .6rem 0; border-bottom: 1px solid var(--line); vertical-align: top }
   th { font-weight: 600; color: var(--soft); font-size: .875rem } tr:last-child > * { border-bottom: 0 }

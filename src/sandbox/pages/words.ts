@@ -1,3 +1,4 @@
+import type { StripeRefusal } from '../errors.ts'
 import type { PaymentMethodRecord } from '../tables.ts'
 
 /** The words of a payment method: `Visa ending in 4242`. */
@@ -6,4 +7,11 @@ export function methodWords(method: PaymentMethodRecord): string {
   const brand = card?.display_brand ?? card?.brand ?? 'card'
   if (card) return `${brand.charAt(0).toUpperCase()}${brand.slice(1)} ending in ${card.last4}`
   return `Bank account ending in ${bank?.last4 ?? sepa?.last4 ?? '····'}`
+}
+
+/** A refusal as a customer is told of it: the API's words, except where they are for developers. */
+export function refusalWords({ body, message }: StripeRefusal): string {
+  return body.code === 'tax_id_invalid'
+    ? 'Your tax ID is not valid. Please check it, or leave it out.'
+    : message
 }
