@@ -1,5 +1,6 @@
 import { appAndLink } from '../db/stores/billing-settings.ts'
 import type { InvoiceLineRow, InvoiceRow } from '../db/stores/invoices.ts'
+import { insertOutbox } from '../db/stores/outbox.ts'
 import { getSubscription } from '../db/stores/subscriptions.ts'
 import { DomainError, isDomainError } from '../domain/errors.ts'
 import type { CollectDeps } from './collect-deps.ts'
@@ -39,6 +40,8 @@ export async function closingPlace(
   deps.progress?.()
   if (draft !== null) return { ...place, stripeInvoiceId: draft }
   if (!(await hasEnded(deps, place))) return place
+  // An endpoint that does not send its end: ours follows by this look.
+  await insertOutbox(deps.db, { kind: 'end_subscription', subjectId: row.subscriptionId })
   const ended = { ...place, stripeSubscriptionId: null }
   if (await isAllInvoiced(deps, row, { place, lines })) return ended
   return { ...ended, stripeInvoiceId: await lastInvoice(deps, row, place) }

@@ -22,6 +22,8 @@ export async function endWithStripe(deps: EndDeps, outbox: OutboxRow): Promise<v
   const row = await getSubscription(deps.db, outbox.subjectId)
   if (row === undefined || row.stripeAppId === null || row.stripeSubscriptionId === null) return
   const app = await storedApp(deps.db, row.stripeAppId)
+  // Uninstalled: nobody can ask any more.
+  if (app.apiKeyEncrypted === null) return
   const there = await deps.stripe.getSubscription(app, row.stripeSubscriptionId)
   await moveEnd(deps, row, { endMs: there.endedMs ?? there.cancelAtMs, tries: outbox.attempts })
   await setImportReason(deps.db, row.id, await otherPlan(deps, row, there.priceIds))

@@ -24,10 +24,21 @@ const call = async <T>(method: string, path: string, body?: unknown): Promise<T>
 
 const items = { stripe: { billing: 'subscription_items' } }
 
+/** A person invoices at Stripe what is pending there. */
+async function sweep(stripeCustomerId: string): Promise<void> {
+  const { sandboxUrl } = installation
+  const swept = await stripePost(sandboxUrl, 'invoices', {
+    customer: stripeCustomerId,
+    pending_invoice_items_behavior: 'include',
+    auto_advance: 'false',
+  })
+  await stripePost(sandboxUrl, `invoices/${swept.id}/finalize`)
+  await stripePost(sandboxUrl, `invoices/${swept.id}/pay`, { paid_out_of_band: 'true' })
+}
+
 test('three runs of a period become items that add up, one of them swept meanwhile, and Stripe collects them once', async () => {
   const subscribed = await at.subscribedAtStripe('swept', items)
   const { clockId, stripeCustomerId, subject } = subscribed
-  const { sandboxUrl } = installation
   await at.usage(subject, '2026-01-01T00:00:00Z', { tokens: 1000 })
   await advanceTo(installation, clockId, '2026-01-05T00:00:00Z')
   expect(await at.invoiceNow(subscribed)).toMatchObject({
@@ -40,14 +51,7 @@ test('three runs of a period become items that add up, one of them swept meanwhi
   await at.invoiceNow(subscribed)
   expect(await at.itemsOf(subscribed)).toEqual([[1500, 'pending']])
 
-  // A person invoices at Stripe what is pending there.
-  const swept = await stripePost(sandboxUrl, 'invoices', {
-    customer: stripeCustomerId,
-    pending_invoice_items_behavior: 'include',
-    auto_advance: 'false',
-  })
-  await stripePost(sandboxUrl, `invoices/${swept.id}/finalize`)
-  await stripePost(sandboxUrl, `invoices/${swept.id}/pay`, { paid_out_of_band: 'true' })
+  await sweep(stripeCustomerId)
   await at.usage(subject, '2026-01-05T00:00:00Z', { tokens: 250 })
   // Seats may shrink before the period ends: they wait for it.
   await at.usage(subject, '2026-01-05T00:00:00Z', { seats: 3 })
@@ -189,4 +193,29 @@ test('rule 21: a total under the minimum of Stripe is carried, and is an item of
   await advanceTo(installation, subscribed.clockId, '2026-03-02T12:00:00Z')
   expect((await at.untilPaid(subscribed)).map(({ totals }) => totals.total)).toEqual(['0.00', '1.30'])
   expect(await at.collected(subscribed)).toBe(3 * 2000 + 130)
+})
+
+test('an item whose reply was lost, or refused for a day under its key, is there once', async () => {
+  const subscribed = await at.subscribedAtStripe('lost_reply', items)
+  await advanceTo(installation, subscribed.clockId, '2026-01-05T00:00:00Z')
+  const faults = `${installation.sandboxUrl}/_sandbox/faults`
+  let tokens = 0
+  for (const kind of ['reset_after', 'error_after', 'error_before']) {
+    await at.usage('lost_reply', '2026-01-02T00:00:00Z', { tokens: 1000 })
+    tokens += 1000
+    const fault = { kind, method: 'POST', path: '/v1/invoiceitems$', times: 2 }
+    await fetch(faults, { method: 'POST', body: JSON.stringify(fault) })
+    await at.invoiceNow(subscribed)
+    await fetch(faults, { method: 'DELETE' })
+    await at.invoiceNow(subscribed)
+    const there = await at.itemsOf(subscribed)
+    expect(there.reduce((sum, [amount]) => sum + amount, 0)).toBe(tokens)
+    expect(there.filter(([, state]) => state === 'pending')).toEqual([[1000, 'pending']])
+    // It is taken up, so that the next run makes another.
+    await sweep(subscribed.stripeCustomerId)
+  }
+  await at.usage('lost_reply', '2026-01-02T00:00:00Z', { tokens: 1000 })
+  await advanceTo(installation, subscribed.clockId, '2026-02-02T12:00:00Z')
+  await at.untilPaid(subscribed)
+  expect(await at.collected(subscribed)).toBe(2 * 2000 + 4 * 1000)
 })

@@ -2,7 +2,6 @@ import { importSubscription } from '../../billing/stripe-import.ts'
 import type { ImportRequest } from '../../billing/stripe-import.ts'
 import type { StripeImportRow } from '../../db/stores/stripe-imports.ts'
 import { DomainError } from '../../domain/errors.ts'
-import { StripeFailure } from '../../stripe/failures.ts'
 import type { ApiDeps } from '../deps.ts'
 import { requireApp } from './require-app.ts'
 
@@ -12,17 +11,7 @@ import { requireApp } from './require-app.ts'
  */
 export async function importByHand(deps: ApiDeps, request: ImportRequest): Promise<StripeImportRow> {
   await requireApp(deps, request.appId)
-  const made = await tryImport(deps, request)
+  const made = await importSubscription(deps, request)
   if (made.subscriptionId !== null) return made
   throw new DomainError('stripe_subscription_not_importable', made.reason ?? made.status)
-}
-
-async function tryImport(deps: ApiDeps, request: ImportRequest): Promise<StripeImportRow> {
-  try {
-    return await importSubscription(deps, request)
-  } catch (error) {
-    if (!(error instanceof StripeFailure)) throw error
-    const { kind, message } = error.failure
-    throw new DomainError(kind === 'auth' ? 'stripe_key_unauthorized' : 'stripe_unavailable', message)
-  }
 }

@@ -11,7 +11,7 @@ import { DomainError } from '../../domain/errors.ts'
 import { activePlan } from '../../billing/active-plan.ts'
 import { isInAdvance } from '../../domain/schedule.ts'
 import type { Phase } from '../../domain/rate-card.ts'
-import { StripeFailure } from '../../stripe/failures.ts'
+import { lacksPermission } from '../../stripe/permissions.ts'
 import type { StripePriceView } from '../../stripe/subscription-types.ts'
 import type { AppRow } from '../../db/stores/apps.ts'
 import type { ApiDeps } from '../deps.ts'
@@ -106,11 +106,8 @@ async function readPrice(deps: ApiDeps, app: AppRow, priceId: string): Promise<S
   try {
     return await deps.stripe.getPrice(app, priceId)
   } catch (error) {
-    if (!(error instanceof StripeFailure)) throw error
-    const { kind, code, message } = error.failure
-    if (code === 'permission_missing')
-      return `The key may not read prices: interval and currency of ${priceId} were not compared.`
-    throw new DomainError(kind === 'auth' ? 'stripe_key_unauthorized' : 'stripe_unavailable', message)
+    if (!lacksPermission(error)) throw error
+    return `The key may not read prices: interval and currency of ${priceId} were not compared.`
   }
 }
 

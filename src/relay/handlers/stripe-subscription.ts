@@ -1,5 +1,7 @@
 import { importSubscription } from '../../billing/stripe-import.ts'
 import type { ImportRequest } from '../../billing/stripe-import.ts'
+import type { Db } from '../../db/connection.ts'
+import { storedApp } from '../../db/stores/billing-settings.ts'
 import { insertOutbox } from '../../db/stores/outbox.ts'
 import { findImport } from '../../db/stores/stripe-imports.ts'
 import type { EventHandler } from './outcome.ts'
@@ -11,7 +13,7 @@ import type { EventHandler } from './outcome.ts'
 export function stripeSubscription(from: ImportRequest['from']): EventHandler {
   return async (deps, event) => {
     const { appId, sourceId } = event
-    if (sourceId === null) return { outcome: 'ignored' }
+    if (sourceId === null || !(await isInstalled(deps.db, appId))) return { outcome: 'ignored' }
     const key = { appId, stripeSubscriptionId: sourceId }
     const known = await findImport(deps.db, key)
     if (known !== undefined && known.subscriptionId !== null) {
@@ -24,3 +26,6 @@ export function stripeSubscription(from: ImportRequest['from']): EventHandler {
     return { outcome: made.status }
   }
 }
+
+const isInstalled = async (db: Db, appId: string): Promise<boolean> =>
+  (await storedApp(db, appId)).apiKeyEncrypted !== null
