@@ -1,13 +1,14 @@
 import { expect, test } from 'vitest'
 import { takePictures } from '../support/browser.ts'
 import { waitFor } from '../support/scenario.ts'
-import { stripeGet } from '../support/stripe-client.ts'
+import { stripeGet, stripePost } from '../support/stripe-client.ts'
 import {
   cards,
   defaultMethod,
   methodsOf,
   openCheckout,
   paidWith,
+  planKey,
   press,
   subscribe,
   typeCard,
@@ -183,4 +184,57 @@ export function checkoutTests(walks: Walks): void {
     )
     await defaultMethod(walks, 'embedded')
   })
+
+  test('who subscribes on a page that was opened at Stripe has a customer and a subscription here', async () => {
+    const { call, sandboxUrl } = walks.installation
+    const price = await stripePost(sandboxUrl, 'prices', {
+      currency: 'usd',
+      unit_amount: '3000',
+      'recurring[interval]': 'month',
+      'product_data[name]': 'Team',
+    })
+    await call('PUT', `/api/v1/apps/${walks.scenario.appId}/stripe/plan-mappings/${price.id}`, { planKey })
+    const session = await stripePost<{ id: string; url: string }>(sandboxUrl, 'checkout/sessions', {
+      mode: 'subscription',
+      'line_items[0][price]': price.id,
+      'line_items[0][quantity]': '1',
+      success_url: `${walks.shop.url}/saved`,
+      cancel_url: `${walks.shop.url}/cart`,
+    })
+    const page = await walks.newPage()
+    await page.goto(session.url)
+    await page.getByText('$30.00 due today').waitFor()
+    await page.getByLabel('Email').fill('grace@example.com')
+    await typeCard(page, cards.good)
+    await takePictures(page, 'checkout-subscription')
+    await press(page, 'Subscribe')
+    await page.waitForURL(saved())
+    const { customer, subscription } = await stripeGet<{ customer: string; subscription: string }>(
+      sandboxUrl,
+      `checkout/sessions/${session.id}`,
+    )
+    const ours = await waitFor(
+      async () => await importOf(subscription),
+      (found) => found?.status === 'imported',
+    )
+    expect(await call('GET', `/api/v1/subscriptions/${ours?.subscriptionId ?? ''}`)).toMatchObject({
+      plan: { key: planKey },
+      stripe: { subscriptionId: subscription },
+    })
+    const made = { key: customer, name: 'Ada Lovelace', primaryEmail: 'grace@example.com' }
+    expect(await call('GET', `/api/v1/customers/${customer}`)).toMatchObject(made)
+    expect(await methodsOf(walks, customer)).toEqual(['4242'])
+  })
+
+  async function importOf(stripeSubscriptionId: string) {
+    const path = `/api/v1/apps/${walks.scenario.appId}/stripe/subscriptions?pageSize=1000`
+    const { items } = await walks.installation.call<{ items: readonly Imported[] }>('GET', path)
+    return items.find((each) => each.stripeSubscriptionId === stripeSubscriptionId)
+  }
+}
+
+interface Imported {
+  readonly stripeSubscriptionId: string
+  readonly subscriptionId?: string
+  readonly status: string
 }

@@ -77,8 +77,14 @@ const endings: Readonly<Record<string, string>> = {
   expired: 'This page has expired. Please start again where you came from.',
 }
 
+function showEnding({ response }: PageRequest, { status }: SessionRecord): void {
+  const look = status === 'complete' ? 'done' : 'error'
+  const body = html`<p class="${look}">${endings[status ?? ''] ?? ''}</p>`
+  sendHtml(response, 200, document('Checkout', body, { layout: 'narrow' }))
+}
+
 function show(request: PageRequest, session: SessionRecord, error: string | null): void {
-  const isOpen = session.status === 'open'
+  if (session.status !== 'open') return showEnding(request, session)
   const back: readonly [string, string] | null = session.cancel_url ? [session.cancel_url, 'Cancel'] : null
   const setupSummary = html`<aside>
     <h1>Save your payment details</h1>
@@ -86,11 +92,9 @@ function show(request: PageRequest, session: SessionRecord, error: string | null
   </aside>`
   const isSale = session.mode === 'subscription'
   const summary = isSale ? subscriptionSummary(request.ctx, session) : setupSummary
-  const ending = html`<p>${endings[session.status ?? ''] ?? ''}</p>`
   const body = html`${summary}
-    <section>${problem(error)}${isOpen ? formOf(request, session) : ending}</section>`
-  const options = { layout: 'two', back: isOpen ? back : null } as const
-  sendHtml(request.response, error === null ? 200 : 402, document('Checkout', body, options))
+    <section>${problem(error)}${formOf(request, session)}</section>`
+  sendHtml(request.response, error === null ? 200 : 402, document('Checkout', body, { layout: 'two', back }))
 }
 
 function finish(request: PageRequest, session: SessionRecord): void {

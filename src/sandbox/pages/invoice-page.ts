@@ -28,7 +28,9 @@ function savedForm(request: PageRequest, invoice: InvoiceRecord): Html | null {
   if (saved === undefined) return null
   if (waiting(request, invoice)?.payment_method === saved.id) {
     return html`<p>Your bank asks you to confirm this payment.</p>
-      <p><a href="/i/${invoice._secret}/authenticate">Confirm with ${methodWords(saved)}</a></p>`
+      <p>
+        <a class="button" href="/i/${invoice._secret}/authenticate">Confirm with ${methodWords(saved)}</a>
+      </p>`
   }
   return html`<form method="post" action="/i/${invoice._secret}">
     <button class="wide" name="method" value="${saved.id}">Pay with ${methodWords(saved)}</button>
@@ -42,7 +44,8 @@ function cardForm(invoice: InvoiceRecord): Html {
   </form>`
 }
 
-function payForms(request: PageRequest, invoice: InvoiceRecord): Html {
+/** After a refusal the form for another card is open: that is what helps. */
+function payForms(request: PageRequest, invoice: InvoiceRecord, isRefused: boolean): Html {
   if (intentOf(request.ctx, invoice)?.status === 'processing')
     return html`<p class="done">Your payment is on its way. Bank debits take some days.</p>`
   if (invoice.status === 'paid') return html`<p class="done">This invoice is paid. Thank you.</p>`
@@ -51,7 +54,7 @@ function payForms(request: PageRequest, invoice: InvoiceRecord): Html {
   if (saved === null) return cardForm(invoice)
   return html`${saved}
     <div class="actions after">
-      <details>
+      <details ${isRefused ? html`open` : null}>
         <summary>Pay with another card</summary>
         ${cardForm(invoice)}
       </details>
@@ -73,7 +76,7 @@ function show(request: PageRequest, invoice: InvoiceRecord, error: string | null
       <p class="sum">
         ${isPayable(invoice) ? sumOf(invoice) : formatAmount(invoice.total, invoice.currency)}
       </p>
-      ${problem(error)}${payForms(request, invoice)}
+      ${problem(error)}${payForms(request, invoice, error !== null)}
     </aside>`
   const page = document(`Invoice ${invoice.number ?? ''}`, body, { layout: 'two' })
   sendHtml(request.response, error === null ? 200 : 402, page)

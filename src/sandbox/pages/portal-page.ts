@@ -24,7 +24,7 @@ function portalOf({ ctx, url }: PageRequest): Portal | null {
     session === undefined ? undefined : ctx.store.get('portalConfigurations', session.configuration)
   if (session === undefined || configuration === undefined) return null
   if (customer === undefined || customer._deleted) return null
-  return { ctx, session, customer, features: configuration.features }
+  return { ctx, session, customer, features: configuration.features, refused: null }
 }
 
 /** A session with a flow shows that one thing; otherwise everything that the configuration has. */
@@ -65,7 +65,10 @@ function submit(request: PageRequest, portal: Portal): void {
     state.next = perform(portal, request.form)
   })
   request.changed()
-  if (refusal !== null) return show(request, portal, refusalWords(refusal))
+  if (refusal !== null) {
+    const refused = { ...portal, refused: fieldOf(request.form, 'action') }
+    return show(request, refused, refusalWords(refusal))
+  }
   if (state.next === 'authenticate') return redirect(request.response, `${baseOf(portal)}/authenticate`)
   finish(request, portal)
 }

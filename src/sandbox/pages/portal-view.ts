@@ -14,6 +14,8 @@ export interface Portal {
   readonly session: PortalSessionRecord
   readonly customer: CustomerRecord
   readonly features: PortalConfigurationRecord['features']
+  /** What was just refused: its form stays open. */
+  readonly refused: string | null
 }
 
 /** A form that posts one action to the portal. */
@@ -33,7 +35,7 @@ function methodsList({ ctx, customer }: Portal): Html {
     const expiry = card ? `expires ${card.exp_month}/${card.exp_year}` : ''
     const isDefault = id === selected
     return html`<li>
-      <span>${methodWords(method)} <span class="soft small">${expiry}</span></span>
+      <span>${methodWords(method)} <span class="soft small together">${expiry}</span></span>
       ${isDefault ? html`<span class="badge default">Default</span>` : null}
       <span class="actions"
         >${isDefault ? null : actionForm('Make default', ['make_default', id])}
@@ -58,7 +60,7 @@ export function methodsSection(portal: Portal): Html {
   return html`<section class="card">
     <h2>Payment methods</h2>
     ${methodsList(portal)}
-    <details>
+    <details ${portal.refused === 'add_card' ? html`open` : null}>
       <summary>Add a card</summary>
       ${newCard(portal)}
     </details>
@@ -89,7 +91,7 @@ export function detailsSection(portal: Portal): Html {
   return html`<section class="card">
     <h2>Billing information</h2>
     <p>${facts.map((fact) => html`${fact ?? ''}<br />`)}</p>
-    <details>
+    <details ${portal.refused === 'update_customer' ? html`open` : null}>
       <summary>Update information</summary>
       ${detailsForm(portal)}
     </details>
@@ -112,7 +114,7 @@ export function historySection({ ctx, customer }: Portal): Html {
           <td class="amount"><a href="${invoice.invoice_pdf ?? ''}">PDF</a></td>
         </tr>`,
     )
-  const table = html`<table>
+  const table = html`<table class="history">
     <tr>
       <th>Date</th>
       <th>Invoice</th>

@@ -36,17 +36,23 @@ export const style = `
   input:focus-visible, select:focus-visible, button:focus-visible, a:focus-visible { outline: 2px solid var(--accent);
     outline-offset: 1px }
   .pair { display: grid; grid-template-columns: 1fr 1fr; gap: 0 1rem }
-  button { font: inherit; font-weight: 600; cursor: pointer; padding: .7rem 1.25rem; border-radius: .5rem;
+  button, a.button { font: inherit; font-weight: 600; cursor: pointer; padding: .7rem 1.25rem; border-radius: .5rem;
     border: 1px solid transparent; background: var(--accent); color: var(--on-accent) }
-  button.wide { width: 100% } button.plain { background: transparent; color: var(--accent); border-color: var(--line);
+  a.button { display: block; text-align: center; text-decoration: none } button.wide { width: 100% } button.plain { background: transparent; color: var(--accent); border-color: var(--line);
     padding: .35rem .75rem; font-size: .875rem } .actions { display: flex; gap: .75rem; flex-wrap: wrap; align-items: center }
   .actions.after { margin-top: 1rem } form.inline { display: inline }
   .error, .done { border-radius: .5rem; padding: .75rem 1rem; font-weight: 500 }
   .error { color: var(--bad); background: var(--bad-paper) } .done { color: var(--good); background: var(--good-paper) }
   ul.methods { list-style: none; margin: 0 0 1rem; padding: 0 } ul.methods li { display: flex; gap: .75rem; flex-wrap: wrap;
     align-items: center; padding: .75rem 0; border-bottom: 1px solid var(--line) } ul.methods .actions { margin-left: auto }
+  .together { white-space: nowrap }
   .choice { display: flex; gap: .75rem; align-items: center; margin: .5rem 0; font-size: 1rem; font-weight: 400 }
   .sum { font-size: 2rem; font-weight: 700; line-height: 1.2; font-variant-numeric: tabular-nums }
   details summary { cursor: pointer; color: var(--accent); font-weight: 500 }
+  details[open] > summary { margin-bottom: 1rem }
+  @media (max-width: 36rem) { table.history tr { display: flex; flex-wrap: wrap; align-items: center; gap: 0 1rem;
+      padding: .75rem 0; border-bottom: 1px solid var(--line) } table.history tr:last-child { border-bottom: 0 }
+    table.history td { border: 0; padding: .1rem 0 } table.history td:nth-child(4) { margin-left: auto }
+    table.history tr:first-child { display: none } }
   footer { max-width: 64rem; margin: 0 auto; padding: 1rem 1.5rem 2rem; color: var(--soft); font-size: .8125rem }
   footer code { font-size: .8125rem; white-space: nowrap }`
