@@ -52,7 +52,7 @@ describe.each(contractTargets())('what collecting takes for granted of $name', (
     const invoice = invoiceFor(customer)
     const first = await target.gateway.syncInvoice(target.app, invoice)
     const again = await target.gateway.syncInvoice(target.app, { ...invoice, generation: 2 })
-    expect(again).toEqual({ stripeInvoiceId: first.stripeInvoiceId, adopted: true })
+    expect(again).toMatchObject({ stripeInvoiceId: first.stripeInvoiceId, adopted: true })
     const view = await target.gateway.getInvoice(target.app, first.stripeInvoiceId)
     expect(view).toMatchObject({ status: 'draft', invoiceId: invoice.invoiceId, subtotalMinor: 6912n })
     await target.gateway.deleteDraft(target.app, first.stripeInvoiceId)
@@ -92,6 +92,14 @@ describe.each(contractTargets())('what collecting takes for granted of $name', (
       expect([raw.currency, raw.subtotal]).toEqual([currency.toLowerCase(), 123_450])
       await target.gateway.deleteDraft(target.app, stripeInvoiceId)
     }
+  })
+
+  test('the kinds of payment method that a profile names are those of the invoice', async () => {
+    const invoice = invoiceFor(await customerWith(target), { paymentMethodTypes: ['card'] })
+    const { stripeInvoiceId } = await target.gateway.syncInvoice(target.app, invoice)
+    const raw = await target.stripe.invoices.retrieve(stripeInvoiceId)
+    expect(raw.payment_settings.payment_method_types).toEqual(['card'])
+    await target.gateway.deleteDraft(target.app, stripeInvoiceId)
   })
 
   test('rule 31: a decline is an outcome; the attempt repeated is the same payment, the next another', async () => {
