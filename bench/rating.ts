@@ -1,0 +1,98 @@
+import { sql } from 'kysely'
+import { queryMeter } from '../src/db/stores/meter-query.ts'
+import { usageQuantity } from '../src/db/stores/usage-query.ts'
+import type { UsageMeter } from '../src/domain/meters.ts'
+import type { Benchmark, Case, Sample, Side } from './support/benchmark.ts'
+import { quantile } from './support/benchmark.ts'
+import type { Bench } from './support/environment.ts'
+
+const FROM = new Date('2026-01-01T00:00:00Z')
+const TO = new Date('2026-02-01T00:00:00Z')
+const meter: UsageMeter = {
+  eventType: 'inference',
+  eventFrom: null,
+  aggregation: 'SUM',
+  valueProperty: '$.tokens',
+  groupBy: { model: '$.model' },
+}
+
+/** One subscription's month, among ten times as many events of others. */
+export const rating: Benchmark = {
+  name: 'rating',
+  about:
+    'the usage of one subscription in a month, as a closing asks for it; the meter by day; against bare SQL over raw rows',
+  cases: async function* (bench) {
+    for (const events of [10_000, 100_000, 1_000_000]) {
+      if (events > bench.eventsMax) continue
+      bench.log(`loading ${events * 10} events`)
+      await load(bench, events)
+      yield* cases(bench, events)
+    }
+  },
+}
+
+function* cases(bench: Bench, events: number): Generator<Case> {
+  const scope = { meter, subjects: ['customer-0'], from: FROM, to: TO }
+  const calls = events >= 1_000_000 ? 5 : 40
+  yield {
+    name: `month of ${events}`,
+    unit: 'ms',
+    sides: [
+      timed('ours', calls, async () => void (await usageQuantity(bench.db, scope))),
+      timed('sum over raw rows', calls, async () => void (await bench.pool.query(rawSum))),
+      timed('SELECT 1', calls, async () => void (await bench.pool.query(nothing))),
+    ],
+  }
+  const query = { ...scope, windowSize: 'DAY', timeZone: 'America/New_York', groupBy: ['model'] } as const
+  yield {
+    name: `by day and model, ${events}`,
+    unit: 'ms',
+    sides: [
+      timed('ours', calls, async () => void (await queryMeter(bench.db, query))),
+      timed('sum over raw rows', calls, async () => void (await bench.pool.query(rawDays))),
+    ],
+  }
+}
+
+const slice = `type = 'inference' AND subject = 'customer-0'
+  AND time >= '${FROM.toISOString()}' AND time < '${TO.toISOString()}'`
+const rawSum = {
+  name: 'bench_sum',
+  text: `SELECT sum((data ->> 'tokens')::numeric) FROM events WHERE ${slice}`,
+}
+const rawDays = {
+  name: 'bench_days',
+  text: `SELECT date_trunc('day', time, 'America/New_York'), data ->> 'model', sum((data ->> 'tokens')::numeric)
+    FROM events WHERE ${slice} GROUP BY 1, 2 ORDER BY 1, 2`,
+}
+const nothing = { name: 'bench_nothing', text: 'SELECT 1' }
+
+function timed(name: string, calls: number, call: () => Promise<void>): Side {
+  const run = async (): Promise<Sample> => {
+    const times: number[] = []
+    for (let index = 0; index < calls; index += 1) {
+      const begun = performance.now()
+      await call()
+      times.push(performance.now() - begun)
+    }
+    return { value: quantile(times, 0.5), p99: quantile(times, 0.99) }
+  }
+  return { name, run }
+}
+
+const STEP = 100_000
+
+/** `customer-0` has the given number of events in the month, ten others nine times as many together. */
+async function load({ db }: Bench, events: number): Promise<void> {
+  await sql`TRUNCATE events, event_identities`.execute(db)
+  for (let first = 0; first < events * 10; first += STEP) {
+    await sql`
+      INSERT INTO events (source, id, type, subject, time, data, ingested_at)
+      SELECT 'bench', n::text, 'inference', 'customer-' || n % 10,
+        ${FROM}::timestamptz + (n::double precision / ${events * 10}::double precision) * interval '31 days',
+        jsonb_build_object('tokens', 1 + n % 4096, 'model', (ARRAY['small', 'medium', 'large', 'embed'])[1 + (n / 10) % 4]),
+        now()
+      FROM generate_series(${first}::int, ${Math.min(first + STEP, events * 10) - 1}::int) n`.execute(db)
+  }
+  await sql`VACUUM ANALYZE events`.execute(db)
+}

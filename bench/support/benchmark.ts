@@ -1,0 +1,88 @@
+import type { Bench } from './environment.ts'
+
+/** What one round of one side gave. */
+export interface Sample {
+  /** In the unit of the case. */
+  readonly value: number
+  /** Where the value is a median of many calls. */
+  readonly p99?: number
+  /** CPU spent by our process and PostgreSQL for each thousand units of work, in ms: says more than time on a busy machine. */
+  readonly cpuMs?: number
+}
+
+/** One row of the table: ours and its floors, measured in turn in the same run. */
+export interface Case {
+  readonly name: string
+  readonly unit: 'events/s' | 'ms'
+  readonly sides: readonly Side[]
+}
+
+/** The first side of a case is ours. */
+export interface Side {
+  readonly name: string
+  readonly run: () => Promise<Sample>
+}
+
+export interface Benchmark {
+  readonly name: string
+  readonly about: string
+  /** Prepares what it measures and yields its cases one by one; what it holds is released when it is done. */
+  readonly cases: (bench: Bench) => AsyncGenerator<Case>
+}
+
+export interface SideResult {
+  readonly name: string
+  readonly median: number
+  readonly min: number
+  readonly max: number
+  readonly p99?: number
+  readonly cpuMs?: number
+}
+
+export interface CaseResult {
+  readonly benchmark: string
+  readonly name: string
+  readonly unit: Case['unit']
+  readonly rounds: number
+  readonly sides: readonly SideResult[]
+}
+
+/** Rounds in which the sides take turns, so that a drift of the machine meets them all; the first round is not counted. */
+export async function measure(benchmark: string, one: Case, rounds: number): Promise<CaseResult> {
+  const samples = one.sides.map((): Sample[] => [])
+  for (let round = 0; round <= rounds; round += 1) {
+    for (let turn = 0; turn < one.sides.length; turn += 1) {
+      const index = (turn + round) % one.sides.length
+      const sample = await one.sides[index]?.run()
+      if (round > 0 && sample !== undefined) samples[index]?.push(sample)
+    }
+  }
+  const sides = one.sides.map(({ name }, index) => summary(name, samples[index] ?? []))
+  return { benchmark, name: one.name, unit: one.unit, rounds, sides }
+}
+
+function summary(name: string, samples: readonly Sample[]): SideResult {
+  const values = samples.map(({ value }) => value)
+  const p99s = samples.flatMap(({ p99 }) => (p99 === undefined ? [] : [p99]))
+  const cpus = samples.flatMap(({ cpuMs }) => (cpuMs === undefined ? [] : [cpuMs]))
+  return {
+    name,
+    median: median(values),
+    min: Math.min(...values),
+    max: Math.max(...values),
+    ...(p99s.length === 0 ? {} : { p99: median(p99s) }),
+    ...(cpus.length === 0 ? {} : { cpuMs: median(cpus) }),
+  }
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = (sorted.length - 1) / 2
+  return ((sorted[Math.floor(middle)] ?? Number.NaN) + (sorted[Math.ceil(middle)] ?? Number.NaN)) / 2
+}
+
+/** The value below which a share of the others lies; the nearest one there is. */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN
+}

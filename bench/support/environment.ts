@@ -1,0 +1,88 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Client, Pool } from 'pg'
+import { openDatabase } from '../../src/db/connection.ts'
+import type { Database } from '../../src/db/connection.ts'
+import { migrate } from '../../src/db/migrate.ts'
+import { startPostgres } from '../../src/local/postgres.ts'
+
+/** What every benchmark uses: a database of its own, migrated, on a durable PostgreSQL. */
+export interface Bench {
+  readonly db: Database
+  readonly url: string
+  /** For floors: plain SQL on connections of their own. */
+  readonly pool: Pool
+  /** The events a rating benchmark gives one subscription at most. */
+  readonly eventsMax: number
+  /** Process ids of the connections of PostgreSQL, where it runs on this machine. */
+  readonly databasePids: () => Promise<readonly number[]>
+  readonly log: (line: string) => void
+}
+
+const DATABASE = 'perennial_bench'
+
+/** Starts what is missing; `stop` removes the database, and PostgreSQL when it was started here. */
+export async function openBench(
+  eventsMax: number,
+  log: (line: string) => void,
+): Promise<{ bench: Bench; stop: () => Promise<void> }> {
+  const given = process.env['DATABASE_URL']
+  const folder = await mkdtemp(join(tmpdir(), 'perennial-bench-'))
+  const server = given === undefined ? await startTuned(folder) : null
+  const url = new URL(server?.url ?? given ?? '')
+  url.pathname = `/${DATABASE}`
+  await recreate(url)
+  const db = openDatabase({ connectionString: url.href, maxConnections: 4 })
+  await migrate(db)
+  const pool = new Pool({ connectionString: url.href, max: 16 })
+  // Sessions that the drop of the database ends are no problem of ours.
+  pool.on('error', () => {})
+  const databasePids = async (): Promise<readonly number[]> => {
+    if (!['127.0.0.1', 'localhost', '::1'].includes(url.hostname)) return []
+    const { rows } = await pool.query<{ pid: number }>('SELECT pid FROM pg_stat_activity')
+    return rows.map(({ pid }) => pid)
+  }
+  const stop = async (): Promise<void> => {
+    await pool.end()
+    await db.destroy()
+    if (server === null) await dropDatabase(url)
+    await server?.stop()
+    await rm(folder, { recursive: true, force: true })
+  }
+  return { bench: { db, url: url.href, pool, eventsMax, databasePids, log }, stop }
+}
+
+/** fsync stays on. A gigabyte of buffers and room for the log, as anyone who ran it in earnest would give it. */
+async function startTuned(folder: string): ReturnType<typeof startPostgres> {
+  const options = { folder, durability: 'durable', database: DATABASE } as const
+  const untuned = await startPostgres(options)
+  const client = new Client({ connectionString: untuned.url })
+  await client.connect()
+  for (const setting of ["shared_buffers = '1GB'", "max_wal_size = '8GB'"])
+    await client.query(`ALTER SYSTEM SET ${setting}`)
+  await client.end()
+  await untuned.stop()
+  return await startPostgres(options)
+}
+
+async function recreate(url: URL): Promise<void> {
+  await dropDatabase(url)
+  await asAdmin(url, `CREATE DATABASE ${DATABASE}`)
+}
+
+async function dropDatabase(url: URL): Promise<void> {
+  await asAdmin(url, `DROP DATABASE IF EXISTS ${DATABASE} WITH (FORCE)`)
+}
+
+async function asAdmin(url: URL, statement: string): Promise<void> {
+  const admin = new URL(url)
+  admin.pathname = '/postgres'
+  const client = new Client({ connectionString: admin.href })
+  await client.connect()
+  try {
+    await client.query(statement)
+  } finally {
+    await client.end()
+  }
+}

@@ -1,0 +1,75 @@
+import { connect } from 'node:net'
+import type { Socket } from 'node:net'
+import { quantile } from './benchmark.ts'
+
+export interface Load {
+  readonly port: number
+  readonly connections: number
+  /** Whole HTTP requests as bytes, made before the clock starts. */
+  readonly requests: readonly Buffer[]
+}
+
+export interface LoadResult {
+  readonly seconds: number
+  readonly p50Ms: number
+  readonly p99Ms: number
+}
+
+/** A whole request, so that sending it costs the sender nothing: both share the machine with what is measured. */
+export function postRequest(path: string, apiKey: string, body: string): Buffer {
+  const bytes = Buffer.from(body)
+  const head = [
+    `POST ${path} HTTP/1.1`,
+    'host: 127.0.0.1',
+    `authorization: Bearer ${apiKey}`,
+    'content-type: application/cloudevents-batch+json',
+    `content-length: ${bytes.length}`,
+  ]
+  return Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`), bytes])
+}
+
+/** Sends all requests over keep-alive connections, one in flight on each; every answer has to be 204. */
+export async function sendAll({ port, connections, requests }: Load): Promise<LoadResult> {
+  const sockets = await Promise.all(Array.from({ length: connections }, async () => await open(port)))
+  const latencies: number[] = []
+  let next = 0
+  const begun = performance.now()
+  await Promise.all(
+    sockets.map(async (socket) => {
+      for (let request = requests[next++]; request !== undefined; request = requests[next++]) {
+        const sent = performance.now()
+        await exchange(socket, request)
+        latencies.push(performance.now() - sent)
+      }
+    }),
+  )
+  const seconds = (performance.now() - begun) / 1000
+  for (const socket of sockets) socket.destroy()
+  return { seconds, p50Ms: quantile(latencies, 0.5), p99Ms: quantile(latencies, 0.99) }
+}
+
+async function open(port: number): Promise<Socket> {
+  return await new Promise((resolve, reject) => {
+    const socket = connect({ port, host: '127.0.0.1', noDelay: true }, () => resolve(socket))
+    socket.once('error', reject)
+  })
+}
+
+/** A 204 has no body: its head is all of the answer. */
+async function exchange(socket: Socket, request: Buffer): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    let answer = ''
+    const onData = (chunk: Buffer): void => {
+      answer += chunk.toString('latin1')
+      if (!answer.includes('\r\n\r\n')) return
+      socket.off('data', onData)
+      socket.off('close', onClose)
+      if (answer.startsWith('HTTP/1.1 204')) resolve()
+      else reject(new Error(`the API answered ${answer.slice(0, 400)}`))
+    }
+    const onClose = (): void => reject(new Error('the API closed the connection'))
+    socket.on('data', onData)
+    socket.once('close', onClose)
+    socket.write(request)
+  })
+}
