@@ -1,8 +1,7 @@
 /** Takes the pictures of docs/operating.md from a running `npm start`: npx tsx scripts/take-screenshots.ts <ui> <api>. */
 import { mkdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import chromium from '@sparticuz/chromium'
-import { chromium as playwright } from 'playwright-core'
+import { startBrowser } from '../test/support/browser.ts'
 
 const [uiUrl = 'http://127.0.0.1:8233', apiUrl = 'http://127.0.0.1:8888'] = process.argv.slice(2)
 const folder = fileURLToPath(new URL('../docs/images/', import.meta.url))
@@ -31,11 +30,7 @@ const pages = {
 }
 
 await mkdir(folder, { recursive: true })
-const browser = await playwright.launch({
-  executablePath: await chromium.executablePath(),
-  args: chromium.args,
-  headless: true,
-})
+const browser = await startBrowser()
 const page = await browser.newPage({ viewport: { width: 1440, height: 900 } })
 for (const [name, url] of Object.entries(pages)) {
   await page.goto(url, { waitUntil: 'domcontentloaded' })

@@ -18,7 +18,9 @@ export function subscriptionSummary(ctx: Context, session: SessionRecord): Html 
     ({ description, price, quantity }) =>
       html`<tr>
         <td>${quantity} × ${description ?? price.id}</td>
-        <td>${amount(price.unit_amount ?? Number(price.unit_amount_decimal))} ${intervalWords(price)}</td>
+        <td class="amount">
+          ${amount(price.unit_amount ?? Number(price.unit_amount_decimal))} ${intervalWords(price)}
+        </td>
       </tr>`,
   )
   const days = session._subscription?.trialPeriodDays ?? null
