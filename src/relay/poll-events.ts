@@ -56,8 +56,9 @@ export async function pollEvents(deps: PollDeps, stopping?: AbortSignal): Promis
 async function pollApp(deps: PollDeps, appId: string, stopping?: AbortSignal): Promise<void> {
   try {
     for (;;) {
-      const stored = await pollPage(deps, appId)
-      if (stored === 0) return await endPolling(deps.db, appId)
+      const page = await pollPage(deps, appId)
+      if (page === 'elsewhere') return
+      if (page.count === 0) return await endPolling(deps.db, appId, page.askedAt)
       if (stopping?.aborted === true) return
     }
   } catch (error) {
@@ -70,20 +71,27 @@ async function pollApp(deps: PollDeps, appId: string, stopping?: AbortSignal): P
   }
 }
 
+interface PolledPage {
+  readonly count: number
+  /** By the database's clock. */
+  readonly askedAt: Date
+}
+
 /**
- * Stores one page of events together with its cursor, so that a crash neither loses an event nor passes one over; returns
- * how many the page had. Events that a webhook brought too are there once (rule 30).
+ * Stores one page of events together with its cursor, so that a crash neither loses an event nor passes one over.
+ * `elsewhere`: another worker reads them, and whether all is read is for that one to say. Events that a webhook brought
+ * too are there once (rule 30).
  */
-async function pollPage({ db, stripe }: PollDeps, appId: string): Promise<number> {
+async function pollPage({ db, stripe }: PollDeps, appId: string): Promise<PolledPage | 'elsewhere'> {
   return await db.transaction().execute(async (trx) => {
     const app = await holdPolledApp(trx, appId)
-    if (!app) return 0
+    if (!app) return 'elsewhere'
     const { events, cursor } = await stripe.listEvents(app, { afterEventId: app.eventsCursor })
     for (const event of events) {
       if (event.livemode === app.livemode) await insertStripeEvent(trx, appId, event)
     }
     if (cursor !== app.eventsCursor) await setEventsCursor(trx, appId, cursor)
-    return events.length
+    return { count: events.length, askedAt: app.askedAt }
   })
 }
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { setWebhookProblem } from '../../src/db/stores/app-care.ts'
 import { pollEvents, startEventPolling } from '../../src/relay/poll-events.ts'
 import { createStripeGateway } from '../../src/stripe/gateway.ts'
 import type { EventsQuery, StripeGateway } from '../../src/stripe/types.ts'
@@ -144,6 +145,49 @@ test('one worker polls an account at a time', async () => {
   await pollEvents({ ...deps, stripe: { listEvents } })
   expect(asked).toBeGreaterThan(0)
   expect(second.queries).toEqual([])
+})
+
+test('polling after a repair ends when all is read, not when another worker reads it', async () => {
+  const { db } = installation.database
+  const update = async (values: { webhookEndpointId: string | null; pollsEvents: boolean }) =>
+    await db.updateTable('apps').set(values).where('id', '=', scenario.appId).execute()
+  await pollEvents(polled().deps)
+  const before = (await stored()).length
+  const { id } = await stripePost(installation.sandboxUrl, 'customers', { name: 'missed' })
+  await stripePost(installation.sandboxUrl, `customers/${id}`, { name: 'missed 1' })
+  await stripePost(installation.sandboxUrl, `customers/${id}`, { name: 'missed 2' })
+  await setWebhookProblem(db, scenario.appId, null)
+  await update({ webhookEndpointId: 'we_repaired', pollsEvents: true })
+  const { deps } = polled()
+  // A backlog of more than one page, while another worker looks too.
+  const listEvents: StripeGateway['listEvents'] = async (app, query) => {
+    const { events } = await stripe.listEvents(app, query)
+    await pollEvents(polled().deps)
+    return { events: events.slice(0, 1), cursor: events[0]?.id ?? query.afterEventId }
+  }
+  await pollEvents({ ...deps, stripe: { listEvents } })
+  expect(await stored()).toHaveLength(before + 2)
+  expect(await db.selectFrom('apps').select('pollsEvents').executeTakeFirst()).toEqual({ pollsEvents: false })
+  await update({ webhookEndpointId: null, pollsEvents: false })
+})
+
+test('polling goes on where the endpoint was repaired after the last look', async () => {
+  const { db } = installation.database
+  const { deps } = polled()
+  const app = () => db.updateTable('apps').where('id', '=', scenario.appId)
+  await app()
+    .set({ webhookEndpointId: 'we_broken', webhookProblem: 'It is gone.', pollsEvents: true })
+    .execute()
+  const listEvents: StripeGateway['listEvents'] = async (asked, query) => {
+    const page = await stripe.listEvents(asked, query)
+    if (page.events.length === 0) await setWebhookProblem(db, scenario.appId, null)
+    return page
+  }
+  await pollEvents({ ...deps, stripe: { listEvents } })
+  expect(await db.selectFrom('apps').select('pollsEvents').executeTakeFirst()).toEqual({ pollsEvents: true })
+  await pollEvents(deps)
+  expect(await db.selectFrom('apps').select('pollsEvents').executeTakeFirst()).toEqual({ pollsEvents: false })
+  await app().set({ webhookEndpointId: null }).execute()
 })
 
 test('an event and its cursor are stored together', async () => {

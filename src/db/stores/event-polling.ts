@@ -30,8 +30,8 @@ export async function stopPolling(db: Db, id: string): Promise<void> {
     .execute()
 }
 
-/** All that Stripe has is read, and webhooks come again: polling ends. */
-export async function endPolling(db: Db, id: string): Promise<void> {
+/** All that Stripe had is read, and webhooks came again before it was asked: polling ends. */
+export async function endPolling(db: Db, id: string, askedAt: Date): Promise<void> {
   await db
     .updateTable('apps')
     .set({ pollsEvents: false, eventsCursor: null })
@@ -39,6 +39,7 @@ export async function endPolling(db: Db, id: string): Promise<void> {
     .where('pollsEvents', '=', true)
     .where('webhookEndpointId', 'is not', null)
     .where('webhookProblem', 'is', null)
+    .where('webhookCheckedAt', '<', askedAt)
     .execute()
 }
 
@@ -65,7 +66,11 @@ export async function holdPolledApp(trx: Transaction<DB>, id: string) {
     'eventsCursor',
   ] as const
   // Read after the lock was taken: whoever held it before has moved the cursor.
-  return await polled(trx).select(columns).where('id', '=', id).executeTakeFirst()
+  return await polled(trx)
+    .select(columns)
+    .select(sql<Date>`clock_timestamp()`.as('askedAt'))
+    .where('id', '=', id)
+    .executeTakeFirst()
 }
 
 /** The last event that was stored. */
