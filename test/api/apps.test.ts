@@ -181,6 +181,9 @@ test('while a secret is rolled two are good, and the old one for as long as was 
   expect((await put('whsec_the_second_one')).status).toBe(204)
   expect(await deliver(id, 'whsec_the_first_one', 'evt_2')).toBe(200)
   expect(await deliver(id, 'whsec_the_second_one', 'evt_3')).toBe(200)
+  // Handed over again, as by a caller who did not get the answer.
+  expect((await put('whsec_the_second_one')).status).toBe(204)
+  expect(await deliver(id, 'whsec_the_first_one', 'evt_again')).toBe(200)
   expect((await put('whsec_the_third_one', 'PT0S')).status).toBe(204)
   expect(await deliver(id, 'whsec_the_second_one', 'evt_4')).toBe(400)
   expect(await deliver(id, 'whsec_the_third_one', 'evt_5')).toBe(200)

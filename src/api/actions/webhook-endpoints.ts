@@ -106,7 +106,12 @@ async function replaceEndpoint(deps: ApiDeps, app: AppRow, isThere: boolean): Pr
   const key = keyOf(deps, app)
   const request = { url: webhookUrl(deps, app.id), appId: app.id, again: deps.newId() }
   const made = sealed(deps, app.id, await deps.stripe.createWebhookEndpoint(key, request))
-  await setWebhookSecrets(deps.db, app.id, { ...made, previous: previousOf(deps, app, ROTATION) }, deps.now())
+  await setWebhookSecrets(
+    deps.db,
+    app.id,
+    { ...made, previous: previousOf(deps, app.webhookSecretEncrypted, ROTATION) },
+    deps.now(),
+  )
   if (!isThere) return
   try {
     await deps.stripe.deleteWebhookEndpoint(app)
@@ -118,9 +123,8 @@ async function replaceEndpoint(deps: ApiDeps, app: AppRow, isThere: boolean): Pr
   }
 }
 
-function previousOf(deps: ApiDeps, app: AppRow, validFor: string) {
+function previousOf(deps: ApiDeps, encrypted: string | null, validFor: string) {
   const until = new Date(addDuration(deps.now().getTime(), validFor, 'UTC'))
-  const encrypted = app.webhookSecretEncrypted
   return encrypted === null || until <= deps.now() ? null : { encrypted, until }
 }
 
@@ -130,14 +134,25 @@ interface NewSecret {
   readonly previousValidFor?: string
 }
 
-/** The secret of an endpoint as Stripe shows it; the one before stays good for a while. */
+/**
+ * The secret of an endpoint as Stripe shows it; the one before stays good for a while. The same again does not push the
+ * one before it out, and says at most for how long that is good.
+ */
 export async function setWebhookSecret(
   deps: ApiDeps,
   id: string,
   { secret, previousValidFor }: NewSecret,
 ): Promise<void> {
   const app = await requireApp(deps, id)
+  const isSame = isSecretOf(deps, app, secret)
+  if (isSame && previousValidFor === undefined) return
   const webhookSecretEncrypted = deps.stripe.encryptSecret(secret, { appId: id, field: 'webhook_secret' })
-  const previous = previousOf(deps, app, previousValidFor ?? ROTATION)
+  const before = isSame ? app.webhookSecretPreviousEncrypted : app.webhookSecretEncrypted
+  const previous = previousOf(deps, before, previousValidFor ?? ROTATION)
   await setWebhookSecrets(deps.db, id, { webhookSecretEncrypted, previous }, deps.now())
+}
+
+function isSecretOf(deps: ApiDeps, { id, webhookSecretEncrypted }: AppRow, secret: string): boolean {
+  if (webhookSecretEncrypted === null) return false
+  return deps.stripe.decryptSecret(webhookSecretEncrypted, { appId: id, field: 'webhook_secret' }) === secret
 }
