@@ -396,6 +396,66 @@ test('rule 30: a checkout that is told of twice, or late, does not undo what cam
   expect((await linkOf('late')).stripeDefaultPaymentMethodId).toBe(saved)
 })
 
+test('rule 30: a checkout that is told of late leaves another Stripe customer that was linked meanwhile', async () => {
+  const session = await open({ customer: { name: 'Relinked', key: 'relinked' }, options })
+  await complete(session.sessionId)
+  await linkedMethod('relinked')
+  const other = await stripePost(installation.sandboxUrl, 'customers', { name: 'Other' })
+  await installation.call('PUT', '/api/v1/customers/relinked/stripe', { stripeCustomerId: other.id })
+  await insertStripeEvent(installation.database.db, scenario.appId, {
+    id: 'evt_relinked',
+    type: 'setup_intent.succeeded',
+    objectId: session.setupIntentId,
+    invoiceId: null,
+    stripeInvoiceId: null,
+    stripeCustomerId: session.stripeCustomerId,
+    createdMs: Date.now() - 60_000,
+  })
+  expect(await outcomeOf('evt_relinked')).toBe('superseded')
+  expect((await linkOf('relinked')).stripeCustomerId).toBe(other.id)
+})
+
+test('what a customer of a test clock saves is theirs, though the clock is ahead of Stripe', async () => {
+  const clock = await installation.call<{ id: string }>('POST', '/api/v1/test-clocks', {
+    name: 'ahead',
+    frozenTime: '2040-01-01T00:00:00Z',
+  })
+  await installation.call('POST', '/api/v1/customers', {
+    key: 'ahead',
+    name: 'Ahead',
+    testClockId: clock.id,
+  })
+  const there = await stripePost(installation.sandboxUrl, 'customers', { name: 'Not on a clock' })
+  const { id: first } = await stripePost(installation.sandboxUrl, 'payment_methods/pm_card_visa/attach', {
+    customer: there.id,
+  })
+  await installation.call('PUT', '/api/v1/customers/ahead/stripe', {
+    stripeCustomerId: there.id,
+    stripeDefaultPaymentMethodId: first,
+  })
+  const session = await open({ customer: { key: 'ahead' }, options })
+  await complete(session.sessionId)
+  await linkedMethod('ahead', (method) => method !== first)
+})
+
+test('a key that is used again for another request makes another customer', async () => {
+  const send = async (name: string): Promise<Session> => {
+    const response = await fetch(`${installation.url}/api/v1/stripe/checkout/sessions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'idempotency-key': 'checkout-reused' },
+      body: JSON.stringify({ customer: { name, usageAttribution: { subjectKeys: [name] } }, options }),
+    })
+    expect(response.status).toBe(201)
+    return (await response.json()) as Session
+  }
+  const first = await send('First of the key')
+  // It is forgotten after a day, and may be used for something else.
+  await installation.database.db.deleteFrom('idempotencyKeys').where('key', '=', 'checkout-reused').execute()
+  const second = await send('Second of the key')
+  expect(second.customerId).not.toBe(first.customerId)
+  expect(second.sessionId).not.toBe(first.sessionId)
+})
+
 test('a setup intent that we did not ask for is left alone', async () => {
   const customer = await addCustomer(installation, scenario, { key: 'foreign', card: null })
   const intent = await stripePost(installation.sandboxUrl, 'setup_intents', {

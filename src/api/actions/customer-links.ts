@@ -11,7 +11,6 @@ import type { AppRow, CustomerLink } from '../../db/stores/apps.ts'
 import type { CustomerRow } from '../../db/stores/customers.ts'
 import { insertOutbox } from '../../db/stores/outbox.ts'
 import type { DB } from '../../db/types.gen.ts'
-import { nowForCustomer } from '../../billing/clock.ts'
 import type { StripeCustomerView } from '../../stripe/types.ts'
 import type { ApiDeps } from '../deps.ts'
 import { presentCustomerLink } from '../presenters/app.ts'
@@ -140,13 +139,12 @@ export async function linkCustomer(
   }
   for (const link of links) await bringInLine(deps, customer, link)
   const now = deps.now()
-  const setAt = new Date(await nowForCustomer(deps.db, customer.id, now))
   await deps.db.transaction().execute(async (trx) => {
     for (const { app: _app, there, ...link } of links) {
       const hasPaymentMethod = (link.stripeDefaultPaymentMethodId ?? there.defaultPaymentMethodId) !== null
       await storeLink(
         trx,
-        { ...link, customerId: customer.id, paymentMethodSetAt: setAt },
+        { ...link, customerId: customer.id, paymentMethodSetAt: now },
         { now, hasPaymentMethod },
       )
     }

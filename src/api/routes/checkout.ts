@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { FastifyRequest } from 'fastify'
@@ -18,10 +19,17 @@ import { respelled } from '../spelling.ts'
 
 const tags = ['Checkout and the portal']
 
-/** The caller's Idempotency-Key, kept apart by caller; null where there is none. */
+/**
+ * The caller's Idempotency-Key, kept apart by caller and by what is asked: a key that was forgotten after a day may stand
+ * for another customer. Null where there is none.
+ */
 export function checkoutRequestId(request: FastifyRequest): string | null {
   const key = request.headers['idempotency-key']
-  return typeof key === 'string' ? `${request.caller}/${key}` : null
+  if (typeof key !== 'string') return null
+  const asked = createHash('sha256')
+    .update(`${request.url}\n${JSON.stringify(request.body)}`)
+    .digest('hex')
+  return `${request.caller}/${key}/${asked}`
 }
 
 /** Documents of several generations spell the names of fields differently. */

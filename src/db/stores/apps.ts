@@ -197,7 +197,7 @@ export interface CustomerLink {
   readonly stripeCustomerId: string
   readonly stripeDefaultPaymentMethodId: string | null
   readonly stripeTestClockId: string | null
-  /** When the payment method was named, on the customer's clock. */
+  /** When the link was made by hand, or what it charges was saved: real time, as Stripe's events are. */
   readonly paymentMethodSetAt?: Date | null
   /** Left out: they stay. */
   readonly labels?: Readonly<Record<string, string>>

@@ -64,13 +64,17 @@ function savedBy(intent: SetupIntentView, app: StoredApp): Saved | string {
   return { customerId, stripeCustomerId, paymentMethodId }
 }
 
-/** Events come late and out of order: a method that was named here, or saved, after this one stays. */
+/**
+ * Events come late and out of order: a method that was named here, or saved, after this one stays, and so does another
+ * Stripe customer.
+ */
 async function isNamedSince(deps: RelayDeps, event: StripeEventRow, saved: Saved): Promise<boolean> {
   const link = await findCustomerLink(deps.db, saved.customerId, event.appId)
   // Time on a Stripe test clock is not the time of ours.
-  if (typeof link?.stripeDefaultPaymentMethodId !== 'string' || link.stripeTestClockId !== null) return false
-  if (link.paymentMethodSetAt === null || link.stripeDefaultPaymentMethodId === saved.paymentMethodId)
-    return false
+  if (link === null || link.paymentMethodSetAt === null || link.stripeTestClockId !== null) return false
+  const isOther = link.stripeCustomerId !== saved.stripeCustomerId
+  const named = link.stripeDefaultPaymentMethodId
+  if (!isOther && (named === null || named === saved.paymentMethodId)) return false
   const seconds = (at: Date): number => Math.floor(at.getTime() / 1000)
   return seconds(link.paymentMethodSetAt) > seconds(event.createdAt)
 }
