@@ -200,6 +200,10 @@ test('the newer shape sets a profile and keeps the rest of an override', async (
   expect(await problemOf('PUT', url, { billing_profile: { id: 'none' } })).toMatchObject({
     code: 'not_found',
   })
+  await installation.call('DELETE', `/api/v1/billing/profiles/${profile.id}`)
+  expect(await problemOf('PUT', url, { billing_profile: { id: profile.id } })).toMatchObject({
+    code: 'not_found',
+  })
   const labels = { team: 'a' }
   expect(await problemOf('PUT', url, { app_data: { stripe: { labels } } })).toMatchObject({
     code: 'validation_failed',

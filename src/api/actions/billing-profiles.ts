@@ -141,7 +141,11 @@ export async function overrideProfile(
   })
 }
 
-async function linkedProfile(trx: Transaction<DB>, id: string | undefined): Promise<BillingProfileRow> {
+/** The profile that a customer is to be linked to, held until the transaction ends. Errors: not_found, profile_missing. */
+export async function linkedProfile(
+  trx: Transaction<DB>,
+  id: string | undefined,
+): Promise<BillingProfileRow> {
   if (id !== undefined) {
     await lockBillingProfile(trx, id)
     return await requireProfile({ db: trx }, id)

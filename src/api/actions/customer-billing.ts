@@ -1,19 +1,17 @@
-import {
-  findBillingProfile,
-  findOverride,
-  lockBillingProfile,
-  upsertOverride,
-} from '../../db/stores/billing-profiles.ts'
-import type { BillingOverrideContent, BillingOverrideRow } from '../../db/stores/billing-profiles.ts'
+import { findOverride, upsertOverride } from '../../db/stores/billing-profiles.ts'
+import type { BillingOverrideRow } from '../../db/stores/billing-profiles.ts'
 import { findCustomerLink } from '../../db/stores/customer-links.ts'
 import type { CustomerRow } from '../../db/stores/customers.ts'
 import { loadSettings } from '../../billing/settings.ts'
 import { DomainError, isDomainError } from '../../domain/errors.ts'
 import type { ApiDeps } from '../deps.ts'
 import { withoutNulls } from '../presenters/without-nulls.ts'
+import type { OverrideCreate } from '../schemas/billing-profiles.ts'
 import type { CustomerBilling } from '../schemas/checkout.ts'
 import { billingApp } from './billing-app.ts'
+import { linkedProfile } from './billing-profiles.ts'
 import { linkCustomer } from './customer-links.ts'
+import { overrideContent } from './profile-settings.ts'
 
 type StripeData = NonNullable<NonNullable<CustomerBilling['app_data']>['stripe']>
 
@@ -69,31 +67,23 @@ export async function setCustomerBilling(
   if (data?.stripe !== undefined) await setStripeData(deps, customer, data.stripe)
 }
 
-/** The rest of an override stays as it is. */
+/** The rest of an override stays as it is, and has to go with the profile. */
 async function pinProfile(deps: ApiDeps, customerId: string, profileId: string | null): Promise<void> {
   await deps.db.transaction().execute(async (trx) => {
-    if (profileId !== null) {
-      await lockBillingProfile(trx, profileId)
-      if ((await findBillingProfile(trx, profileId)) === null) {
-        throw new DomainError('not_found', `There is no billing profile ${profileId}.`, {
-          field: 'billing_profile.id',
-        })
-      }
-    }
     const override = await findOverride(trx, customerId)
     if (override === null && profileId === null) return
-    await upsertOverride(
-      trx,
-      customerId,
-      { ...documentsOf(override), billingProfileId: profileId },
-      deps.now(),
-    )
+    const profile = await linkedProfile(trx, profileId ?? undefined)
+    const input = { ...documentsOf(override), ...(profileId !== null && { billingProfileId: profileId }) }
+    await upsertOverride(trx, customerId, overrideContent(input, profile), deps.now())
   })
 }
 
-function documentsOf(override: BillingOverrideRow | null): Omit<BillingOverrideContent, 'billingProfileId'> {
+function documentsOf(override: BillingOverrideRow | null): Omit<OverrideCreate, 'billingProfileId'> {
   const { workflow = null, dunning = null, lateUsage = null, access = null, stripe = null } = override ?? {}
-  return { workflow, dunning, lateUsage, access, stripe } as Omit<BillingOverrideContent, 'billingProfileId'>
+  return withoutNulls({ workflow, dunning, lateUsage, access, stripe }) as Omit<
+    OverrideCreate,
+    'billingProfileId'
+  >
 }
 
 /** Without a Stripe customer's id, what is given is of the one that is linked. */
