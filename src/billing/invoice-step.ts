@@ -184,8 +184,9 @@ async function collectFirst(deps: CollectDeps, row: InvoiceRow, asOfMs: number):
 /** A new attempt has a new key; the same attempt repeated gets Stripe's first answer (rule 31). */
 async function pay(deps: CollectDeps, row: InvoiceRow): Promise<StripeInvoiceView> {
   const { app, link } = await appAndLink(deps.db, row.appId, row.customerId)
-  // The method that was set here comes before the customer's default at Stripe.
-  const paymentMethodId = link?.stripeDefaultPaymentMethodId ?? null
+  // The method that was set here comes before the default of its Stripe customer. Another's would only be refused.
+  const isOfPayer = link?.stripeCustomerId === row.stripeCustomerId
+  const paymentMethodId = isOfPayer ? link.stripeDefaultPaymentMethodId : null
   try {
     const view = await deps.stripe.payInvoice(app, {
       ...invoiceRef(row),

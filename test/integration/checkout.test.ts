@@ -335,6 +335,37 @@ test('an invoice that waited for a payment method is collected with the one that
   await waitFor(invoices, ([, second]) => second?.status === 'paid')
 })
 
+test('an invoice of the Stripe customer of before is not charged to the card of the one that is linked now', async () => {
+  const own = await onOwnClock('relinked')
+  const { sandboxUrl } = installation
+  const card = 'pm_card_chargeCustomerFail'
+  const { id, stripeCustomerId } = await addCustomer(installation, own, { key: 'was-linked', card })
+  await installation.call('POST', '/api/v1/subscriptions', {
+    customerId: id,
+    plan: { key: 'tokens_monthly' },
+  })
+  const statuses = async (): Promise<readonly Invoice[]> =>
+    (await installation.call<{ items: Invoice[] }>('GET', `/api/v1/billing/invoices?customers=${id}`)).items
+  const [failed] = await waitFor(
+    statuses,
+    ([invoice]) => invoice?.statusDetails.extendedStatus === 'issued.payment_failed',
+  )
+  const other = await stripePost(sandboxUrl, 'customers', { test_clock: own.stripeClockId })
+  const theirs = await stripePost(sandboxUrl, 'payment_methods/pm_card_visa/attach', { customer: other.id })
+  await installation.call('PUT', `/api/v1/customers/${id}/stripe`, {
+    stripeCustomerId: other.id,
+    stripeDefaultPaymentMethodId: theirs.id,
+  })
+  const good = await stripePost(sandboxUrl, 'payment_methods/pm_card_visa/attach', {
+    customer: stripeCustomerId,
+  })
+  await stripePost(sandboxUrl, `customers/${stripeCustomerId}`, {
+    'invoice_settings[default_payment_method]': good.id,
+  })
+  await installation.call('POST', `/api/v1/billing/invoices/${failed?.id ?? ''}/retry`)
+  await waitFor(statuses, ([invoice]) => invoice?.status === 'paid')
+})
+
 test('an invoice that could not be issued for want of a Stripe customer is issued when one is linked', async () => {
   const own = await onOwnClock('unlinked')
   const { id, stripeCustomerId } = await addCustomer(installation, own, { key: 'unlinked' })

@@ -61,6 +61,32 @@ test('a payment method that is named becomes the default, attached where it was 
   expect((await atStripe(cus)).invoice_settings.default_payment_method).toBe(pm)
 })
 
+test('of two customers with one Stripe customer each keeps the payment method that was named for them', async () => {
+  const cus = await stripeCustomer()
+  const named: string[] = []
+  for (const key of ['shares-1', 'shares-2']) {
+    const pm = await method()
+    const id = await addCustomer(key)
+    await link(id, { stripeCustomerId: cus, stripeDefaultPaymentMethodId: pm })
+    named.push(pm)
+  }
+  const { db } = installation.database
+  // Stripe told of both defaults.
+  await waitFor(
+    async () =>
+      await db
+        .selectFrom('stripeEvents')
+        .select('processedAt')
+        .where('objectId', '=', cus)
+        .where('type', '=', 'customer.updated')
+        .execute(),
+    (events) => events.length === 2 && events.every(({ processedAt }) => processedAt !== null),
+  )
+  const links = db.selectFrom('customerApps').select('stripeDefaultPaymentMethodId as method')
+  const rows = await links.where('stripeCustomerId', '=', cus).orderBy('createdAt').execute()
+  expect(rows.map((row) => row.method)).toEqual(named)
+})
+
 test('a payment method of somebody else is refused, and nothing is linked', async () => {
   const id = await addCustomer('thief')
   const pm = await method()

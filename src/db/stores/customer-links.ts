@@ -100,7 +100,8 @@ export async function methodsOfWaiting(
     .leftJoin('customerApps', (join) =>
       join
         .onRef('customerApps.customerId', '=', 'invoices.customerId')
-        .onRef('customerApps.appId', '=', 'invoices.appId'),
+        .onRef('customerApps.appId', '=', 'invoices.appId')
+        .onRef('customerApps.stripeCustomerId', '=', 'invoices.stripeCustomerId'),
     )
     .select('customerApps.stripeDefaultPaymentMethodId')
     .where('invoices.appId', '=', of.appId)
@@ -130,7 +131,10 @@ export async function namesPaymentMethod(db: Db, of: OfStripeCustomer): Promise<
   return (await linksThatName(db, of).limit(1).executeTakeFirst()) !== undefined
 }
 
-/** Links that name another payment method name this one from now on. */
+/**
+ * Links that name another payment method name this one from now on. Not where one of them names it already: then naming it
+ * here made it the default, for that one.
+ */
 export async function adoptDefault(
   db: Db,
   of: OfStripeCustomer & { readonly paymentMethodId: string; readonly at: Date },
@@ -141,5 +145,8 @@ export async function adoptDefault(
     .where('appId', '=', of.appId)
     .where('customerId', 'in', linksThatName(db, of))
     .where('stripeDefaultPaymentMethodId', '!=', of.paymentMethodId)
+    .where(({ not, exists }) =>
+      not(exists(linksThatName(db, of).where('stripeDefaultPaymentMethodId', '=', of.paymentMethodId))),
+    )
     .execute()
 }
