@@ -24,7 +24,9 @@ export interface Walks extends Pick<CheckedClient, 'client'> {
 export const planKey = 'tokens_monthly'
 
 export async function startWalks(): Promise<Walks> {
-  const [installation, browser, shop] = await Promise.all([startInstallation(), startBrowser(), startShop()])
+  // First: if it does not start, nothing else is left running.
+  const browser = await startBrowser()
+  const [installation, shop] = await Promise.all([startInstallation(), startShop()])
   const scenario = await startScenario(installation)
   await addTokenPlan(installation)
   const { client } = checkedClient(installation.url)
