@@ -145,8 +145,8 @@ export async function adoptDefault(
     .where('appId', '=', of.appId)
     .where('customerId', 'in', linksThatName(db, of))
     .where('stripeDefaultPaymentMethodId', '!=', of.paymentMethodId)
-    .where(({ not, exists }) =>
-      not(exists(linksThatName(db, of).where('stripeDefaultPaymentMethodId', '=', of.paymentMethodId))),
+    .where((eb) =>
+      eb.not(eb.exists(linksThatName(db, of).where('stripeDefaultPaymentMethodId', '=', of.paymentMethodId))),
     )
     .execute()
 }
