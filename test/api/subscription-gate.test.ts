@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { CustomerAccess } from '../../src/api/schemas/access.ts'
 import { DomainError } from '../../src/domain/errors.ts'
 import type { Phase, RateCard } from '../../src/domain/rate-card.ts'
+import { stripeFailure } from '../../src/stripe/failures.ts'
 import type { PaymentMethodView, StripeCustomerView, StripeGateway } from '../../src/stripe/types.ts'
 import {
   basePhase,
@@ -19,18 +20,22 @@ let api: TestApi
 let appId = ''
 let there: Partial<StripeCustomerView> = {}
 let method: Partial<PaymentMethodView> | null = null
+let failure: Error | null = null
 
 const stripe: Pick<StripeGateway, 'getCustomer' | 'getPaymentMethod'> = {
-  getCustomer: async (_app, id) => ({
-    id,
-    deleted: false,
-    email: null,
-    name: null,
-    defaultPaymentMethodId: null,
-    testClockId: null,
-    currency: null,
-    ...there,
-  }),
+  getCustomer: async (_app, id) => {
+    if (failure !== null) throw failure
+    return {
+      id,
+      deleted: false,
+      email: null,
+      name: null,
+      defaultPaymentMethodId: null,
+      testClockId: null,
+      currency: null,
+      ...there,
+    }
+  },
   getPaymentMethod: async (_app, id) => {
     if (method === null) throw new DomainError('stripe_payment_method_not_found', `Stripe has no ${id}`)
     return { id, type: 'card', customerId: null, cardBrand: null, cardLast4: null, ...method }
@@ -49,6 +54,7 @@ afterAll(async () => {
 beforeEach(() => {
   there = {}
   method = null
+  failure = null
 })
 
 let made = 0
@@ -111,6 +117,16 @@ test('who is deleted at Stripe, or not linked, is refused', async () => {
   expect(await subscribe((await newCustomer({ linked: false })).id)).toMatchObject({
     code: 'customer_not_linked',
   })
+})
+
+test.each([
+  ['auth', 'permission_missing', 'stripe_permission_missing'],
+  ['auth', 'unauthorized', 'stripe_key_unauthorized'],
+  ['final', 'parameter_invalid', 'stripe_refused'],
+  ['retryable', 'connection_failed', 'stripe_unavailable'],
+] as const)('what Stripe says instead of an answer is told: %s %s', async (kind, code, told) => {
+  failure = stripeFailure({ kind, code, message: 'no' })
+  expect(await subscribe((await newCustomer()).id)).toMatchObject({ code: told })
 })
 
 test('who is e-mailed invoices needs an address there and no payment method', async () => {

@@ -1,9 +1,7 @@
 import type { BillingSettings } from '../../billing/settings.ts'
 import { parseDecimal, zero } from '../../domain/decimal.ts'
 import { DomainError } from '../../domain/errors.ts'
-import type { ErrorCode } from '../../domain/errors.ts'
 import type { Phase, Price, RateCard } from '../../domain/rate-card.ts'
-import { StripeFailure } from '../../stripe/failures.ts'
 import type { StripeCustomerView } from '../../stripe/types.ts'
 import type { ApiDeps } from '../deps.ts'
 
@@ -37,7 +35,7 @@ function canCost(price: Price, isDiscounted: boolean): boolean {
 
 /**
  * Refuses what could only fail at the first invoice: nobody to send it to, or nothing to charge. Errors:
- * customer_not_linked, payment_method_missing, customer_email_missing, stripe_unavailable, stripe_key_unauthorized.
+ * customer_not_linked, payment_method_missing, customer_email_missing, and what Stripe refuses.
  */
 export async function requireCollectable(deps: ApiDeps, settings: BillingSettings): Promise<void> {
   const { app, link, customer, workflow } = settings
@@ -50,7 +48,7 @@ export async function requireCollectable(deps: ApiDeps, settings: BillingSetting
       { field: 'customerId' },
     )
   }
-  const there = await askStripe(() => deps.stripe.getCustomer(app, link.stripeCustomerId))
+  const there = await deps.stripe.getCustomer(app, link.stripeCustomerId)
   if (there.deleted) {
     throw new DomainError(
       'customer_not_linked',
@@ -76,7 +74,7 @@ async function requireAttached(
   { app, link, customer }: BillingSettings,
   linked: string,
 ): Promise<void> {
-  const method = await askStripe(() => deps.stripe.getPaymentMethod(app, linked))
+  const method = await deps.stripe.getPaymentMethod(app, linked)
   // A key that may not look at payment methods may still charge them.
   if (method.isUnread === true || method.customerId === link?.stripeCustomerId) return
   throw new DomainError(
@@ -101,15 +99,4 @@ function requireMeans(there: StripeCustomerView, { name, method }: Means): void 
     `The Stripe customer ${there.id} of ${name} has no default payment method to charge.`,
     { field: 'customerId' },
   )
-}
-
-/** A failed call to Stripe as the API's own error: the caller may repeat the request. */
-async function askStripe<T>(call: () => Promise<T>): Promise<T> {
-  try {
-    return await call()
-  } catch (error) {
-    if (!(error instanceof StripeFailure)) throw error
-    const code: ErrorCode = error.failure.kind === 'auth' ? 'stripe_key_unauthorized' : 'stripe_unavailable'
-    throw new DomainError(code, error.failure.message)
-  }
 }
