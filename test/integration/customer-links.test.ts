@@ -199,6 +199,23 @@ test('a customer who is not linked has no portal', async () => {
   })
 })
 
+test('the newer shape keeps the payment method that it does not name, but not for another Stripe customer', async () => {
+  const id = await addCustomer('labelled')
+  const stripeCustomerId = await stripeCustomer()
+  const card = await method()
+  await link(id, { stripeCustomerId, stripeDefaultPaymentMethodId: card })
+  const url = `/api/v3/openmeter/customers/${id}/billing`
+  const put = async (stripe: object): Promise<unknown> =>
+    await installation.call('PUT', url, { app_data: { stripe } })
+  expect(await put({ labels: { team: 'a' } })).toMatchObject({
+    app_data: {
+      stripe: { customer_id: stripeCustomerId, default_payment_method_id: card, labels: { team: 'a' } },
+    },
+  })
+  const moved = await put({ customer_id: await stripeCustomer() })
+  expect(moved).not.toHaveProperty('app_data.stripe.default_payment_method_id')
+})
+
 test('the newer shape sets a profile and keeps the rest of an override', async () => {
   const id = await addCustomer('newer')
   const apps = { tax: scenario.appId, invoicing: scenario.appId, payment: scenario.appId }

@@ -86,7 +86,7 @@ function documentsOf(override: BillingOverrideRow | null): Omit<OverrideCreate, 
   >
 }
 
-/** Without a Stripe customer's id, what is given is of the one that is linked. */
+/** Without a Stripe customer's id, what is given is of the one that is linked; its payment method stays where none is. */
 async function setStripeData(deps: ApiDeps, customer: CustomerRow, data: StripeData): Promise<void> {
   const { app } = await billingApp(deps, customer.id, data.app_id)
   const link = await findCustomerLink(deps.db, customer.id, app.id)
@@ -95,13 +95,14 @@ async function setStripeData(deps: ApiDeps, customer: CustomerRow, data: StripeD
     const detail = 'app_data.stripe.customer_id must be given: the customer is not linked yet.'
     throw new DomainError('validation_failed', detail, { field: 'app_data.stripe.customer_id' })
   }
-  const { default_payment_method_id: stripeDefaultPaymentMethodId, labels } = data
+  const kept = stripeCustomerId === link?.stripeCustomerId ? link.stripeDefaultPaymentMethodId : null
+  const stripeDefaultPaymentMethodId = data.default_payment_method_id ?? kept
   await linkCustomer(deps, customer, [
     {
       type: 'stripe',
       id: app.id,
       stripeCustomerId,
-      ...withoutNulls({ stripeDefaultPaymentMethodId, labels }),
+      ...withoutNulls({ stripeDefaultPaymentMethodId, labels: data.labels }),
     },
   ])
 }
