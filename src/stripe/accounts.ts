@@ -27,18 +27,27 @@ export async function inspectKey(
 /** Throws the DomainError that says what is wrong with the key's form; never echoes it. */
 export function parseKey(key: string, policy: KeyPolicy): Pick<InspectedKey, 'kind' | 'livemode'> {
   if (key.startsWith('pk_')) {
-    throw new DomainError('stripe_key_publishable', 'this is a publishable key (pk_)')
+    throw new DomainError(
+      'stripe_key_publishable',
+      'This is a publishable key (pk_): give a secret (sk_) or a restricted one (rk_).',
+      { field: 'apiKey' },
+    )
   }
   const match = secretKey.exec(key)
   if (match === null) {
     throw new DomainError(
       'stripe_key_invalid',
-      'a Stripe key starts with sk_test_, rk_test_, sk_live_ or rk_live_',
+      'A Stripe key starts with sk_test_, rk_test_, sk_live_ or rk_live_.',
+      { field: 'apiKey' },
     )
   }
   const livemode = match[2] === 'live'
   if (livemode && (policy.elsewhere || !policy.allowLiveKeys)) {
-    throw new DomainError('stripe_key_live_refused', 'live keys are not accepted by this installation')
+    throw new DomainError(
+      'stripe_key_live_refused',
+      'Live keys are not accepted by this installation: give a test key, or start it with STRIPE_ALLOW_LIVE_KEYS=true.',
+      { field: 'apiKey' },
+    )
   }
   return { kind: match[1] === 'sk' ? 'secret' : 'restricted', livemode }
 }

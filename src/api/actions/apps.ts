@@ -60,7 +60,7 @@ async function inspectNewAccount(deps: ApiDeps, key: string): Promise<InspectedK
   if (installed === null) return account
   throw new DomainError(
     'conflict',
-    `The Stripe account ${account.accountId ?? 'of this key'} is installed already, as the app ${installed.id}.`,
+    `The Stripe account ${account.accountId ?? 'of this key'} is installed already, as the app ${installed.id}: replace its key with PUT /api/v1/apps/${installed.id}/stripe/api-key.`,
     { field: 'apiKey' },
   )
 }

@@ -44,7 +44,7 @@ export async function requireCollectable(deps: ApiDeps, settings: BillingSetting
   if (link === null) {
     throw new DomainError(
       'customer_not_linked',
-      `The customer ${name} is not linked to a Stripe customer of ${app.name}.`,
+      `The customer ${name} is not linked to a Stripe customer of ${app.name}: ${howToPay}.`,
       { field: 'customerId' },
     )
   }
@@ -62,6 +62,9 @@ export async function requireCollectable(deps: ApiDeps, settings: BillingSetting
     return await requireAttached(deps, settings, linked)
   requireMeans(there, { name, method })
 }
+
+const howToPay =
+  'send them through POST /api/v1/stripe/checkout/sessions, or PUT /api/v1/customers/{id}/stripe'
 
 interface Means {
   readonly name: string
@@ -96,7 +99,7 @@ function requireMeans(there: StripeCustomerView, { name, method }: Means): void 
   if (there.defaultPaymentMethodId !== null) return
   throw new DomainError(
     'payment_method_missing',
-    `The Stripe customer ${there.id} of ${name} has no default payment method to charge.`,
+    `The Stripe customer ${there.id} of ${name} has no default payment method to charge: ${howToPay}.`,
     { field: 'customerId' },
   )
 }
