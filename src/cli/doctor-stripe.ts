@@ -138,7 +138,7 @@ function handMade(app: AppRow): Found {
   if (app.webhookSecretEncrypted === null && !polled)
     throw new Error('its secret is not known, so webhooks are refused, and the key may not read events')
   const secret = app.webhookSecretEncrypted === null ? 'none yet' : 'made by hand, its secret is known'
-  const events = 'events are not polled: what no webhook tells is seen when an invoice is next looked at'
+  const events = 'reading events: what no webhook tells is seen when an invoice is next looked at'
   return { detail: polled ? `${secret}; events are polled` : secret, degraded: polled ? [] : [events] }
 }
 

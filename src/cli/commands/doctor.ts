@@ -11,7 +11,7 @@ import type { OutputOptions } from '../output.ts'
 export function doctorCommand(): Command {
   return new Command('doctor')
     .description('Check every part of an installation; each failing one says what to do next')
-    .option('--url <url>', 'address of the API')
+    .addOption(new Option('--url <url>', 'address of the API').env('PERENNIAL_URL'))
     .addOption(new Option('--api-key <key>', 'API key, where keys exist').env('PERENNIAL_API_KEY'))
     .option('--repair', 'make webhook endpoints again that are gone, disabled or at another address')
     .addOption(new Option('--only <part>', 'check this part alone').choices(['worker']))

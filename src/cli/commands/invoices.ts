@@ -22,6 +22,14 @@ interface Line {
   readonly children?: readonly DetailedLine[]
 }
 
+interface Adjustment {
+  readonly id: string
+  readonly kind: string
+  readonly status: string
+  readonly amount: string
+  readonly currency: string
+}
+
 interface Invoice {
   readonly id: string
   readonly number: string
@@ -30,8 +38,12 @@ interface Invoice {
   readonly statusDetails: { readonly extendedStatus?: string }
   readonly customer: { readonly name?: string; readonly key?: string }
   readonly period?: { readonly from: string; readonly to: string }
-  readonly totals: { readonly total: string }
+  readonly totals: { readonly total: string; readonly taxesTotal?: string }
   readonly dueAt?: string
+  readonly amountRemaining?: string
+  readonly nextActionAt?: string
+  readonly validationIssues?: readonly { readonly code: string; readonly message: string }[]
+  readonly adjustments?: readonly Adjustment[]
   readonly lines?: readonly Line[]
   readonly externalIds?: { readonly invoicing?: string }
   readonly hostedInvoiceUrl?: string
@@ -101,9 +113,14 @@ function describe(invoice: Invoice): string {
     ['customer', nameOf(invoice)],
     ['period', periodOf(invoice.period)],
     ['total', amountOf(invoice)],
+    ['tax', taxOf(invoice)],
+    ['remaining', invoice.amountRemaining],
     ['status', invoice.status],
     ['state', invoice.statusDetails.extendedStatus],
+    ...(invoice.validationIssues ?? []).map(({ code, message }): Field => ['reason', `${message} (${code})`]),
+    ['next look', invoice.nextActionAt],
     ['due', invoice.dueAt],
+    ...(invoice.adjustments ?? []).map((one): Field => [one.kind, adjustmentOf(one)]),
     ['at Stripe', invoice.externalIds?.invoicing],
     ['page', invoice.hostedInvoiceUrl],
     ['workflow', invoice.temporalWorkflowId],
@@ -119,6 +136,16 @@ function describe(invoice: Invoice): string {
     ]),
   ])
   return `${head}\n\n${textTable(['line', 'service', 'quantity', 'per unit', 'total'], rows)}`
+}
+
+type Field = readonly [string, string | undefined]
+
+function taxOf({ totals }: Invoice): string | undefined {
+  return /[1-9]/.test(totals.taxesTotal ?? '') ? totals.taxesTotal : undefined
+}
+
+function adjustmentOf({ id, amount, currency, status }: Adjustment): string {
+  return `${amount} ${currency} ${status} (${id})`
 }
 
 function nameOf(invoice: Invoice): string {
