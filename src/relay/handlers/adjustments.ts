@@ -22,7 +22,7 @@ const COLLECTING = new Set(['issued', 'payment_processing', 'overdue'])
 export function adjusted(kind: AdjustmentSource['kind']): EventHandler {
   return async (deps, event) => {
     const found = await fetchAdjustments(deps, event, kind)
-    if (found === null) return { outcome: 'not_allowed' }
+    if (found === null) return { outcome: 'not_permitted' }
     if (found.stripeInvoiceId === null || found.adjustments.length === 0) return { outcome: 'not_ours' }
     const ofInvoice = { appId: event.appId, invoiceId: null, objectId: found.stripeInvoiceId }
     const invoice = await invoiceOfStripeEvent(deps.db, ofInvoice)
