@@ -1,9 +1,10 @@
 import type { InvoiceRow } from '../db/stores/invoices.ts'
 import { appendTimeline } from '../db/stores/timeline.ts'
-import { isDomainError } from '../domain/errors.ts'
+import { classifyStripeError } from '../stripe/failures.ts'
 import type { CollectDeps } from './collect-deps.ts'
 import { write } from './invoice-issue.ts'
 import { nextLookMs } from './invoice-look.ts'
+import { isOutageCode } from './invoice-outage.ts'
 import { withdrawBill } from './push-bill.ts'
 
 /** Settled as soon as Stripe has nothing of them any more: the draft of the open period, and what was settled here. */
@@ -28,10 +29,11 @@ export async function finishWithdrawal(
   try {
     await withdrawBill(deps, row)
   } catch (error) {
-    if (!isDomainError(error)) throw error
+    const { kind, code, message } = classifyStripeError(error)
+    if (kind !== 'final' || isOutageCode(code)) throw error
     // A person has to mend it at Stripe; until then it is looked at now and then.
     const nextDueAt = new Date(nextLookMs(asOfMs, asOfMs))
-    return await write(deps.db, row, { statusCode: error.code, statusReason: error.message, nextDueAt })
+    return await write(deps.db, row, { statusCode: code, statusReason: message, nextDueAt })
   }
   const settled =
     row.substatus === 'withdrawn'
