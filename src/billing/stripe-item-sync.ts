@@ -76,8 +76,18 @@ export async function alignItems(
     const sequence = (old?.sequence ?? 0) + 1
     const content = contentOf(row, { change, line: byKey.get(change.lineKey), old })
     if (change.kind === 'create') {
-      made += 1
-      await create(deps, row, { place, content, lineKey: change.lineKey, sequence, number: made })
+      // A request that got no reply may still be under way: under its key it is made once (rule 31).
+      const unborn = items.find((item) => item.lineKey === change.lineKey && item.stripeItemId === null)
+      if (unborn === undefined) made += 1
+      const id = unborn?.id ?? `${row.id}:${made}`
+      await create(deps, row, {
+        place,
+        content,
+        lineKey: change.lineKey,
+        sequence,
+        id,
+        isNoted: unborn !== undefined,
+      })
     } else await edit(deps, { place, change, content, items })
     deps.progress?.()
   }
@@ -122,23 +132,18 @@ interface Creation {
   readonly content: ItemContent
   readonly lineKey: string
   readonly sequence: number
-  /** Of all items of the invoice. */
-  readonly number: number
+  readonly id: string
+  /** By an earlier try. */
+  readonly isNoted: boolean
 }
 
 /** The note comes first: what was made without a reply is found by its id. */
 async function create(deps: CollectDeps, row: InvoiceRow, creation: Creation): Promise<void> {
-  const { place, content, lineKey, sequence, number } = creation
-  const id = `${row.id}:${number}`
+  const { place, content, lineKey, sequence, id, isNoted } = creation
   const { app, stripeCustomerId, stripeSubscriptionId, stripeInvoiceId } = place
-  await insertItem(deps.db, {
-    id,
-    invoiceId: row.id,
-    lineKey,
-    sequence,
-    amountMinor: content.amountMinor,
-    description: content.description,
-  })
+  const { amountMinor, description } = content
+  if (isNoted) await patchItem(deps.db, id, { amountMinor, description })
+  else await insertItem(deps.db, { id, invoiceId: row.id, lineKey, sequence, amountMinor, description })
   const made = await deps.stripe.createItem(app, {
     ...content,
     itemId: id,

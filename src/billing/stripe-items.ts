@@ -1,18 +1,20 @@
 import { appAndLink } from '../db/stores/billing-settings.ts'
 import { getInvoiceLines, updateInvoice } from '../db/stores/invoices.ts'
 import type { InvoiceLineRow, InvoicePatch, InvoiceRow } from '../db/stores/invoices.ts'
-import { setInvoiceOfItems } from '../db/stores/stripe-items.ts'
+import { itemsOfInvoice, setInvoiceOfItems } from '../db/stores/stripe-items.ts'
 import type { StripeItemRow } from '../db/stores/stripe-items.ts'
 import { appendTimeline } from '../db/stores/timeline.ts'
 import { ACCRUING } from '../db/stores/running-invoices.ts'
 import { DomainError, isDomainError } from '../domain/errors.ts'
+import { isCollecting } from '../domain/invoice-state.ts'
+import type { InvoiceStatus } from '../domain/invoice-state.ts'
 import { settlementOf } from '../domain/item-settlement.ts'
 import { classifyStripeError } from '../stripe/failures.ts'
 import type { CollectDeps } from './collect-deps.ts'
 import { linesToBillEarly } from './early-lines.ts'
 import { nextLookMs } from './invoice-look.ts'
 import { closingPlace, runningPlace } from './stripe-item-place.ts'
-import { alignItems, dropPending, refreshItems } from './stripe-item-sync.ts'
+import { alignItems, dropPending, netMinor, refreshItems } from './stripe-item-sync.ts'
 import type { ItemPlace } from './stripe-item-sync.ts'
 import { openAccess } from './open-access.ts'
 
@@ -106,12 +108,8 @@ async function linesNow(
  * failure, is Stripe's.
  */
 export async function settleItems(deps: CollectDeps, row: InvoiceRow, asOfMs: number): Promise<InvoiceRow> {
-  const { stripeCustomerId } = row
-  if (stripeCustomerId === null) return row
-  const { app } = await appAndLink(deps.db, row.appId, row.customerId)
-  const items = (await refreshItems(deps, row, { app, stripeCustomerId })).filter(
-    (item) => BigInt(item.amountMinor) !== 0n,
-  )
+  if (row.stripeCustomerId === null) return row
+  const items = (await wholeItems(deps, row, asOfMs)).filter((item) => BigInt(item.amountMinor) !== 0n)
   const states = await invoiceStates(deps, row, items)
   const settlement = settlementOf(
     items.map((item) => ({
@@ -140,6 +138,22 @@ export async function settleItems(deps: CollectDeps, row: InvoiceRow, asOfMs: nu
   }
   const detail = `${said[settlement.status]} at Stripe${settlement.reason === null ? '' : `: ${settlement.reason}`}`
   return await write(deps, row, patch, { asOfMs, detail })
+}
+
+/** While it is collected its items are its lines: what somebody deleted, or changed, is made up for. */
+async function wholeItems(
+  deps: CollectDeps,
+  row: InvoiceRow,
+  asOfMs: number,
+): Promise<readonly StripeItemRow[]> {
+  const { app } = await appAndLink(deps.db, row.appId, row.customerId)
+  const items = await refreshItems(deps, row, { app, stripeCustomerId: row.stripeCustomerId ?? '' })
+  if (!isCollecting(row.status as InvoiceStatus)) return items
+  const lines = await linesNow(deps, row, asOfMs)
+  const there = items.reduce((sum, { amountMinor }) => sum + BigInt(amountMinor), 0n)
+  if (there === lines.reduce((sum, line) => sum + netMinor(line), 0n)) return items
+  await placeItems(deps, row, lines)
+  return await itemsOfInvoice(deps.db, row.id)
 }
 
 const said = { paid: 'Paid', voided: 'Voided', uncollectible: 'Written off' } as const
