@@ -30,15 +30,23 @@ const ofInvoice =
 
 const at = (invoice: InvoiceOfEvent, event: StripeEventRow): Date => invoice.frozenTime ?? event.createdAt
 
-/** Finalized or changed: an invoice that is not issued yet is compared, and one that could not be issued tried again. */
+/** Finalized or changed: an invoice that is not issued yet is compared, and one that differed tried again. */
 export const invoiceChanged: EventHandler = ofInvoice(async (deps, invoice, event) => {
-  const isUpdate = event.type === 'invoice.updated'
+  const isFinalized = event.type === 'invoice.finalized'
   // Our own changes of a draft are told too; its lines are compared when it is sent next, and when it is issued.
-  if (invoice.status === 'draft' && !isUpdate) return await draftChanged(deps, invoice, event)
+  if (invoice.status === 'draft' && isFinalized) return await draftChanged(deps, invoice, event)
   if (invoice.status !== 'issuing') return { outcome: 'confirmed' }
+  if (!isFinalized && !(await isDiffering(deps, invoice))) return { outcome: 'confirmed' }
   await signalInvoice(deps, invoice, event)
   return { outcome: 'signalled' }
 })
+
+/**
+ * Whether it waits for a correction at Stripe. Any other failure is mended elsewhere, and our own next try of it is told
+ * as a change again: taken for a reason to try, it would never end.
+ */
+const isDiffering = async (deps: RelayDeps, { id }: InvoiceOfEvent): Promise<boolean> =>
+  (await getInvoiceRow(deps.db, id))?.statusCode === 'stripe_totals_differ'
 
 /** A draft of ours has no workflow to ask: what became of its draft at Stripe is written on it. */
 async function draftChanged(
