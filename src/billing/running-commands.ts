@@ -84,7 +84,7 @@ async function approve(
   }
   requireAction(runningState(running), 'approve')
   const approvedAt = new Date(asOfMs)
-  await updateInvoice(db, running, { approvedAt, sentToStripeAt: null })
+  await updateInvoice(db, running, { approvedAt, sentToStripeAt: null, nextDueAt: approvedAt })
   await appendTimeline(db, [
     { subjectType: 'invoice', subjectId: invoiceId, at: approvedAt, kind: 'approved', detail: 'Approved' },
   ])

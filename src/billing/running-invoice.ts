@@ -39,6 +39,8 @@ export async function runInvoice(db: Db, plan: ClosingPlan, options: RunOptions)
     collectionAt: new Date(plan.closing.atMs),
     ...rated(asOf, runs),
     approvedAt: isApproved ? asOf : null,
+    // Its customer's clock waits until it is sent.
+    nextDueAt: plan.settings.stripe.send === 'every_bill' || isApproved ? asOf : null,
   }
   await writeInvoice(db, running, { invoice: row, lines: lineRows(plan, ids) })
   const total = displayMinor(plan.totals.totalMinor, currency(plan.subscription.currency))
