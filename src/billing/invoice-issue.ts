@@ -55,7 +55,19 @@ async function issueAtStripe(deps: CollectDeps, start: InvoiceRow, asOfMs: numbe
   const number = theirs?.number ?? (await bindNumber(deps, row))
   const view = theirs ?? (await deps.stripe.finalizeInvoice(app, { ...invoiceRef(row), number }))
   deps.progress?.()
+  if (theirs === null) requireSameSubtotal(view, ours)
   return { row: await adopt(deps, row, { view, asOfMs, number, lines: processorLines(ours) }), view }
+}
+
+/** Somebody may change the draft between the comparison and its end: nothing of it is collected (rule 17). */
+function requireSameSubtotal(view: StripeInvoiceView, { lines }: InvoiceToSync): void {
+  const subtotalMinor = lines.reduce((sum, { amountMinor }) => sum + amountMinor, 0n)
+  if (view.status === 'void' || view.subtotalMinor === subtotalMinor) return
+  throw new DomainError(
+    'stripe_totals_differ',
+    `ours: ${subtotalMinor}; at Stripe: ${view.subtotalMinor} in minor units: it was changed while it was finalized`,
+    { details: { stripeInvoiceId: view.stripeInvoiceId } },
+  )
 }
 
 /** An invoice with its lines as Stripe is sent it. */
