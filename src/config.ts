@@ -34,7 +34,7 @@ export const variables = {
   HOST: 'Address the API listens on (127.0.0.1). Others need an API key to exist.',
   PORT: 'Port the API listens on (8888).',
   DATABASE_URL: 'PostgreSQL 15 or later, postgres://user:password@host:port/database. Required.',
-  DATABASE_POOL_SIZE: 'Connections a process keeps at most (10).',
+  DATABASE_POOL_SIZE: 'Connections a process keeps at most (10); at least 4.',
   TEMPORAL_ADDRESS: 'Temporal frontend, host:port (127.0.0.1:7233).',
   TEMPORAL_NAMESPACE: 'Temporal namespace (default).',
   TEMPORAL_TASK_QUEUE: 'Task queue of workflows and activities (perennial).',
@@ -73,7 +73,7 @@ export function readConfig(environment: Environment = process.env): Config {
     host: read.text('HOST') ?? '127.0.0.1',
     port,
     databaseUrl: read.url('DATABASE_URL', ['postgres:', 'postgresql:']) ?? read.missing('DATABASE_URL'),
-    databasePoolSize: read.integer('DATABASE_POOL_SIZE', 10, { min: 1, max: 1000 }),
+    databasePoolSize: read.integer('DATABASE_POOL_SIZE', 10, { min: 4, max: 1000 }),
     temporal: {
       address: read.text('TEMPORAL_ADDRESS') ?? '127.0.0.1:7233',
       namespace: read.text('TEMPORAL_NAMESPACE') ?? 'default',

@@ -9,6 +9,7 @@ import { isDomainError } from '../domain/errors.ts'
 import { StripeFailure } from '../stripe/failures.ts'
 import { signalInvoice } from './handlers/invoice.ts'
 import type { RelayDeps } from './relay.ts'
+import { within } from './within.ts'
 
 /** Deliveries wait for each other: a Stripe that hangs does not hold up the rest for longer. */
 const LIMIT_MS = 5_000
@@ -84,16 +85,4 @@ async function setEmail(deps: RelayDeps, { appId, stripeCustomerId }: Linked, em
 function isRefused(error: unknown): boolean {
   if (isDomainError(error)) return error.code === 'stripe_customer_not_found'
   return error instanceof StripeFailure && error.failure.kind === 'final'
-}
-
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`Stripe did not answer within ${ms} ms`)), ms)
-  })
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    clearTimeout(timer)
-  }
 }

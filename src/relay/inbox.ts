@@ -5,8 +5,11 @@ import { eventHandlers } from './event-handlers.ts'
 import type { Outcome } from './handlers/outcome.ts'
 import { lacksPermission } from '../stripe/permissions.ts'
 import type { RelayDeps } from './relay.ts'
+import { within } from './within.ts'
 
 const BATCH = 50
+/** One that Stripe keeps waiting is tried again, and holds its batch up no longer: every effect is safe to repeat. */
+const LIMIT_MS = 5_000
 /** Over about a minute. */
 const TRIES_NOT_PERMITTED = 8
 
@@ -33,7 +36,7 @@ async function outcomeOf(deps: RelayDeps, event: StripeEventRow): Promise<Outcom
   const handle = eventHandlers[event.type]
   if (handle === undefined) return { outcome: 'ignored' }
   try {
-    return await handle(deps, event)
+    return await within(LIMIT_MS, handle(deps, event))
   } catch (error) {
     // Given to the key meanwhile, it is done after all; else the event is of no use to this app.
     if (lacksPermission(error) && event.attempts >= TRIES_NOT_PERMITTED) return { outcome: 'not_permitted' }

@@ -26,9 +26,22 @@ const AFTER_FAILURE_MS = 1_000
 
 /**
  * Moves outbox and inbox rows to Temporal, at least once and in order of arrival: a crash between any two steps leaves
- * the row to be delivered again, and every delivery is safe to repeat. Run as many as there are workers.
+ * the row to be delivered again, and every delivery is safe to repeat. The two do not wait for each other: an event is
+ * looked up at Stripe, which may be slow. Run as many relays as there are workers.
  */
 export function startRelay(deps: RelayDeps): Relay {
+  const loops = [deliverInbox, deliverOutbox].map((deliver) => startLoop(deps, deliver))
+  return {
+    kick: () => {
+      for (const loop of loops) loop.kick()
+    },
+    stop: async () => {
+      await Promise.all(loops.map(async (loop) => await loop.stop()))
+    },
+  }
+}
+
+function startLoop(deps: RelayDeps, deliver: (deps: RelayDeps) => Promise<number>): Relay {
   const state = { stopped: false }
   let wake: () => void = () => {}
   let kicked = false
@@ -48,8 +61,7 @@ export function startRelay(deps: RelayDeps): Relay {
     while (!state.stopped) {
       kicked = false
       try {
-        const delivered = (await deliverOutbox(deps)) + (await deliverInbox(deps))
-        if (delivered === 0) await idle(LOOK_EVERY_MS)
+        if ((await deliver(deps)) === 0) await idle(LOOK_EVERY_MS)
       } catch (error) {
         deps.log.warn({ err: error }, 'delivery failed; it is tried again')
         await idle(AFTER_FAILURE_MS)
