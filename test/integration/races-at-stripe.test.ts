@@ -1,0 +1,309 @@
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { pushBill } from '../../src/billing/push-bill.ts'
+import { runningInvoice } from '../../src/db/stores/running-invoices.ts'
+import { createStripeGateway } from '../../src/stripe/gateway.ts'
+import { stripeSubscriptions } from '../support/at-stripe.ts'
+import { billedCustomers } from '../support/billed.ts'
+import { MASTER_KEY, startInstallation } from '../support/installation.ts'
+import type { Installation } from '../support/installation.ts'
+import { advanceTo, startScenario, waitFor } from '../support/scenario.ts'
+import { stripeDelete, stripeGet, stripePost } from '../support/stripe-client.ts'
+
+/** What comes between two steps: people at Stripe, requests that are late, refusals that last. */
+const start = '2026-01-01T00:00:00Z'
+let installation: Installation
+let at: ReturnType<typeof stripeSubscriptions>
+let billedAt: ReturnType<typeof billedCustomers>
+
+beforeAll(async () => {
+  installation = await startInstallation()
+  const scenario = await startScenario(installation)
+  at = stripeSubscriptions(installation, scenario)
+  billedAt = billedCustomers(installation, scenario)
+  await at.begin()
+})
+afterEach(async () => {
+  await billedAt.sandbox('DELETE', '/faults')
+  await billedAt.sandbox('DELETE', '/webhooks/rules')
+})
+afterAll(async () => {
+  await installation.close()
+})
+
+const items = { stripe: { billing: 'subscription_items' } }
+
+/** How many requests the product has sent so far whose path matches. */
+async function requests(path: string, method = 'POST'): Promise<number> {
+  const query = `/requests?method=${method}&path=${encodeURIComponent(path)}`
+  return (await billedAt.sandbox<{ requests: unknown[] }>('GET', query)).requests.length
+}
+
+const aMoment = async (ms: number): Promise<void> => {
+  await new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+/** A person invoices at Stripe what is pending there. */
+async function sweep(customer: string): Promise<void> {
+  const fields = { customer, pending_invoice_items_behavior: 'include', auto_advance: 'false' }
+  const swept = await stripePost(installation.sandboxUrl, 'invoices', fields)
+  await stripePost(installation.sandboxUrl, `invoices/${swept.id}/finalize`)
+  await stripePost(installation.sandboxUrl, `invoices/${swept.id}/pay`, { paid_out_of_band: 'true' })
+}
+
+test('an item that somebody deletes after the period is made again, and nothing is paid before it is', async () => {
+  const subscribed = await at.subscribedAtStripe('deleted_item', items)
+  const { clockId, stripeCustomerId, subscriptionId } = subscribed
+  const { sandboxUrl, database } = installation
+  // Without a subscription at Stripe nothing sweeps by itself.
+  await database.db
+    .updateTable('subscriptions')
+    .set({ stripeSubscriptionId: null, stripeAppId: null })
+    .where('id', '=', subscriptionId)
+    .execute()
+  await at.usage('deleted_item', start, { tokens: 900 })
+  await advanceTo(installation, clockId, '2026-02-01T00:00:01Z')
+  const isIssued = (bill?: { statusDetails: { extendedStatus: string } }) =>
+    bill?.statusDetails.extendedStatus === 'issued.billed_by_stripe'
+  await waitFor(
+    async () => await at.billsOf(subscribed),
+    ([bill]) => isIssued(bill),
+  )
+  const { data } = await stripeGet<{ data: { id: string; amount: number }[] }>(
+    sandboxUrl,
+    `invoiceitems?customer=${stripeCustomerId}&limit=100`,
+  )
+  expect(data.map(({ amount }) => amount)).toEqual([900])
+  await stripeDelete(sandboxUrl, `invoiceitems/${data[0]?.id}`)
+  await advanceTo(installation, clockId, '2026-02-03T00:00:00Z')
+  const [bill] = await at.billsOf(subscribed)
+  expect(bill).toMatchObject({
+    statusDetails: { extendedStatus: 'issued.billed_by_stripe' },
+    amountPaid: '0.00',
+  })
+  expect(await at.itemsOf(subscribed)).toEqual([[900, 'pending']])
+  await sweep(stripeCustomerId)
+  await advanceTo(installation, clockId, '2026-02-08T00:00:00Z')
+  expect(await at.billsOf(subscribed)).toMatchObject([{ status: 'paid', amountPaid: '9.00' }])
+})
+
+test('what cannot be taken back at Stripe says why and is looked at now and then, not all the time', async () => {
+  const subscribed = await at.subscribedAtStripe('stuck_withdrawal', items)
+  const { clockId, stripeCustomerId, stripeSubscriptionId, customerId } = subscribed
+  await at.usage('stuck_withdrawal', start, { tokens: 900 })
+  await advanceTo(installation, clockId, '2026-01-05T00:00:00Z')
+  const { id } = await at.invoiceNow(subscribed)
+  await sweep(stripeCustomerId)
+  await billedAt.sandbox('POST', '/webhooks/rules', { action: 'drop', type: '^customer', times: 0 })
+  await stripeDelete(installation.sandboxUrl, `subscriptions/${stripeSubscriptionId}`)
+  await installation.call('PUT', `/api/v1/billing/customers/${customerId}`, {
+    stripe: { billing: 'invoice' },
+  })
+  const path = '/v1/invoiceitems$'
+  const before = await requests(path)
+  await at.invoiceNow(subscribed)
+  await aMoment(3000)
+  expect((await requests(path)) - before).toBeLessThanOrEqual(3)
+  const shown = await installation.call<object>('GET', `/api/v1/billing/invoices/${id}`)
+  expect(shown).toMatchObject({
+    status: 'draft',
+    validationIssues: [{ message: expect.stringContaining('subscription has ended') }],
+  })
+})
+
+test('rule 31: an item whose request is still under way when it is sent again is there once', async () => {
+  const subscribed = await at.subscribedAtStripe('under_way', items)
+  const { database, sandboxUrl } = installation
+  const stripe = createStripeGateway({
+    masterKey: MASTER_KEY,
+    baseUrl: sandboxUrl,
+    limits: false,
+    timeoutMs: 400,
+  })
+  await advanceTo(installation, subscribed.clockId, '2026-01-05T00:00:00Z')
+  // Rated here, and sent by hand.
+  await installation.call('PUT', `/api/v1/billing/customers/${subscribed.customerId}`, {
+    stripe: { billing: 'subscription_items', send: 'approved_bills' },
+  })
+  await at.usage('under_way', start, { tokens: 900 })
+  await at.invoiceNow(subscribed)
+  const push = async () => {
+    const row = await runningInvoice(database.db, subscribed.subscriptionId)
+    if (row === undefined) throw new Error('no running invoice')
+    await pushBill({ db: database.db, stripe }, row, Date.parse('2026-01-05T00:00:00Z'))
+  }
+  await billedAt.sandbox('POST', '/faults', {
+    kind: 'latency',
+    method: 'POST',
+    path: '/v1/invoiceitems$',
+    latencyMs: 1500,
+  })
+  await expect(push()).rejects.toThrow()
+  await push().catch(() => {})
+  await aMoment(1500)
+  expect(await at.itemsOf(subscribed)).toEqual([[900, 'pending']])
+  await push()
+  expect(await at.itemsOf(subscribed)).toEqual([[900, 'pending']])
+})
+
+test('Stripe’s word that our finalizing failed is no reason to finalize again', async () => {
+  const workflow = { tax: { enabled: true, enforced: true } }
+  const billed = await billedAt.newCustomer({ key: 'echo', workflow })
+  const rateCards = [
+    {
+      type: 'flat_fee',
+      key: 'base',
+      name: 'Base',
+      billingCadence: 'P1M',
+      price: { type: 'flat', amount: '10', paymentTerm: 'in_advance' },
+    },
+  ]
+  const phases = [{ key: 'main', name: 'Main', duration: null, rateCards }]
+  const plan = { key: 'echo_plan', name: 'Echo', currency: 'USD', billingCadence: 'P1M', phases }
+  const { id } = await installation.call<{ id: string }>('POST', '/api/v1/plans', plan)
+  await installation.call('POST', `/api/v1/plans/${id}/publish`)
+  await billedAt.subscribe(billed, 'echo_plan')
+  const failed = await billedAt.untilInvoice(
+    billed,
+    ({ statusDetails }) => statusDetails.extendedStatus === 'issuing.failed',
+  )
+  await aMoment(1500)
+  const tried = await requests('/finalize$')
+  const { db } = installation.database
+  const { appId } = await db
+    .selectFrom('invoices')
+    .select('appId')
+    .where('id', '=', failed.id)
+    .executeTakeFirstOrThrow()
+  for (const type of ['invoice.finalization_failed', 'invoice.updated']) {
+    await db
+      .insertInto('stripeEvents')
+      .values({
+        eventId: `evt_echo_${type}`,
+        appId,
+        type,
+        objectId: failed.externalIds?.invoicing ?? '',
+        sourceId: failed.externalIds?.invoicing ?? '',
+        invoiceId: failed.id,
+        createdAt: new Date(),
+      })
+      .execute()
+  }
+  await waitFor(
+    async () =>
+      await db
+        .selectFrom('stripeEvents')
+        .select('eventId')
+        .where('processedAt', 'is', null)
+        .where('eventId', 'like', 'evt_echo_%')
+        .execute(),
+    (rows) => rows.length === 0,
+  )
+  await aMoment(1500)
+  expect(await requests('/finalize$')).toBe(tried)
+})
+
+test('a clock is ready when its running invoice is at Stripe', async () => {
+  const { call } = installation
+  const subscribed = await at.subscribedAtStripe('mirrored_slowly')
+  await call('PUT', `/api/v1/billing/customers/${subscribed.customerId}`, {
+    stripe: { synchronize: 'continuously' },
+  })
+  await at.invoiceNow(subscribed)
+  await at.usage('mirrored_slowly', '2026-01-01T00:00:00Z', { tokens: 500 })
+  await billedAt.sandbox('POST', '/faults', {
+    kind: 'latency',
+    method: 'POST',
+    path: '/v1/invoices',
+    latencyMs: 1500,
+    times: 0,
+  })
+  await advanceTo(installation, subscribed.clockId, '2026-01-02T00:00:00Z')
+  const [bill] = await at.billsOf(subscribed)
+  const { data } = await stripeGet<{ data: { status: string; total: number }[] }>(
+    installation.sandboxUrl,
+    `invoices?customer=${subscribed.stripeCustomerId}&status=draft`,
+  )
+  expect(data.map(({ total }) => total)).toEqual([500])
+  expect(bill).toMatchObject({ status: 'draft', sentToStripeAt: '2026-01-02T00:00:00.000Z' })
+})
+
+test('a Stripe that hangs on an event does not hold up what waits in the outbox, nor events that need no Stripe', async () => {
+  const { database, call } = installation
+  const { db } = database
+  const { appId } = await db.selectFrom('invoices').select('appId').executeTakeFirstOrThrow()
+  const path = '/v1/subscriptions/sub_slow'
+  await billedAt.sandbox('POST', '/faults', {
+    kind: 'latency',
+    method: 'GET',
+    path,
+    latencyMs: 60_000,
+    times: 0,
+  })
+  const put = async (eventId: string, type: string, sourceId: string): Promise<void> => {
+    const event = {
+      eventId,
+      appId,
+      type,
+      objectId: 'cus_slow',
+      sourceId,
+      invoiceId: null,
+      createdAt: new Date(),
+    }
+    await db.insertInto('stripeEvents').values(event).execute()
+  }
+  await put('evt_slow', 'customer.subscription.updated', 'sub_slow')
+  // It is taken, and waits.
+  await aMoment(1000)
+  const began = Date.now()
+  await put('evt_fast', 'customer.updated', 'cus_slow')
+  const clock = await call<{ id: string }>('POST', '/api/v1/test-clocks', { name: 'slow', frozenTime: start })
+  await waitFor(
+    async () => await db.selectFrom('outbox').select('doneAt').where('subjectId', '=', clock.id).execute(),
+    (rows) => rows.every(({ doneAt }) => doneAt !== null),
+  )
+  expect(Date.now() - began).toBeLessThan(3000)
+  await waitFor(
+    async () =>
+      await db
+        .selectFrom('stripeEvents')
+        .select('processedAt')
+        .where('eventId', '=', 'evt_fast')
+        .executeTakeFirst(),
+    (row) => row?.processedAt !== null,
+  )
+  expect(Date.now() - began).toBeLessThan(10_000)
+})
+
+test('rule 17: a draft that is changed while it is finalized is not collected', async () => {
+  const billed = await billedAt.newCustomer({ key: 'changed_between' })
+  await billedAt.sandbox('POST', '/faults', {
+    kind: 'latency',
+    method: 'POST',
+    path: '/finalize$',
+    latencyMs: 2000,
+  })
+  await billedAt.subscribe(billed, 'echo_plan')
+  const draft = await waitFor(
+    async () =>
+      (
+        await stripeGet<{ data: { id: string; number: string | null }[] }>(
+          installation.sandboxUrl,
+          `invoices?customer=${billed.stripeCustomerId}`,
+        )
+      ).data[0],
+    (invoice) => typeof invoice?.number === 'string',
+  )
+  await stripePost(installation.sandboxUrl, 'invoiceitems', {
+    customer: billed.stripeCustomerId,
+    invoice: draft?.id ?? '',
+    amount: '777',
+    currency: 'usd',
+  })
+  const failed = await billedAt.untilInvoice(
+    billed,
+    ({ statusDetails }) => statusDetails.extendedStatus === 'issuing.failed',
+  )
+  expect(failed).toMatchObject({ validationIssues: [{ code: 'stripe_totals_differ' }], amountPaid: '0.00' })
+  const path = `invoices/${draft?.id}`
+  expect(await stripeGet(installation.sandboxUrl, path)).toMatchObject({ status: 'open', amount_paid: 0 })
+})
