@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { planItems } from '../../src/domain/item-plan.ts'
 import type { ItemChange, PlacedItem } from '../../src/domain/item-plan.ts'
