@@ -21,3 +21,13 @@ test('a single constant is told alone', () => {
     'specversion must be "1.0".',
   )
 })
+
+test.each([
+  ['pattern', { pattern: '^P' }, 'value must be an ISO 8601 duration like P1M or PT24H.'],
+  ['pattern', { pattern: '^cus_' }, 'value must be the id of a Stripe customer (cus_…).'],
+  ['pattern', { pattern: '^x' }, 'value must match ^x.'],
+  ['minLength', { limit: 1 }, 'value must not be empty.'],
+])('a text that fails its %s %j is told what would be right', (keyword, params, detail) => {
+  const error = { keyword, instancePath: '/value', schemaPath: '', params }
+  expect(describeValidation([error], 'body').detail).toBe(detail)
+})

@@ -22,6 +22,20 @@ export function fieldPath(pointer: string): string {
 const quoted = (values: unknown): string =>
   (Array.isArray(values) ? values : [values]).map((value) => JSON.stringify(value)).join(', ')
 
+/** What people call the patterns of the schemas (src/api/schemas); one that is missing here is shown as it is. */
+const shapes: ReadonlyMap<string, string> = new Map([
+  ['^P', 'be an ISO 8601 duration like P1M or PT24H'],
+  ['^-?[0-9]+(\\.[0-9]+)?$', 'be a decimal number as text like "0.000003"'],
+  ['^[A-Z]{3}$', 'be an ISO 4217 code like USD'],
+  ['^[A-Z]{2}$', 'be an ISO 3166-1 code of two letters like US'],
+  ['^[a-z0-9]+(?:_[a-z0-9]+)*$', 'be of lower-case letters, digits and single underscores'],
+  ['^https?://', 'be an address that begins with https:// or http://'],
+  ['^cus_', 'be the id of a Stripe customer (cus_…)'],
+  ['^sub_', 'be the id of a Stripe subscription (sub_…)'],
+  ['^txcd_\\d{8}$', 'be a tax code of Stripe (txcd_ and eight digits)'],
+  ['^whsec_[!-~]{8,200}$', 'be a signing secret of Stripe (whsec_…)'],
+])
+
 /** What would be right, continuing the sentence "<field> must …". */
 function expectation({ keyword, params, message }: FastifySchemaValidationError): string {
   switch (keyword) {
@@ -41,6 +55,10 @@ function expectation({ keyword, params, message }: FastifySchemaValidationError)
       return `be a kind that is known here (its "${String(params['tag'])}" is ${quoted(params['tagValue'])})`
     case 'additionalProperties':
       return `not have the field "${String(params['additionalProperty'])}"`
+    case 'pattern':
+      return shapes.get(String(params['pattern'])) ?? `match ${String(params['pattern'])}`
+    case 'minLength':
+      return params['limit'] === 1 ? 'not be empty' : `have at least ${String(params['limit'])} characters`
     default:
       return (message ?? 'be valid').replace(/^must /, '')
   }
