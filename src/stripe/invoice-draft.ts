@@ -5,6 +5,7 @@ import { lineParams } from './invoice-lines.ts'
 import type { ProcessorLine } from './invoice-lines.ts'
 import { allLines, currentInvoice } from './invoice-view.ts'
 import { addMissingLines } from './line-adding.ts'
+import { treatmentOf } from './line-folding.ts'
 import { metadataKeys } from './metadata.ts'
 import type { InvoiceToSync } from './types.ts'
 
@@ -35,11 +36,13 @@ function keyOf(
 export async function syncLines(connection: Connection, filling: Filling): Promise<Stripe.Invoice> {
   const { invoice, lines, target } = filling
   const existing = await allLines(connection, target)
-  const present = new Set(existing.map((line) => lineIdOf(line) ?? ''))
+  const vanished = (invoice.run ?? 0) > 0 ? vanishedLines(lines, existing) : []
+  const kept = existing.filter((line) => !vanished.includes(line))
+  const present = new Set(kept.map((line) => lineIdOf(line) ?? ''))
   let synced = target
   if ((invoice.run ?? 0) > 0) {
-    synced = (await removeVanished(connection, filling, existing)) ?? synced
-    synced = (await updateChanged(connection, filling, existing)) ?? synced
+    synced = (await removeLines(connection, filling, vanished)) ?? synced
+    synced = (await updateChanged(connection, filling, kept)) ?? synced
   }
   const added = await addMissingLines(connection, {
     target,
@@ -65,16 +68,22 @@ type TheirLines = readonly Stripe.InvoiceLineItem[]
 
 const lineIdOf = (line: Stripe.InvoiceLineItem): string | undefined => line.metadata[metadataKeys.line]
 
-async function removeVanished(
-  connection: Connection,
-  { invoice, lines, target }: Filling,
-  existing: TheirLines,
-): Promise<Stripe.Invoice | null> {
-  const ours = new Set(lines.map((line) => line.lineId))
-  const vanished = existing.filter((line) => {
+/** Those of ours that are none any more, or are taxed otherwise now: only making a line tells Stripe how. */
+function vanishedLines(lines: readonly ProcessorLine[], existing: TheirLines): TheirLines {
+  const ours = new Map(lines.map((line) => [line.lineId, line]))
+  return existing.filter((line) => {
     const lineId = lineIdOf(line)
-    return lineId !== undefined && !ours.has(lineId)
+    const own = lineId === undefined ? undefined : ours.get(lineId)
+    if (own === undefined) return lineId !== undefined
+    return treatmentOf(own) !== (line.metadata[metadataKeys.tax] ?? '')
   })
+}
+
+async function removeLines(
+  connection: Connection,
+  { invoice, target }: Filling,
+  vanished: TheirLines,
+): Promise<Stripe.Invoice | null> {
   let changed: Stripe.Invoice | null = null
   for (const { items, fingerprint } of chunksOf(vanished.map(({ id }) => ({ id, behavior: 'delete' })))) {
     const reply = await connection.call('invoices.remove_lines', (stripe) =>

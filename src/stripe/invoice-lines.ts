@@ -3,7 +3,7 @@ import type { Stripe } from 'stripe'
 import { currency } from '../domain/currency.ts'
 import { DomainError } from '../domain/errors.ts'
 import { toProcessorMinor } from '../domain/money.ts'
-import { foldLines } from './line-folding.ts'
+import { foldLines, treatmentOf } from './line-folding.ts'
 import { metadataKeys } from './metadata.ts'
 import type { InvoiceToSync, LinePart } from './types.ts'
 
@@ -99,11 +99,15 @@ export function taxParams({ taxCode, taxBehavior }: ProcessorLine): {
 }
 
 export function lineParams(line: ProcessorLine) {
+  const treatment = treatmentOf(line)
   return {
     amount: line.amount,
     description: line.description,
     discountable: false,
-    metadata: { [metadataKeys.line]: line.lineId },
+    metadata: {
+      [metadataKeys.line]: line.lineId,
+      ...(treatment !== '' && { [metadataKeys.tax]: treatment }),
+    },
     // Stripe counts whole seconds, and refuses a period that ends before it starts.
     period: { start: Math.floor(line.fromMs / 1000), end: Math.floor(line.toMs / 1000) },
   } satisfies Stripe.InvoiceAddLinesParams.Line

@@ -29,7 +29,8 @@ function withoutTax({ taxCode: _code, taxBehavior: _behavior, ...line }: LineToS
   return line
 }
 
-const treatmentOf = ({ taxCode, taxBehavior }: LineToSync): string =>
+/** How a line is taxed, as one word; empty: as the account does. */
+export const treatmentOf = ({ taxCode, taxBehavior }: Pick<LineToSync, 'taxCode' | 'taxBehavior'>): string =>
   [taxCode, taxBehavior].filter((part) => part !== undefined).join(':')
 
 function foldTail(lines: readonly FoldedLine[], invoiceId: string): readonly FoldedLine[] {

@@ -2,6 +2,8 @@
 export const metadataKeys = {
   invoice: 'perennial_invoice_id',
   line: 'perennial_line_id',
+  /** Of a line: how it is taxed, which Stripe does not tell of one. */
+  tax: 'perennial_tax',
   item: 'perennial_item_id',
   subscription: 'perennial_subscription_id',
   customer: 'perennial_customer_id',

@@ -85,6 +85,26 @@ test('what a profile changed meanwhile is set on the draft', async () => {
   expect((await theirs(customer)).invoice).toMatchObject({ collection_method: 'send_invoice' })
 })
 
+test('a line that is taxed otherwise than when it was made is made anew, and stays when nothing changes', async () => {
+  const customer = await customerWith(world)
+  const base = invoiceFor(customer)
+  const coded = (run: number, more: Partial<InvoiceToSync>): InvoiceToSync => {
+    const invoice = next(base, run, [100n, 200n])
+    const lines = invoice.lines.map((line) => ({ ...line, taxCode: 'txcd_10103001' }))
+    return { ...invoice, lines, ...more }
+  }
+  const { stripeInvoiceId } = await world.gateway.syncDraft(world.app, coded(1, { automaticTax: false }))
+  const taxed = { stripeInvoiceId, automaticTax: true, taxSkipped: true }
+  world.proxy.restore()
+  await world.gateway.syncDraft(world.app, coded(2, taxed))
+  const made = world.proxy.passed().filter((request) => request === 'POST /v1/invoiceitems')
+  expect(made).toHaveLength(2)
+  expect((await theirs(customer)).amounts).toEqual([100, 200])
+  world.proxy.restore()
+  await world.gateway.syncDraft(world.app, coded(3, taxed))
+  expect(world.proxy.passed()).toHaveLength(1)
+})
+
 const before = amounts(130, 2)
 /** 115 of 130 lines change and 15 go. */
 const after = [...amounts(110, 7), ...amounts(5, 9)]
