@@ -40,7 +40,7 @@ async function listAll<T extends { readonly id: string }>(
 
 /** What our database and Stripe say about a customer's invoices, side by side. */
 export interface Account {
-  readonly ours: readonly Omit<ExpectedInvoice, 'failedCharges'>[]
+  readonly ours: readonly Pick<ExpectedInvoice, 'status' | 'totalMinor'>[]
   /** By our ids, in the order of ours. */
   readonly stripes: readonly { readonly status: string; readonly total: string }[]
   readonly stripeInvoices: number
@@ -95,10 +95,11 @@ const stripeStatus = { paid: 'paid', uncollectible: 'uncollectible', voided: 'vo
 
 /** What the account has to be when every invoice was made once and every paid one was charged once. */
 export function expectedAccount(invoices: readonly ExpectedInvoice[], events: Account['events']): Account {
+  const there = invoices.filter(({ isTakenBack }) => isTakenBack !== true)
   return {
     ours: invoices.map(({ status, totalMinor }) => ({ status, totalMinor })),
-    stripes: invoices.map(({ status, totalMinor }) => ({ status: stripeStatus[status], total: totalMinor })),
-    stripeInvoices: invoices.length,
+    stripes: there.map(({ status, totalMinor }) => ({ status: stripeStatus[status], total: totalMinor })),
+    stripeInvoices: there.length,
     succeededCharges: invoices
       .filter(({ status }) => status === 'paid')
       .map(({ totalMinor }) => Number(totalMinor))

@@ -17,6 +17,8 @@ export interface ExpectedInvoice {
   readonly status: 'paid' | 'uncollectible' | 'voided'
   readonly totalMinor: string
   readonly failedCharges: number
+  /** Its draft was taken back: there is nothing of it at Stripe. */
+  readonly isTakenBack?: boolean
 }
 
 export interface Cycle {
@@ -29,7 +31,15 @@ export interface Cycle {
   readonly tokens: string
 }
 
-export type CycleName = 'ordinary' | 'dunned' | 'e-mailed' | 'written off' | 'voided'
+export type CycleName =
+  | 'ordinary'
+  | 'dunned'
+  | 'e-mailed'
+  | 'written off'
+  | 'voided'
+  | 'running'
+  | 'taken back'
+  | 'untaxed'
 
 /** Detection of a dead worker takes ten seconds, three times over at worst, on a machine that is busy. */
 const LIMIT_MS = 120_000
@@ -131,6 +141,26 @@ async function prepareDecline(lane: Lane, dunning: object): Promise<Billed> {
 const emailedCustomer = async (lane: Lane): Promise<Billed> =>
   await billedCustomer(lane, { card: null, workflow: { payment: { collectionMethod: 'send_invoice' } } })
 
+/** Asked again until a worker has carried it out: once, under its key. */
+async function invoiceNow(lane: Lane, { customerId }: Billed, requestId: string): Promise<void> {
+  const subscription = await lane.database.db
+    .selectFrom('subscriptions')
+    .select('id')
+    .where('customerId', '=', customerId)
+    .executeTakeFirstOrThrow()
+  const path = `${lane.url}/api/v1/subscriptions/${subscription.id}/invoice-now`
+  const headers = { 'content-type': 'application/json', 'idempotency-key': requestId }
+  await waitFor(
+    async () =>
+      await fetch(path, { method: 'POST', headers, body: '{}' }).then(
+        ({ status }) => status,
+        () => 0,
+      ),
+    (status) => status === 200,
+    LIMIT_MS,
+  )
+}
+
 const sent = (row: { readonly sentAt: Date | null; readonly hasWorkflow: boolean }): boolean =>
   row.sentAt !== null && row.hasWorkflow
 
@@ -212,6 +242,54 @@ export const cycles: Readonly<Record<CycleName, Cycle>> = {
       await untilInvoice(lane, billed, ({ status }) => status === 'voided')
     },
     invoices: [{ status: 'voided', totalMinor: '2000', failedCharges: 0 }],
+    tokens: '0',
+  },
+  /** Billed in the period too: the draft at Stripe grows, and the closing collects it. */
+  running: {
+    prepare: prepareOrdinary,
+    async run(lane, billed) {
+      await invoiceNow(lane, billed, `run-${billed.key}`)
+      await advance(lane, billed, '2026-02-03T00:00:00Z')
+    },
+    invoices: [
+      { status: 'paid', totalMinor: '2000', failedCharges: 0 },
+      { status: 'paid', totalMinor: '3250', failedCharges: 0 },
+    ],
+    tokens: '1500',
+  },
+  /** A bill of a period that does not come: its draft is deleted at Stripe. */
+  'taken back': {
+    async prepare(lane) {
+      const billed = await billedCustomer(lane, { card: 'pm_card_visa' })
+      await subscribe(lane, billed)
+      await untilInvoice(lane, billed, ({ status }) => status === 'paid')
+      await invoiceNow(lane, billed, `run-${billed.key}`)
+      return billed
+    },
+    async run(lane, billed) {
+      const { id } = await lane.database.db
+        .selectFrom('subscriptions')
+        .select('id')
+        .where('customerId', '=', billed.customerId)
+        .executeTakeFirstOrThrow()
+      await lane.call('POST', `/api/v1/subscriptions/${id}/cancel`, { timing: START }).catch(() => {})
+      await untilInvoice(lane, billed, ({ status }) => status === 'voided')
+    },
+    invoices: [
+      { status: 'paid', totalMinor: '2000', failedCharges: 0 },
+      { status: 'voided', totalMinor: '2000', failedCharges: 0, isTakenBack: true },
+    ],
+    tokens: '0',
+  },
+  /** Tax is asked for and cannot be computed: it is issued without. */
+  untaxed: {
+    prepare: async (lane) =>
+      await billedCustomer(lane, { card: 'pm_card_visa', workflow: { tax: { enabled: true } } }),
+    async run(lane, billed) {
+      await subscribe(lane, billed)
+      await untilInvoice(lane, billed, ({ status }) => status === 'paid')
+    },
+    invoices: [{ status: 'paid', totalMinor: '2000', failedCharges: 0 }],
     tokens: '0',
   },
 }

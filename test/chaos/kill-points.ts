@@ -25,6 +25,9 @@ const cycles: Readonly<Record<string, CycleName>> = {
   sendInvoice: 'e-mailed',
   markUncollectible: 'written off',
   voidInvoice: 'voided',
+  syncDraft: 'running',
+  deleteDraft: 'taken back',
+  withoutTax: 'untaxed',
 }
 
 /** Stripe calls that a worker never makes in a cycle: the API makes them, or they are one step of another. */
@@ -51,8 +54,29 @@ export const outsideOfCycles: readonly string[] = [
   'getTestClock',
   // syncInvoice looks for what is lost itself.
   'findInvoice',
-  // Only what failed before it was finalized is deleted.
-  'deleteDraft',
+  // The API makes them, for the pages at Stripe.
+  'createCheckoutSession',
+  'getCheckoutSession',
+  'getSetupIntent',
+  'createPortalConfiguration',
+  'createPortalSession',
+  // When an app is installed, looked after or mapped, by the API and by timers.
+  'probePermissions',
+  'enableWebhookEndpoint',
+  'getPrice',
+  // The relay makes them when an event or a row of the outbox says so, which comes again until it is done.
+  'setCustomerEmail',
+  'getAdjustments',
+  'getSubscriber',
+  'invoicesOnLines',
+  // Stripe bills items on invoices of its own: these cycles have none. Lost replies are in m3ter-ways and races-at-stripe.
+  'listItems',
+  'createItem',
+  'updateItem',
+  'deleteItem',
+  'findDraft',
+  'lastInvoice',
+  'getSubscription',
 ]
 
 /** The first and the last transaction of the step that bills a boundary: killed before and after their commits. */
