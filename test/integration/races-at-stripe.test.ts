@@ -21,6 +21,7 @@ beforeAll(async () => {
   at = stripeSubscriptions(installation, scenario)
   billedAt = billedCustomers(installation, scenario)
   await at.begin()
+  await addFeePlan()
 })
 afterEach(async () => {
   await billedAt.sandbox('DELETE', '/faults')
@@ -31,6 +32,23 @@ afterAll(async () => {
 })
 
 const items = { stripe: { billing: 'subscription_items' } }
+
+/** Ten dollars, due at the start. */
+async function addFeePlan(): Promise<void> {
+  const rateCards = [
+    {
+      type: 'flat_fee',
+      key: 'base',
+      name: 'Base',
+      billingCadence: 'P1M',
+      price: { type: 'flat', amount: '10', paymentTerm: 'in_advance' },
+    },
+  ]
+  const phases = [{ key: 'main', name: 'Main', duration: null, rateCards }]
+  const plan = { key: 'fee_plan', name: 'Fee', currency: 'USD', billingCadence: 'P1M', phases }
+  const { id } = await installation.call<{ id: string }>('POST', '/api/v1/plans', plan)
+  await installation.call('POST', `/api/v1/plans/${id}/publish`)
+}
 
 /** How many requests the product has sent so far whose path matches. */
 async function requests(path: string, method = 'POST'): Promise<number> {
@@ -148,20 +166,7 @@ test('rule 31: an item whose request is still under way when it is sent again is
 test('Stripe’s word that our finalizing failed is no reason to finalize again', async () => {
   const workflow = { tax: { enabled: true, enforced: true } }
   const billed = await billedAt.newCustomer({ key: 'echo', workflow })
-  const rateCards = [
-    {
-      type: 'flat_fee',
-      key: 'base',
-      name: 'Base',
-      billingCadence: 'P1M',
-      price: { type: 'flat', amount: '10', paymentTerm: 'in_advance' },
-    },
-  ]
-  const phases = [{ key: 'main', name: 'Main', duration: null, rateCards }]
-  const plan = { key: 'echo_plan', name: 'Echo', currency: 'USD', billingCadence: 'P1M', phases }
-  const { id } = await installation.call<{ id: string }>('POST', '/api/v1/plans', plan)
-  await installation.call('POST', `/api/v1/plans/${id}/publish`)
-  await billedAt.subscribe(billed, 'echo_plan')
+  await billedAt.subscribe(billed, 'fee_plan')
   const failed = await billedAt.untilInvoice(
     billed,
     ({ statusDetails }) => statusDetails.extendedStatus === 'issuing.failed',
@@ -282,7 +287,7 @@ test('rule 17: a draft that is changed while it is finalized is not collected', 
     path: '/finalize$',
     latencyMs: 2000,
   })
-  await billedAt.subscribe(billed, 'echo_plan')
+  await billedAt.subscribe(billed, 'fee_plan')
   const draft = await waitFor(
     async () =>
       (
