@@ -41,18 +41,30 @@ import { schemas } from './schemas/registry.ts'
 
 const BODY_LIMIT_BYTES = 4 * 1024 * 1024
 const MAX_PARAM_LENGTH = 256
+/** A whole request, headers and body: who sends slower holds a socket and memory for nothing. */
+const REQUEST_TIMEOUT_MS = 60_000
+const HEADERS_TIMEOUT_MS = 15_000
 /** The client writes filters as `filter[key]=value` and lists as repeated parameters. */
 const queryLimits = { depth: 3, arrayLimit: 1000, parameterLimit: 1000 } as const
 
 export interface AppOptions {
   /** Hold every response against its schema and answer 500 where it differs: for tests and development. */
   readonly checkResponses?: boolean
+  /** How long a client may take to send a request, in milliseconds (60 000; its headers 15 000 of them). */
+  readonly requestTimeoutMs?: number
 }
 
 /** The HTTP API: a table of contents. It does not listen; `close()` it when done. */
 export async function buildApp(deps: ApiDeps, options: AppOptions = {}): Promise<FastifyInstance> {
+  const requestTimeout = options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS
   const app = fastify({
     loggerInstance: deps.log,
+    requestTimeout,
+    http: {
+      headersTimeout: Math.min(HEADERS_TIMEOUT_MS, requestTimeout),
+      // How often Node looks for the slow; half a minute by itself.
+      connectionsCheckingInterval: Math.min(HEADERS_TIMEOUT_MS, requestTimeout) / 3,
+    },
     genReqId: deps.newId,
     requestIdHeader: false,
     bodyLimit: BODY_LIMIT_BYTES,
@@ -69,9 +81,10 @@ export async function buildApp(deps: ApiDeps, options: AppOptions = {}): Promise
 
   // Plugins, in the order in which a request meets them.
   await app.register(problems)
+  // First of those that add routes: it knows every route.
+  await app.register(authentication(deps))
   await app.register(openapi)
   await app.register(jsonBodies)
-  await app.register(authentication(deps))
   await app.register(idempotency(deps))
 
   // Routes, a file per resource.

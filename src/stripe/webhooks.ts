@@ -29,6 +29,13 @@ export function verifyWebhook({ rawBody, header, secrets, nowMs }: WebhookToVeri
   return readEvent(event)
 }
 
+/** Whether a header could be Stripe's and is of now: what can be told before the body is read and the app is known. */
+export function isPlausiblySigned(header: string | undefined, nowMs: number): boolean {
+  const timestamp = /(?:^|,)t=(\d{1,12})(?:,|$)/.exec(header ?? '')?.[1]
+  if (timestamp === undefined || !/(?:^|,)v1=[0-9a-f]{64}(?:,|$)/.test(header ?? '')) return false
+  return nowMs / 1000 - Number(timestamp) <= toleranceSeconds + 1
+}
+
 interface SignatureCheck {
   readonly rawBody: Buffer
   readonly header: string

@@ -8,7 +8,18 @@ import type { ApiDeps } from '../deps.ts'
 /** What a route asks of its caller; `public` asks nothing. */
 export type RouteScope = ApiKeyScope | 'public'
 
+/** A route with what it asks of its caller. */
+export interface ScopedRoute {
+  readonly method: string
+  readonly url: string
+  readonly scope: RouteScope
+}
+
 declare module 'fastify' {
+  interface FastifyInstance {
+    /** Every route that was registered, in order. */
+    scopedRoutes: ScopedRoute[]
+  }
   interface FastifyContextConfig {
     scope?: RouteScope
   }
@@ -94,8 +105,11 @@ export function authentication(deps: ApiDeps) {
   }
   return fp(async (app) => {
     app.decorateRequest('caller', ANONYMOUS)
+    app.decorate('scopedRoutes', [])
     app.addHook('onRoute', (route) => {
-      route.config = { ...route.config, scope: scopeOf(route.url, route.config) }
+      const scope = scopeOf(route.url, route.config)
+      route.config = { ...route.config, scope }
+      for (const method of [route.method].flat()) app.scopedRoutes.push({ method, url: route.url, scope })
     })
     app.addHook('onRequest', async (request) => {
       const scope = request.routeOptions.config.scope

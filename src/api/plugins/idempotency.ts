@@ -29,9 +29,11 @@ const isKept = (name: string): boolean =>
   ['content-type', 'content-disposition', 'location'].includes(name) || name.startsWith('perennial-')
 const KEY_PATTERN = /^[\x21-\x7e]{1,255}$/
 
+/** None on public routes: whoever may write there without a key of ours could fill the table of answers. */
 function givenKey(request: FastifyRequest): string | null {
   const key = request.headers['idempotency-key']
   if (key === undefined || !WRITES.has(request.method)) return null
+  if (request.routeOptions.config.scope === 'public') return null
   if (typeof key === 'string' && KEY_PATTERN.test(key)) return key
   throw new DomainError('validation_failed', 'Idempotency-Key must be 1 to 255 visible ASCII characters.', {
     field: 'Idempotency-Key',

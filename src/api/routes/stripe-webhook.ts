@@ -1,8 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { findStripeApp } from '../../db/stores/stripe-app-read.ts'
 import { insertStripeEvent } from '../../db/stores/stripe-events.ts'
 import { DomainError, isDomainError } from '../../domain/errors.ts'
+import { isPlausiblySigned } from '../../stripe/webhooks.ts'
 import type { StoredApp, VerifiedEvent } from '../../stripe/types.ts'
 import type { ApiDeps } from '../deps.ts'
 import { found } from '../not-found.ts'
@@ -24,9 +26,34 @@ function secretsOf(app: SignedApp, now: Date): readonly string[] {
   return [app.webhookSecretEncrypted, previous].filter((secret) => secret !== null)
 }
 
+const REFUSALS_LOGGED_EVERY_MS = 60_000
+
+/** Says that webhooks are refused, once a minute for each app: a flood of forged ones must not fill the log. */
+function refusalLog({ log, now }: ApiDeps) {
+  const since = new Map<string | null, { readonly atMs: number; refused: number }>()
+  return (appId: string | null, reason: string): void => {
+    const last = since.get(appId)
+    const atMs = now().getTime()
+    if (last !== undefined && atMs - last.atMs < REFUSALS_LOGGED_EVERY_MS) {
+      last.refused += 1
+      return
+    }
+    since.set(appId, { atMs, refused: 0 })
+    log.warn({ appId, reason, alsoRefusedBefore: last?.refused ?? 0 }, 'a webhook was refused')
+  }
+}
+
+function signatureOf({ headers }: FastifyRequest): string | undefined {
+  const header = headers['stripe-signature']
+  return typeof header === 'string' ? header : undefined
+}
+
+const refused = (): DomainError =>
+  new DomainError('webhook_signature_invalid', 'The signature of the webhook is not valid.')
+
 /** What is not told to the sender is in the log: which of key, signature and time was wrong helps a forger. */
 function verify(
-  deps: ApiDeps,
+  { deps, logRefusal }: { deps: ApiDeps; logRefusal: ReturnType<typeof refusalLog> },
   app: SignedApp,
   request: { body: Buffer; header: string | undefined },
 ): VerifiedEvent {
@@ -39,8 +66,8 @@ function verify(
     return deps.stripe.verifyWebhook({ rawBody: request.body, header: request.header, secrets })
   } catch (error) {
     if (!isDomainError(error) || error.code !== 'webhook_signature_invalid') throw error
-    deps.log.warn({ appId: app.id, reason: error.message }, 'a webhook was refused')
-    throw new DomainError('webhook_signature_invalid', 'The signature of the webhook is not valid.')
+    logRefusal(app.id, error.message)
+    throw refused()
   }
 }
 
@@ -53,6 +80,7 @@ async function receive(deps: ApiDeps, app: StoredApp, event: VerifiedEvent): Pro
 
 /** Stripe's webhooks: signed, so without an API key; raw, since the signature is over the bytes. */
 export function stripeWebhookRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
+  const logRefusal = refusalLog(deps)
   return async (app) => {
     app.removeAllContentTypeParsers()
     app.addContentTypeParser(
@@ -67,6 +95,12 @@ export function stripeWebhookRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
       {
         config: { scope: 'public' },
         bodyLimit: BODY_LIMIT_BYTES,
+        // Before a byte of the body is read or a row looked up: what is not even signed costs nothing.
+        onRequest: async (request) => {
+          if (isPlausiblySigned(signatureOf(request), deps.now().getTime())) return
+          logRefusal(null, 'no signature of now')
+          throw refused()
+        },
         schema: {
           operationId: 'appStripeWebhook',
           tags: ['Apps'],
@@ -81,9 +115,8 @@ export function stripeWebhookRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
           'app',
           request.params.id,
         )
-        const header = request.headers['stripe-signature']
         const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
-        const event = verify(deps, stored, { body, header: typeof header === 'string' ? header : undefined })
+        const event = verify({ deps, logRefusal }, stored, { body, header: signatureOf(request) })
         return { namespaceId: 'default', appId: stored.id, message: await receive(deps, stored, event) }
       },
     )
