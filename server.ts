@@ -23,6 +23,7 @@ const temporal = await connectTemporal(config.temporal)
 // Another address than Stripe's own is a sandbox: it has no limits.
 const stripe = createStripeGateway({
   masterKey: config.masterKey,
+  ...(config.previousMasterKey !== undefined && { previousMasterKey: config.previousMasterKey }),
   allowLiveKeys: config.stripe.allowLiveKeys,
   keyWatch: keyWatch(db, log),
   ...(config.stripe.baseUrl === undefined ? {} : { baseUrl: config.stripe.baseUrl, limits: false as const }),

@@ -34,6 +34,7 @@ async function main(): Promise<void> {
   })
   const stripe = createStripeGateway({
     masterKey: config.masterKey,
+    ...(config.previousMasterKey !== undefined && { previousMasterKey: config.previousMasterKey }),
     allowLiveKeys: config.stripe.allowLiveKeys,
     keyWatch: keyWatch(db, log),
     // Another address than Stripe's own is a sandbox: it has no limits.

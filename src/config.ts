@@ -16,6 +16,8 @@ export interface Config {
   readonly publicUrl: string
   /** Seals the secrets of installed apps: 32 characters or more, kept with the backups of the database. */
   readonly masterKey: string
+  /** Opens what is not sealed anew yet, while the master key is changed. */
+  readonly previousMasterKey: string | undefined
   readonly logLevel: LogLevel
   /** Over how long the closings of one instant are spread, in milliseconds; 0: not at all. */
   readonly closeJitterMs: number
@@ -43,6 +45,7 @@ export const variables = {
   STRIPE_API_KEY: 'Used by npm start: a test key with which the demo installs the app (the sandbox).',
   PUBLIC_URL: 'Where Stripe reaches us for webhooks (http://127.0.0.1:PORT).',
   PERENNIAL_MASTER_KEY: 'Seals stored secrets: 32 characters or more. Required.',
+  PERENNIAL_MASTER_KEY_PREVIOUS: 'The master key of before, until perennial secrets reseal is done (none).',
   LOG_LEVEL: `One of ${logLevels.join(', ')} (info).`,
   CLOSE_JITTER: 'Seconds over which the closings of one instant are spread (0).',
   WORKFLOW_BUNDLE: 'File with bundled workflows (bundled when the worker starts).',
@@ -84,7 +87,8 @@ export function readConfig(environment: Environment = process.env): Config {
       allowLiveKeys: read.flag('STRIPE_ALLOW_LIVE_KEYS'),
     },
     publicUrl: withoutSlash(read.url('PUBLIC_URL', ['http:', 'https:'])) ?? `http://127.0.0.1:${port}`,
-    masterKey: read.secret('PERENNIAL_MASTER_KEY', 32),
+    masterKey: read.secret('PERENNIAL_MASTER_KEY', 32) ?? read.missing('PERENNIAL_MASTER_KEY'),
+    previousMasterKey: read.secret('PERENNIAL_MASTER_KEY_PREVIOUS', 32),
     logLevel: read.oneOf('LOG_LEVEL', logLevels, 'info'),
     closeJitterMs: read.integer('CLOSE_JITTER', 0, { min: 0, max: 86_400 }) * 1000,
     workflowBundle: read.text('WORKFLOW_BUNDLE'),
@@ -108,6 +112,7 @@ export interface LocalSettings {
   readonly stripeApiBase: string | undefined
   readonly publicUrl: string | undefined
   readonly masterKey: string | undefined
+  readonly previousMasterKey: string | undefined
 }
 
 /** Reads what runs already. Throws ConfigError as `readConfig` does. */
@@ -122,6 +127,7 @@ export function readLocalSettings(environment: Environment = process.env): Local
     stripeApiBase: withoutSlash(read.url('STRIPE_API_BASE', ['http:', 'https:'])),
     publicUrl: withoutSlash(read.url('PUBLIC_URL', ['http:', 'https:'])),
     masterKey: read.text('PERENNIAL_MASTER_KEY'),
+    previousMasterKey: read.text('PERENNIAL_MASTER_KEY_PREVIOUS'),
   }
   const key = settings.stripeApiKey
   if (key !== undefined && !/^(sk|rk)_test_/.test(key)) {
@@ -157,7 +163,7 @@ interface Reader {
   ) => number
   readonly oneOf: <T extends string>(name: Variable, values: readonly T[], fallback: T) => T
   readonly flag: (name: Variable) => boolean
-  readonly secret: (name: Variable, minLength: number) => string
+  readonly secret: (name: Variable, minLength: number) => string | undefined
   readonly missing: (name: Variable) => string
   readonly problem: (name: Variable, text: string) => void
   readonly finish: () => void
@@ -209,8 +215,7 @@ function reader(environment: Environment): Reader {
     },
     secret(name, minLength) {
       const value = text(name)
-      if (value === undefined) return missing(name)
-      if (value.length < minLength)
+      if (value !== undefined && value.length < minLength)
         problem(name, `has ${value.length} characters; ${minLength} or more are needed`)
       return value
     },

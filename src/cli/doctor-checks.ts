@@ -25,6 +25,7 @@ export interface CheckTargets {
   readonly apiUrl: string
   readonly stripeBaseUrl: string | undefined
   readonly masterKey: string | null
+  readonly previousMasterKey: string | null
   /** Where Stripe reaches the API; null: not known here. */
   readonly publicUrl: string | null
 }

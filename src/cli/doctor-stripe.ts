@@ -71,6 +71,7 @@ function opened(app: AppRow, targets: CheckTargets): Opened {
   if (app.apiKeyEncrypted === null) throw new Error('the app has no key')
   const gateway = createStripeGateway({
     masterKey: targets.masterKey,
+    ...(targets.previousMasterKey !== null && { previousMasterKey: targets.previousMasterKey }),
     allowLiveKeys: true,
     ...(targets.stripeBaseUrl !== undefined && { baseUrl: targets.stripeBaseUrl, limits: false }),
   })

@@ -5,6 +5,7 @@ import { ingestCommand } from './commands/ingest.ts'
 import { invoicesCommand } from './commands/invoices.ts'
 import { keysCommand } from './commands/keys.ts'
 import { migrateCommand } from './commands/migrate.ts'
+import { secretsCommand } from './commands/secrets.ts'
 import { startCommand } from './commands/start.ts'
 import { statusCommand } from './commands/status.ts'
 import { subscriptionsCommand } from './commands/subscriptions.ts'
@@ -21,6 +22,7 @@ export function createProgram(): Command {
     .addCommand(invoicesCommand())
     .addCommand(subscriptionsCommand())
     .addCommand(keysCommand())
+    .addCommand(secretsCommand())
     .addCommand(migrateCommand())
     .addCommand(doctorCommand())
     .addCommand(statusCommand())

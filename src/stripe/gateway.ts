@@ -50,7 +50,7 @@ const defaultTimeoutMs = 15_000
 
 /** The one door to Stripe: every call that the product makes, each repeatable. */
 export function createStripeGateway(options: StripeGatewayOptions): StripeGateway {
-  const secrets = createSecretBox(options.masterKey)
+  const secrets = createSecretBox(options)
   const connections = createConnections({
     secrets,
     limiter: createLimiter(options.limits ?? stripeLimits),
@@ -65,6 +65,7 @@ export function createStripeGateway(options: StripeGatewayOptions): StripeGatewa
     probePermissions: async (key) => probePermissions(ofKey(key)),
     encryptSecret: secrets.seal,
     decryptSecret: secrets.open,
+    resealSecret: secrets.reseal,
 
     createWebhookEndpoint: (key, request) => createWebhookEndpoint(ofKey(key), request),
     enableWebhookEndpoint: async (app) => {

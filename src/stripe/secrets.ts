@@ -11,6 +11,20 @@ const keyBytes = 32
 export interface SecretBox {
   readonly seal: (plain: string, owner: SecretOwner) => string
   readonly open: (sealed: string, owner: SecretOwner) => string
+  /** The same secret under the present master key; null where it is under it already. */
+  readonly reseal: (sealed: string, owner: SecretOwner) => string | null
+}
+
+export interface MasterKeys {
+  /** At least 32 bytes, or a text of at least 32 characters. Seals. */
+  readonly masterKey: Buffer | string
+  /** Of before: it opens what is not sealed anew yet, and seals nothing. */
+  readonly previousMasterKey?: Buffer | string
+}
+
+interface Envelope {
+  readonly wrapped: Buffer
+  readonly secret: Buffer
 }
 
 /**
@@ -18,28 +32,55 @@ export interface SecretBox {
  * means wrapping again and not encrypting again. App, field and version are authenticated: a value copied to another
  * row or column does not open. Form: `v1.<wrapped key>.<ciphertext>`, each part iv + tag + data in base64url.
  */
-export function createSecretBox(masterKey: Buffer | string): SecretBox {
-  const wrappingKey = deriveWrappingKey(masterKey)
+export function createSecretBox({ masterKey, previousMasterKey }: MasterKeys): SecretBox {
+  const present = deriveWrappingKey(masterKey)
+  const previous = previousMasterKey === undefined ? [] : [deriveWrappingKey(previousMasterKey)]
+  /** Which of the keys it is under is not written on it: the tag of AES-GCM tells. */
+  const unwrap = ({ wrapped }: Envelope, owner: SecretOwner) => {
+    for (const key of [present, ...previous]) {
+      const dataKey = tryDecrypt(key, wrapped, boundTo(owner, 'key'))
+      if (dataKey !== null) return { dataKey, isPresent: key === present }
+    }
+    throw unreadable(owner)
+  }
+  const decryptSecret = (dataKey: Buffer, { secret }: Envelope, owner: SecretOwner): string => {
+    const plain = tryDecrypt(dataKey, secret, boundTo(owner, 'secret'))
+    if (plain === null) throw unreadable(owner)
+    return plain.toString('utf8')
+  }
   return {
     seal(plain, owner) {
       const dataKey = randomBytes(keyBytes)
-      const wrapped = encrypt(wrappingKey, dataKey, boundTo(owner, 'key'))
-      const sealed = encrypt(dataKey, Buffer.from(plain, 'utf8'), boundTo(owner, 'secret'))
-      return [version, wrapped.toString('base64url'), sealed.toString('base64url')].join('.')
+      return written({
+        wrapped: encrypt(present, dataKey, boundTo(owner, 'key')),
+        secret: encrypt(dataKey, Buffer.from(plain, 'utf8'), boundTo(owner, 'secret')),
+      })
     },
     open(sealed, owner) {
-      const [found, wrapped, secret, ...rest] = sealed.split('.')
-      if (found !== version || wrapped === undefined || secret === undefined || rest.length > 0) {
-        throw unreadable(owner)
-      }
-      try {
-        const dataKey = decrypt(wrappingKey, Buffer.from(wrapped, 'base64url'), boundTo(owner, 'key'))
-        return decrypt(dataKey, Buffer.from(secret, 'base64url'), boundTo(owner, 'secret')).toString('utf8')
-      } catch {
-        throw unreadable(owner)
-      }
+      const envelope = read(sealed, owner)
+      return decryptSecret(unwrap(envelope, owner).dataKey, envelope, owner)
+    },
+    reseal(sealed, owner) {
+      const envelope = read(sealed, owner)
+      const { dataKey, isPresent } = unwrap(envelope, owner)
+      // A damaged secret is found now, while the key that made it is still at hand.
+      decryptSecret(dataKey, envelope, owner)
+      if (isPresent) return null
+      return written({ ...envelope, wrapped: encrypt(present, dataKey, boundTo(owner, 'key')) })
     },
   }
+}
+
+function written({ wrapped, secret }: Envelope): string {
+  return [version, wrapped.toString('base64url'), secret.toString('base64url')].join('.')
+}
+
+function read(sealed: string, owner: SecretOwner): Envelope {
+  const [found, wrapped, secret, ...rest] = sealed.split('.')
+  if (found !== version || wrapped === undefined || secret === undefined || rest.length > 0) {
+    throw unreadable(owner)
+  }
+  return { wrapped: Buffer.from(wrapped, 'base64url'), secret: Buffer.from(secret, 'base64url') }
 }
 
 /** All of a key that may be shown: its prefix and its last four characters. */
@@ -66,6 +107,14 @@ function encrypt(key: Buffer, plain: Buffer, additional: Buffer): Buffer {
   return Buffer.concat([iv, cipher.getAuthTag(), data])
 }
 
+function tryDecrypt(key: Buffer, sealed: Buffer, additional: Buffer): Buffer | null {
+  try {
+    return decrypt(key, sealed, additional)
+  } catch {
+    return null
+  }
+}
+
 function decrypt(key: Buffer, sealed: Buffer, additional: Buffer): Buffer {
   const iv = sealed.subarray(0, ivBytes)
   const tag = sealed.subarray(ivBytes, ivBytes + tagBytes)
@@ -77,6 +126,6 @@ function decrypt(key: Buffer, sealed: Buffer, additional: Buffer): Buffer {
 function unreadable(owner: SecretOwner): DomainError {
   return new DomainError(
     'stripe_secret_unreadable',
-    `the ${owner.field} of app ${owner.appId} does not open with this master key`,
+    `the ${owner.field} of app ${owner.appId} does not open with the master keys given`,
   )
 }

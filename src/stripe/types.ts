@@ -31,6 +31,8 @@ export interface LimiterOptions {
 export interface StripeGatewayOptions {
   /** At least 32 bytes, or a text of at least 32 characters. Every stored secret is sealed under it. */
   readonly masterKey: Buffer | string
+  /** The one of before, while secrets are sealed anew: it opens what is under it still. */
+  readonly previousMasterKey?: Buffer | string
   /** Another address than api.stripe.com, e.g. the sandbox's http://127.0.0.1:12111. */
   readonly baseUrl?: string
   /** Live keys are refused unless this is true, and always refused with a `baseUrl`. */
@@ -339,6 +341,8 @@ export interface StripeGateway extends AdjustmentsGateway, CheckoutGateway {
   readonly encryptSecret: (plain: string, owner: SecretOwner) => string
   /** Errors: stripe_secret_unreadable (another master key, another app or field, or damaged). */
   readonly decryptSecret: (sealed: string, owner: SecretOwner) => string
+  /** The same secret under the present master key; null where it is already. Throws stripe_secret_unreadable. */
+  readonly resealSecret: (sealed: string, owner: SecretOwner) => string | null
 
   /** At install, before the app's row exists: hence the key in the clear. */
   readonly createWebhookEndpoint: (

@@ -66,6 +66,7 @@ async function targetsOf(options: {
     apiUrl: options.url ?? instance?.apiUrl ?? 'http://127.0.0.1:8888',
     stripeBaseUrl: settings.stripeApiBase ?? (instance?.isSandbox === true ? instance.stripeUrl : undefined),
     publicUrl: settings.publicUrl ?? instance?.apiUrl ?? null,
+    previousMasterKey: settings.previousMasterKey ?? null,
     masterKey: settings.masterKey ?? (await existingMasterKey(dataFolder(options.dataDir))),
   }
 }
