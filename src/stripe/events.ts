@@ -151,7 +151,7 @@ export function readEvent(event: Stripe.Event): VerifiedEvent {
     stripeCustomerId: object['object'] === 'customer' ? idOf(object) : idOf(object['customer']),
     createdMs: event.created * 1000,
     livemode: event.livemode,
-    apiVersion: event.api_version ?? null,
+    apiVersion: text(event.api_version),
   }
 }
 
@@ -160,8 +160,9 @@ export function idOf(reference: unknown): string | null {
   return text(reference) ?? text(asRecord(reference)['id'])
 }
 
+/** An id or a version: printable, as Stripe's are. */
 function text(value: unknown): string | null {
-  return typeof value === 'string' && value !== '' ? value : null
+  return typeof value === 'string' && /^[\x21-\x7e]+$/.test(value) ? value : null
 }
 
 function asRecord(value: unknown): Readonly<Record<string, unknown>> {

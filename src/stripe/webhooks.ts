@@ -53,11 +53,21 @@ function signatureHolds({ rawBody, header, secret, nowMs }: SignatureCheck): boo
   }
 }
 
+/** Seconds of the last instant that a Date holds. */
+const maxCreated = 8_640_000_000_000
+
+const isId = (value: unknown): value is string =>
+  typeof value === 'string' && /^[\x21-\x7e]{1,255}$/.test(value)
+
 function parseEvent(rawBody: Buffer): Stripe.Event | null {
   try {
     const event = JSON.parse(rawBody.toString('utf8')) as Partial<Stripe.Event> | null
     const complete =
-      typeof event?.id === 'string' && typeof event.type === 'string' && typeof event.created === 'number'
+      isId(event?.id) &&
+      isId(event.type) &&
+      Number.isInteger(event.created) &&
+      Math.abs(event.created ?? 0) <= maxCreated &&
+      typeof event.livemode === 'boolean'
     // A thin event ("v2.core.event") carries no object: such an endpoint is not ours.
     return complete && event.object === 'event' ? (event as Stripe.Event) : null
   } catch {
