@@ -24,7 +24,7 @@ test('the signature of a webhook is compared in constant time, whether it is rig
     object: 'event',
     type: 'x',
     created: 1,
-    data: { object: {} },
+    livemode: false,
   })
   const verify = (secret: string) =>
     gateway.verifyWebhook({
