@@ -18,9 +18,8 @@ export async function deliverInbox(deps: RelayDeps): Promise<number> {
   return await deps.db.transaction().execute(async (trx) => {
     const events = await takeStripeEvents(trx, BATCH)
     // Side by side: one that waits for Stripe does not hold up the others of its batch.
-    const outcomes = await Promise.all(events.map(async (event) => await outcomeOf(deps, event)))
-    for (const [index, event] of events.entries()) {
-      const outcome = outcomes[index] ?? { later: 'it was not looked at' }
+    const outcomes = await Promise.all(turnsOf(events).map(async (turn) => await inTurn(deps, turn)))
+    for (const { event, outcome } of outcomes.flat()) {
       if ('outcome' in outcome) await completeStripeEvent(trx, event.eventId, outcome.outcome)
       else
         await deferStripeEvent(trx, event.eventId, {
@@ -30,6 +29,40 @@ export async function deliverInbox(deps: RelayDeps): Promise<number> {
     }
     return events.length
   })
+}
+
+/** What saves or chooses a payment method: of two at once, the older could win. */
+const ordered: ReadonlySet<string> = new Set([
+  'setup_intent.succeeded',
+  'checkout.session.completed',
+  'customer.updated',
+  'payment_method.detached',
+])
+
+/** Those of one Stripe customer wait for each other; each other event is for itself. */
+function turnsOf(events: readonly StripeEventRow[]): readonly (readonly StripeEventRow[])[] {
+  const turns = new Map<string, StripeEventRow[]>()
+  for (const event of events) {
+    const key = ordered.has(event.type) ? `${event.appId}/${event.objectId}` : event.eventId
+    turns.set(key, [...(turns.get(key) ?? []), event])
+  }
+  return [...turns.values()]
+}
+
+interface Handled {
+  readonly event: StripeEventRow
+  readonly outcome: Outcome
+}
+
+/** One after the other. After one that has to wait the rest waits too, so that a Stripe that hangs costs a batch its limit once. */
+async function inTurn(deps: RelayDeps, events: readonly StripeEventRow[]): Promise<readonly Handled[]> {
+  const handled: Handled[] = []
+  for (const event of events) {
+    const before = handled.at(-1)?.outcome
+    const waits = before !== undefined && 'later' in before
+    handled.push({ event, outcome: waits ? before : await outcomeOf(deps, event) })
+  }
+  return handled
 }
 
 async function outcomeOf(deps: RelayDeps, event: StripeEventRow): Promise<Outcome> {

@@ -427,6 +427,40 @@ test('rule 30: a checkout that is told of twice, or late, does not undo what cam
   expect((await linkOf('late')).stripeDefaultPaymentMethodId).toBe(saved)
 })
 
+test('of two checkouts that are told of at once the newer one counts', async () => {
+  const { db } = installation.database
+  const customer = { name: 'Twice', key: 'twice' }
+  const older = await open({ customer, options })
+  await complete(older.sessionId)
+  const first = await linkedMethod('twice')
+  const newer = await open({ customer, options })
+  await complete(newer.sessionId)
+  const second = await linkedMethod('twice', (method) => method !== first)
+  const told = async (id: string, session: Session, ago: number): Promise<string> => {
+    await insertStripeEvent(db, scenario.appId, {
+      id,
+      type: 'setup_intent.succeeded',
+      objectId: session.setupIntentId,
+      invoiceId: null,
+      stripeInvoiceId: null,
+      stripeCustomerId: session.stripeCustomerId,
+      createdMs: Date.now() - ago,
+    })
+    return id
+  }
+  for (let round = 0; round < 5; round++) {
+    const forgotten = { stripeDefaultPaymentMethodId: null, paymentMethodSetAt: null }
+    const links = db.updateTable('customerApps').where('stripeCustomerId', '=', newer.stripeCustomerId)
+    await links.set(forgotten).execute()
+    const ids = await Promise.all([
+      told(`evt_newer_${round}`, newer, 10_000),
+      told(`evt_older_${round}`, older, 60_000),
+    ])
+    for (const id of ids) await outcomeOf(id)
+    expect((await linkOf('twice')).stripeDefaultPaymentMethodId).toBe(second)
+  }
+})
+
 test('rule 30: a checkout that is told of late leaves another Stripe customer that was linked meanwhile', async () => {
   const session = await open({ customer: { name: 'Relinked', key: 'relinked' }, options })
   await complete(session.sessionId)
