@@ -11,6 +11,7 @@ import type { Config } from './src/config.ts'
 import { openDatabase } from './src/db/connection.ts'
 import { startAppCare } from './src/relay/app-care.ts'
 import { startEventPolling } from './src/relay/poll-events.ts'
+import { startReconciler } from './src/reconcile/loop.ts'
 import { startRelay } from './src/relay/relay.ts'
 import { createStripeGateway } from './src/stripe/gateway.ts'
 import { temporalGateway } from './src/temporal/gateway.ts'
@@ -43,6 +44,7 @@ async function main(): Promise<void> {
   const relay = startRelay({ db, temporal, stripe, newId: ulid, log })
   const polling = startEventPolling({ db, stripe, log })
   const care = startAppCare({ db, stripe, log })
+  const reconciler = startReconciler({ db, temporal, stripe, log })
   const activities = createActivities({
     db,
     stripe,
@@ -67,6 +69,7 @@ async function main(): Promise<void> {
   })
   log.info({ temporal: config.temporal }, 'worker runs')
   await worker.run()
+  await reconciler.stop()
   await polling.stop()
   await care.stop()
   await relay.stop()

@@ -12,6 +12,7 @@ import { invoiceRow, lineRows } from './invoice-rows.ts'
 import { beginInvoice } from './new-invoice.ts'
 import type { InvoiceBeginning } from './new-invoice.ts'
 import type { PlannedLine } from './planned-line.ts'
+import { invoiceIdOf } from './stable-ids.ts'
 import { retireRunning, runningToContinue, writeClosingInvoice } from './running-invoice.ts'
 
 export interface ClosingResult {
@@ -50,7 +51,7 @@ export async function executeClosing(
   }
 
   const beginning = beginInvoice(plan, options.asOfMs)
-  const invoiceId = running?.id ?? options.newId()
+  const invoiceId = running?.id ?? (await invoiceIdOf(db, plan))
   const ids = { ...options, invoiceId }
   await writeClosingInvoice(db, running, {
     invoice: invoiceRow(plan, beginning, ids),

@@ -1,5 +1,6 @@
 import type { Db } from '../db/connection.ts'
-import { bindInvoiceNumber, getInvoiceLines, setLineTaxes, updateInvoice } from '../db/stores/invoices.ts'
+import { bindInvoiceNumber, passInvoiceNumber } from '../db/stores/invoice-numbers.ts'
+import { getInvoiceLines, setLineTaxes, updateInvoice } from '../db/stores/invoices.ts'
 import type { InvoiceLineRow, InvoicePatch, InvoiceRow } from '../db/stores/invoices.ts'
 import { appendTimeline } from '../db/stores/timeline.ts'
 import { addDuration, zoned } from '../domain/calendar.ts'
@@ -53,6 +54,7 @@ async function issueAtStripe(deps: CollectDeps, start: InvoiceRow, asOfMs: numbe
   // Finalized by a person, it has the number that Stripe gave it.
   const theirs = synced.isFinal ? await deps.stripe.getInvoice(app, synced.stripeInvoiceId) : null
   const number = theirs?.number ?? (await bindNumber(deps, row))
+  if (theirs?.number != null && row.number === null) await passInvoiceNumber(deps.db, theirs.number)
   const view = theirs ?? (await deps.stripe.finalizeInvoice(app, { ...invoiceRef(row), number }))
   deps.progress?.()
   if (theirs === null) requireSameSubtotal(view, ours)
@@ -81,7 +83,8 @@ export function invoiceToSync(row: InvoiceRow, lines: readonly InvoiceLineRow[])
     generation: row.syncGeneration,
     run: row.runs,
     isGrowing: row.runs > 0 && row.number === null,
-    createdMs: onTestClock ? null : row.createdAt.getTime(),
+    // Restored to before it, it is closed again later than it was sent first.
+    createdMs: onTestClock ? null : Math.min(row.createdAt.getTime(), row.periodFrom.getTime()),
     currency: row.currency,
     collectionMethod: workflow.payment.collectionMethod,
     ...(workflow.payment.collectionMethod === 'send_invoice' && { daysUntilDue: daysUntilDue(row) }),

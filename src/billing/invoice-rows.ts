@@ -4,6 +4,7 @@ import type { ClosingPlan } from './closing-plan.ts'
 import { taxConfigOf } from './line-tax.ts'
 import type { InvoiceBeginning } from './new-invoice.ts'
 import type { PlannedLine } from './planned-line.ts'
+import { lineIdOf } from './stable-ids.ts'
 
 /** The interval an invoice is for: what its lines cover. */
 function invoicePeriod(plan: ClosingPlan): { from: Date; to: Date } {
@@ -18,7 +19,6 @@ function invoicePeriod(plan: ClosingPlan): { from: Date; to: Date } {
 
 interface IdOptions {
   readonly asOfMs: number
-  readonly newId: () => string
   readonly invoiceId: string
 }
 
@@ -94,7 +94,7 @@ function plannedLineRow(
 ): Insertable<InvoiceLines> {
   const { item, rated } = line
   return {
-    id: options.newId(),
+    id: lineIdOf(options.invoiceId, { kind: line.kind, lineKey: item.lineKey }),
     invoiceId: options.invoiceId,
     position: options.position,
     lineKey: item.lineKey,
@@ -169,12 +169,12 @@ function balanceLineRow(
   options: LineOptions,
 ): Insertable<InvoiceLines> {
   const at = new Date(plan.closing.atMs)
+  const key = { kind: 'carried_balance', lineKey: `balance/${balance.name}` }
   return {
-    id: options.newId(),
+    id: lineIdOf(options.invoiceId, key),
     invoiceId: options.invoiceId,
     position: options.position,
-    lineKey: `balance/${balance.name}`,
-    kind: 'carried_balance',
+    ...key,
     name: balance.name,
     description: balance.description,
     serviceFrom: at,

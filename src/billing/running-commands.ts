@@ -22,7 +22,6 @@ export type BillRequest =
 interface BillOptions {
   readonly subscriptionId: string
   readonly asOfMs: number
-  readonly newId: () => string
 }
 
 /**
@@ -62,7 +61,7 @@ interface Subject {
 export async function runUpcoming(
   db: Db,
   { row, settings }: Subject,
-  options: Pick<BillOptions, 'asOfMs' | 'newId'> & { readonly isApproved: boolean },
+  options: Pick<BillOptions, 'asOfMs'> & { readonly isApproved: boolean },
 ): Promise<void> {
   const refuse = (why: string): never => {
     throw new DomainError('action_not_available', `nothing is to be billed: ${why}`)

@@ -15,10 +15,10 @@ import { displayMinor } from '../domain/money.ts'
 import type { ClosingPlan } from './closing-plan.ts'
 import { invoiceRow, lineRows } from './invoice-rows.ts'
 import { invoiceSettings } from './invoice-settings.ts'
+import { invoiceIdOf } from './stable-ids.ts'
 
 interface RunOptions {
   readonly asOfMs: number
-  readonly newId: () => string
   /** Sent without a further approval, where the profile sends what is approved. */
   readonly isApproved: boolean
 }
@@ -29,7 +29,7 @@ interface RunOptions {
  */
 export async function runInvoice(db: Db, plan: ClosingPlan, options: RunOptions): Promise<void> {
   const running = await runningToContinue(db, plan, options.asOfMs)
-  const invoiceId = running?.id ?? options.newId()
+  const invoiceId = running?.id ?? (await invoiceIdOf(db, plan))
   const ids = { ...options, invoiceId }
   const asOf = new Date(options.asOfMs)
   const isApproved = options.isApproved && plan.settings.stripe.send === 'approved_bills'

@@ -151,7 +151,7 @@ interface Position {
 /** Nothing is to be closed: the running invoice is rated when it is its time, and withdrawn when nothing closes it. */
 async function betweenClosings(db: Db, position: Position): Promise<Stepped> {
   const { row, settings, options, next } = position
-  const { asOfMs, newId } = options
+  const { asOfMs } = options
   const running = await runningInvoice(db, row.id)
   if (next?.reason !== 'period') {
     const reason = 'the subscription ended without a further period'
@@ -160,7 +160,7 @@ async function betweenClosings(db: Db, position: Position): Promise<Stepped> {
   }
   const dueMs = mirrorDueMs(row, settings, running)
   const isDue = dueMs !== null && (dueMs <= asOfMs || (options.isChanged && running !== undefined))
-  if (isDue) await runUpcoming(db, { row, settings }, { asOfMs, newId, isApproved: false })
+  if (isDue) await runUpcoming(db, { row, settings }, { asOfMs, isApproved: false })
   const mirrorMs = isDue ? mirrorDueMs(row, settings, { ratedAt: new Date(asOfMs) }) : dueMs
   return await writeNext(db, position, { mirrorMs, isRunning: isDue || running !== undefined })
 }

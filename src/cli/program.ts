@@ -5,6 +5,7 @@ import { ingestCommand } from './commands/ingest.ts'
 import { invoicesCommand } from './commands/invoices.ts'
 import { keysCommand } from './commands/keys.ts'
 import { migrateCommand } from './commands/migrate.ts'
+import { reconcileCommand } from './commands/reconcile.ts'
 import { secretsCommand } from './commands/secrets.ts'
 import { startCommand } from './commands/start.ts'
 import { statusCommand } from './commands/status.ts'
@@ -24,6 +25,7 @@ export function createProgram(): Command {
     .addCommand(keysCommand())
     .addCommand(secretsCommand())
     .addCommand(migrateCommand())
+    .addCommand(reconcileCommand())
     .addCommand(doctorCommand())
     .addCommand(statusCommand())
     .addHelpText(

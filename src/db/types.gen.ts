@@ -65,6 +65,8 @@ export interface Apps {
   name: string;
   pollsEvents: Generated<boolean>;
   portalConfigurationId: string | null;
+  reconciledAt: Timestamp | null;
+  reconciledEvent: string | null;
   setup: Generated<string>;
   status: Generated<string>;
   statusReason: string | null;
@@ -404,6 +406,18 @@ export interface RatedUsage {
   usageCutoff: string;
 }
 
+export interface ReconciliationRuns {
+  endedAt: Timestamp | null;
+  error: string | null;
+  examined: Generated<number>;
+  findings: Generated<Json>;
+  findingsCount: Generated<number>;
+  id: Generated<Int8>;
+  lookedAt: Timestamp;
+  nextAfter: string | null;
+  startedAt: Timestamp;
+}
+
 export interface StripeEvents {
   appId: string;
   attempts: Generated<number>;
@@ -546,6 +560,7 @@ export interface DB {
   outbox: Outbox;
   plans: Plans;
   ratedUsage: RatedUsage;
+  reconciliationRuns: ReconciliationRuns;
   stripeEvents: StripeEvents;
   stripeItems: StripeItems;
   stripePlanMappings: StripePlanMappings;

@@ -1,6 +1,8 @@
 import { Client, Connection } from '@temporalio/client'
 import type { InvoiceCommand, SubscriptionCommand } from '../activities/contracts.ts'
 import { sendUpdate } from './commands.ts'
+import { listOpen, openAmong, poke } from './care.ts'
+import type { OpenWorkflows, WorkflowType } from './care.ts'
 import { isGone } from './gone.ts'
 import { workflowIds } from './ids.ts'
 import { signalInvoice, startInvoice, startSubscription, startTestClock } from './start.ts'
@@ -25,6 +27,15 @@ export interface TemporalGateway {
   readonly advanceTestClock: (id: string) => Promise<void>
   /** Tells workflows of a test clock the time. Those that have ended are passed over. */
   readonly tick: (workflowId: string, nowMs: number) => Promise<void>
+  /** Starts the workflow again, whatever became of an earlier run; false where it runs. */
+  readonly restartSubscription: (request: SubscriptionStartRequest) => Promise<boolean>
+  readonly restartInvoice: (request: InvoiceStartRequest) => Promise<boolean>
+  /** Tells a workflow to look again; false when it is not running. */
+  readonly poke: (workflowId: string) => Promise<boolean>
+  /** Which of these workflows are open; one that began just now may be missing. */
+  readonly openAmong: (workflowIds: readonly string[]) => Promise<ReadonlySet<string>>
+  /** A page of the installation's open workflows. */
+  readonly listOpen: (type: WorkflowType, after: string | null) => Promise<OpenWorkflows>
   readonly checkHealth: () => Promise<{ readonly ok: boolean; readonly detail: string }>
   readonly close: () => Promise<void>
 }
@@ -60,8 +71,8 @@ interface GatewayOptions {
 export function temporalGateway(client: Client, options: GatewayOptions): TemporalGateway {
   const { taskQueue } = options
   return {
-    startSubscription: async (request) => await startSubscription(client, { ...request, taskQueue }),
-    startInvoice: async (request) => await startInvoice(client, { ...request, taskQueue }),
+    startSubscription: async (request) => void (await startSubscription(client, { ...request, taskQueue })),
+    startInvoice: async (request) => void (await startInvoice(client, { ...request, taskQueue })),
     startTestClock: async (request) => await startTestClock(client, { ...request, taskQueue }),
     signalInvoice: async (request, signal) => await signalInvoice(client, { ...request, taskQueue }, signal),
     updateSubscription: async (id, command) =>
@@ -82,6 +93,11 @@ export function temporalGateway(client: Client, options: GatewayOptions): Tempor
       })
     },
     tick: async (workflowId, nowMs) => await tick(client, workflowId, nowMs),
+    restartSubscription: async (request) => await startSubscription(client, { ...request, taskQueue }, true),
+    restartInvoice: async (request) => await startInvoice(client, { ...request, taskQueue }),
+    poke: async (workflowId) => await poke(client, workflowId),
+    openAmong: async (ids) => await openAmong(client, ids),
+    listOpen: async (type, after) => await listOpen(client, { type, taskQueue, after }),
     checkHealth: async () => await checkHealth(client),
     close: options.close ?? (async () => {}),
   }

@@ -35,22 +35,29 @@ export interface InvoiceSignal {
 
 type Queued<T> = T & { readonly taskQueue: string }
 
-/** A workflow that is open already is the one we wanted (one workflow an id). */
-async function unlessStarted(start: Promise<unknown>): Promise<void> {
+/** A workflow that is open already is the one we wanted (one workflow an id): false. */
+async function unlessStarted(start: Promise<unknown>): Promise<boolean> {
   try {
     await start
+    return true
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error
+    return false
   }
 }
 
 const clockSource = (testNowMs: number | null) =>
   testNowMs === null ? { kind: 'real' } : { kind: 'test', nowMs: testNowMs }
 
+/**
+ * Starts the subscription's workflow, once: a request that comes late does not begin it again after its end. `again` does,
+ * for one whose row says that it goes on. Answers whether it was started.
+ */
 export async function startSubscription(
   client: Client,
   request: Queued<SubscriptionStartRequest>,
-): Promise<void> {
+  again = false,
+): Promise<boolean> {
   const start = client.workflow.start('subscription', {
     workflowId: workflowIds.subscription(request.subscriptionId),
     taskQueue: request.taskQueue,
@@ -67,9 +74,9 @@ export async function startSubscription(
       { key: customerKeyAttribute, value: request.customerKey },
       { key: planKeyAttribute, value: request.planKey },
     ],
-    workflowIdReusePolicy: 'REJECT_DUPLICATE',
+    workflowIdReusePolicy: again ? 'ALLOW_DUPLICATE' : 'REJECT_DUPLICATE',
   })
-  await unlessStarted(start)
+  return await unlessStarted(start)
 }
 
 function invoiceOptions(request: Queued<InvoiceStartRequest>) {
@@ -92,8 +99,9 @@ function invoiceOptions(request: Queued<InvoiceStartRequest>) {
   }
 }
 
-export async function startInvoice(client: Client, request: Queued<InvoiceStartRequest>): Promise<void> {
-  await unlessStarted(client.workflow.start('invoice', invoiceOptions(request)))
+/** Answers whether it was started: false where it runs. */
+export async function startInvoice(client: Client, request: Queued<InvoiceStartRequest>): Promise<boolean> {
+  return await unlessStarted(client.workflow.start('invoice', invoiceOptions(request)))
 }
 
 /** An invoice that was settled and is paid again, or later, gets a new run: the row guards what it may do. */

@@ -167,6 +167,11 @@ export function recordingTemporal(act: (call: Call) => Promise<void> | void = ()
     updateInvoice: record('updateInvoice'),
     advanceTestClock: record('advanceTestClock'),
     tick: record('tick'),
+    restartSubscription: async (request) => await record('restartSubscription')(request).then(() => true),
+    restartInvoice: async (request) => await record('restartInvoice')(request).then(() => true),
+    poke: async (id) => await record('poke')(id).then(() => true),
+    openAmong: async (ids) => new Set(ids),
+    listOpen: async () => ({ workflowIds: [], next: null }),
     checkHealth: async () => ({ ok: true, detail: 'recorded' }),
     close: async () => {},
   }

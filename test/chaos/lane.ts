@@ -67,6 +67,7 @@ export async function startLane(options: LaneOptions = {}): Promise<Lane> {
     sandboxUrl: sandbox.url,
     database,
     client,
+    taskQueue,
     call: caller(url),
     async close() {
       await worker.stop()

@@ -21,6 +21,7 @@ export interface Installation {
   readonly sandboxUrl: string
   readonly database: TestDatabase
   readonly client: Client
+  readonly taskQueue: string
   /** Calls the API; throws with the problem when the answer is not 2xx. */
   readonly call: <T>(method: string, path: string, body?: unknown) => Promise<T>
   readonly close: () => Promise<void>
@@ -33,13 +34,22 @@ Runtime.install({ telemetryOptions: { logging: { forward: {}, filter: 'ERROR' } 
 interface InstallationOptions {
   /** How soon a step gives Stripe up and waits on the customer's clock. */
   readonly stripeTries?: number
+  /** Where the state of another installation is gone on with: its sandbox stays up when this one is closed. */
+  readonly on?: {
+    readonly database: TestDatabase
+    readonly sandboxUrl: string
+    /** Of Temporal. */
+    readonly namespace: string
+  }
 }
 
 /** Starts it; about two seconds. Close it in afterAll. */
 export async function startInstallation(options: InstallationOptions = {}): Promise<Installation> {
   const [database, sandbox, address, codePath] = await Promise.all([
-    createTestDatabase(),
-    startSandbox({ port: 0 }),
+    options.on?.database ?? createTestDatabase(),
+    options.on === undefined
+      ? startSandbox({ port: 0 })
+      : { url: options.on.sandboxUrl, close: async () => {} },
     testTemporalAddress(),
     workflowBundlePath(),
   ])
@@ -47,7 +57,8 @@ export async function startInstallation(options: InstallationOptions = {}): Prom
   const log = pino({ level: process.env['TEST_LOG_LEVEL'] ?? 'silent' })
   const taskQueue = `test-${randomUUID()}`
   const connection = await NativeConnection.connect({ address })
-  const client = new Client({ connection })
+  const namespace = options.on?.namespace ?? 'default'
+  const client = new Client({ connection, namespace })
   const temporal = temporalGateway(client, { taskQueue })
   const stripe = createStripeGateway({
     masterKey: MASTER_KEY,
@@ -68,6 +79,7 @@ export async function startInstallation(options: InstallationOptions = {}): Prom
   })
   const worker = await Worker.create({
     connection,
+    namespace,
     taskQueue,
     activities,
     workflowBundle: { codePath },
@@ -108,5 +120,5 @@ export async function startInstallation(options: InstallationOptions = {}): Prom
     await sandbox.close()
     await database.drop()
   }
-  return { url, sandboxUrl: sandbox.url, database, client, call, close }
+  return { url, sandboxUrl: sandbox.url, database, client, taskQueue, call, close }
 }

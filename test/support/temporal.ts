@@ -1,3 +1,8 @@
+import { randomUUID } from 'node:crypto'
+import type { Client } from '@temporalio/client'
+import type { NativeConnection } from '@temporalio/worker'
+import { msToTs } from '@temporalio/common/lib/time.js'
+import { searchAttributes } from '../../src/local/search-attributes.ts'
 import { testService } from './services.ts'
 
 /** Address of the run's Temporal dev server, started when first asked for. Use a task queue of your own. */
@@ -8,4 +13,31 @@ export async function testTemporalAddress(): Promise<string> {
 /** File with the bundled workflows, built once a run: `Worker.create({ workflowBundle: { codePath } })`. */
 export async function workflowBundlePath(): Promise<string> {
   return await testService('bundle')
+}
+
+/** A namespace with nothing in it: Temporal as it is after its state was lost. */
+export async function emptyNamespace(client: Client): Promise<string> {
+  const namespace = `lost-${randomUUID()}`
+  const { workflowService, connection } = client
+  await workflowService.registerNamespace({
+    namespace,
+    workflowExecutionRetentionPeriod: msToTs('1 day'),
+  })
+  const types = { Keyword: 2, Datetime: 6 } as const
+  const attributes = Object.entries(searchAttributes).map(([name, type]) => [name, types[type]] as const)
+  for (let left = 200; ; left--) {
+    try {
+      await (connection as NativeConnection).operatorService.addSearchAttributes({
+        namespace,
+        searchAttributes: Object.fromEntries(attributes),
+      })
+      const query = "CustomerKey = 'nobody'"
+      await workflowService.listWorkflowExecutions({ namespace, query })
+      return namespace
+    } catch (error) {
+      // The server learns of a namespace, and of its attributes, after a moment.
+      if (left === 0) throw error
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+  }
 }

@@ -14,6 +14,7 @@ import { lateUsageSchemas } from './late-usage.ts'
 import { meterSchemas } from './meters.ts'
 import { planSchemas } from './plans.ts'
 import { priceSchemas } from './prices.ts'
+import { reconciliationSchemas } from './reconciliation.ts'
 import { stripePlanMappingSchemas } from './stripe-plan-mappings.ts'
 import { subscriptionSchemas } from './subscriptions.ts'
 import { testClockSchemas } from './test-clocks.ts'
@@ -38,4 +39,5 @@ export const schemas: readonly TSchema[] = [
   ...subscriptionSchemas,
   ...invoiceSchemas,
   ...lateUsageSchemas,
+  ...reconciliationSchemas,
 ]

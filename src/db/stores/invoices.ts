@@ -24,6 +24,10 @@ export async function getInvoiceRow(db: Db, id: string): Promise<InvoiceRow | un
   return await db.selectFrom('invoices').selectAll().where('id', '=', id).executeTakeFirst()
 }
 
+export async function hasInvoice(db: Db, id: string): Promise<boolean> {
+  return (await db.selectFrom('invoices').select('id').where('id', '=', id).executeTakeFirst()) !== undefined
+}
+
 export async function getInvoiceLines(db: Db, invoiceId: string): Promise<readonly InvoiceLineRow[]> {
   return await db
     .selectFrom('invoiceLines')
@@ -72,37 +76,6 @@ export async function setLineTaxes(
       .where('id', '=', lineId)
       .execute()
   }
-}
-
-/**
- * Binds the next number of the supplier's sequence to the invoice, in a short transaction just before finalizing
- * (rule 22). Called again it returns the number that is bound: a retry spends none.
- */
-export async function bindInvoiceNumber(
-  db: Db,
-  invoiceId: string,
-  supplier: { readonly key: string; readonly prefix: string },
-): Promise<string> {
-  const bound = await db
-    .selectFrom('invoices')
-    .select('number')
-    .where('id', '=', invoiceId)
-    .forUpdate()
-    .executeTakeFirstOrThrow()
-  if (bound.number !== null) return bound.number
-  const sequence = await db
-    .insertInto('invoiceNumberSequences')
-    .values({ supplierKey: supplier.key, prefix: supplier.prefix, nextNumber: '2' })
-    .onConflict((oc) =>
-      oc
-        .column('supplierKey')
-        .doUpdateSet((eb) => ({ nextNumber: eb('invoiceNumberSequences.nextNumber', '+', '1') })),
-    )
-    .returning(['prefix', 'nextNumber'])
-    .executeTakeFirstOrThrow()
-  const number = `${sequence.prefix}-${(BigInt(sequence.nextNumber) - 1n).toString().padStart(6, '0')}`
-  await db.updateTable('invoices').set({ number }).where('id', '=', invoiceId).execute()
-  return number
 }
 
 /** Records an accepted command; false when this request id was accepted before. */

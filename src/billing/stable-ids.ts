@@ -1,0 +1,42 @@
+import { createHash } from 'node:crypto'
+import { encodeTime } from 'ulid'
+import type { Db } from '../db/connection.ts'
+import { hasInvoice } from '../db/stores/invoices.ts'
+import type { ClosingPlan } from './closing-plan.ts'
+
+const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+const TIME_LENGTH = 10
+const RANDOM_LENGTH = 16
+
+/**
+ * The id of a closing's invoice follows from the closing. A database that was restored to before it closes again under the
+ * same id, so that Stripe's invoice is found by its metadata and adopted, never made twice (rule 31). A running invoice that
+ * was withdrawn keeps its id: the next is another.
+ */
+export async function invoiceIdOf(
+  db: Db,
+  { subscription, closing, reason }: Pick<ClosingPlan, 'subscription' | 'closing' | 'reason'>,
+): Promise<string> {
+  for (let again = 0; ; again++) {
+    const id = ulidOf(closing.atMs, [subscription.id, String(closing.atMs), reason, String(again)])
+    if (!(await hasInvoice(db, id))) return id
+  }
+}
+
+/** The id of a line, by which Stripe's line is found again: an invoice bills a slice on one line of a kind. */
+export function lineIdOf(
+  invoiceId: string,
+  line: { readonly kind: string; readonly lineKey: string },
+): string {
+  return `${invoiceId.slice(0, TIME_LENGTH)}${randomPart([invoiceId, line.kind, line.lineKey])}`
+}
+
+/** Of a ULID's shape: the instant, then 80 bits of a digest in the place of chance. */
+function ulidOf(atMs: number, parts: readonly string[]): string {
+  return `${encodeTime(Math.max(atMs, 0), TIME_LENGTH)}${randomPart(parts)}`
+}
+
+function randomPart(parts: readonly string[]): string {
+  const digest = createHash('sha256').update(JSON.stringify(parts)).digest()
+  return Array.from({ length: RANDOM_LENGTH }, (_, index) => CROCKFORD[(digest[index] ?? 0) % 32]).join('')
+}

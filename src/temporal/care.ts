@@ -1,0 +1,74 @@
+import type { Client } from '@temporalio/client'
+import { isGone } from './gone.ts'
+
+export type WorkflowType = 'subscription' | 'invoice' | 'testClock'
+
+/** One page of open workflows. */
+export interface OpenWorkflows {
+  readonly workflowIds: readonly string[]
+  /** Pass as the next `after`; null: there are no more. */
+  readonly next: string | null
+}
+
+interface OpenQuery {
+  readonly type: WorkflowType
+  readonly taskQueue: string
+  readonly after: string | null
+}
+
+const PAGE = 500
+
+/** The open workflows of a type on the task queue, a page at a time. Visibility lags a little behind. */
+export async function listOpen(
+  client: Client,
+  { type, taskQueue, after }: OpenQuery,
+): Promise<OpenWorkflows> {
+  const query = `ExecutionStatus = 'Running' AND WorkflowType = '${type}' AND TaskQueue = '${taskQueue}'`
+  const page = await client.workflowService.listWorkflowExecutions({
+    namespace: client.options.namespace,
+    query,
+    pageSize: PAGE,
+    ...(after !== null && { nextPageToken: Buffer.from(after, 'base64url') }),
+  })
+  const token = page.nextPageToken
+  return {
+    workflowIds: idsOf(page.executions),
+    next: token && token.length > 0 ? Buffer.from(token).toString('base64url') : null,
+  }
+}
+
+/** Which of these workflows are open, as visibility has it: one that began just now may be missing. */
+export async function openAmong(
+  client: Client,
+  workflowIds: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const open = new Set<string>()
+  for (let from = 0; from < workflowIds.length; from += IDS_A_QUERY) {
+    const ids = workflowIds.slice(from, from + IDS_A_QUERY)
+    const page = await client.workflowService.listWorkflowExecutions({
+      namespace: client.options.namespace,
+      query: `ExecutionStatus = 'Running' AND WorkflowId IN (${ids.map((id) => `'${id}'`).join(', ')})`,
+      pageSize: ids.length,
+    })
+    for (const id of idsOf(page.executions)) open.add(id)
+  }
+  return open
+}
+
+const IDS_A_QUERY = 100
+
+type Executions = Awaited<ReturnType<Client['workflowService']['listWorkflowExecutions']>>['executions']
+
+const idsOf = (executions: Executions): readonly string[] =>
+  executions.flatMap(({ execution }) => (execution?.workflowId == null ? [] : [execution.workflowId]))
+
+/** Tells a workflow to look again; false when it is not running. */
+export async function poke(client: Client, workflowId: string): Promise<boolean> {
+  try {
+    await client.workflow.getHandle(workflowId).signal('poke')
+    return true
+  } catch (error) {
+    if (isGone(error)) return false
+    throw error
+  }
+}
