@@ -51,6 +51,21 @@ test('the OpenAPI document is 3.1, and every reference in it resolves', async ()
   }
 })
 
+test('the OpenAPI document says which tag names which schema, and which calls need no key', async () => {
+  const document = (await api.app.inject('/api/openapi.json')).json()
+  expect(document.components.schemas.RateCard.discriminator).toEqual({
+    propertyName: 'type',
+    mapping: {
+      flat_fee: '#/components/schemas/RateCardFlatFee',
+      usage_based: '#/components/schemas/RateCardUsageBased',
+    },
+  })
+  const unions = [...JSON.stringify(document).matchAll(/"discriminator":(\{.*?\}\})/g)]
+  for (const [, union = ''] of unions) expect(Object.keys(JSON.parse(union).mapping).length).toBeGreaterThan(1)
+  expect(document.paths['/healthz'].get.security).toEqual([])
+  expect(document.paths['/api/v1/plans'].get.security).toBeUndefined()
+})
+
 test('every call of the OpenAPI document has a name of its own, and says how it fails', async () => {
   const document: {
     readonly paths: Readonly<

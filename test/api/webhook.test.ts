@@ -128,3 +128,18 @@ test('a body of more than a megabyte is refused before it is looked at', async (
     body: { code: 'body_too_large' },
   })
 })
+
+test('a secret that no master key opens any more is replaced by a new one, and no grace is longer than ten years', async () => {
+  const foreign = createStripeGateway({ masterKey: 'f'.repeat(32) })
+  const webhookSecretEncrypted = foreign.encryptSecret('lost', { appId, field: 'webhook_secret' })
+  await api.db.updateTable('apps').set({ webhookSecretEncrypted }).where('id', '=', appId).execute()
+  const put = async (payload: object) =>
+    api.app.inject({ method: 'PUT', url: `/api/v1/apps/${appId}/stripe/webhook-secret`, payload })
+  const endless = await put({ secret: 'whsec_new_one_of_the_app', previousValidFor: 'P9999999Y' })
+  expect(endless.json()).toMatchObject({ status: 400, code: 'invalid_duration', field: 'previousValidFor' })
+  expect((await put({ secret: 'whsec_new_one_of_the_app' })).statusCode).toBe(204)
+  const payload = JSON.stringify(event())
+  expect(await deliver(payload, sign(payload, { secret: 'whsec_new_one_of_the_app' }))).toMatchObject({
+    status: 200,
+  })
+})

@@ -1,7 +1,8 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
 import { setMissingPermissions, setWebhookProblem, setWebhookSecrets } from '../../db/stores/app-care.ts'
 import type { AppRow, NewStripeApp } from '../../db/stores/apps.ts'
-import { addDuration } from '../../domain/calendar.ts'
-import { DomainError } from '../../domain/errors.ts'
+import { addDuration, parseTerm } from '../../domain/calendar.ts'
+import { DomainError, isDomainError } from '../../domain/errors.ts'
 import { classifyStripeError } from '../../stripe/failures.ts'
 import { lacksPermission } from '../../stripe/permissions.ts'
 import type { CreatedWebhookEndpoint } from '../../stripe/types.ts'
@@ -143,16 +144,31 @@ export async function setWebhookSecret(
   id: string,
   { secret, previousValidFor }: NewSecret,
 ): Promise<void> {
+  if (previousValidFor !== undefined) parseTerm(previousValidFor, 'previousValidFor')
   const app = await requireApp(deps, id)
-  const isSame = isSecretOf(deps, app, secret)
+  const stored = storedSecret(deps, app)
+  const isSame = stored !== null && isSameText(stored, secret)
   if (isSame && previousValidFor === undefined) return
   const webhookSecretEncrypted = deps.stripe.encryptSecret(secret, { appId: id, field: 'webhook_secret' })
-  const before = isSame ? app.webhookSecretPreviousEncrypted : app.webhookSecretEncrypted
+  // One that does not open verifies nothing: it makes room without a grace.
+  const replaced = stored === null ? null : app.webhookSecretEncrypted
+  const before = isSame ? app.webhookSecretPreviousEncrypted : replaced
   const previous = previousOf(deps, before, previousValidFor ?? ROTATION)
   await setWebhookSecrets(deps.db, id, { webhookSecretEncrypted, previous }, deps.now())
 }
 
-function isSecretOf(deps: ApiDeps, { id, webhookSecretEncrypted }: AppRow, secret: string): boolean {
-  if (webhookSecretEncrypted === null) return false
-  return deps.stripe.decryptSecret(webhookSecretEncrypted, { appId: id, field: 'webhook_secret' }) === secret
+function storedSecret({ stripe }: ApiDeps, { id, webhookSecretEncrypted }: AppRow): string | null {
+  if (webhookSecretEncrypted === null) return null
+  try {
+    return stripe.decryptSecret(webhookSecretEncrypted, { appId: id, field: 'webhook_secret' })
+  } catch (error) {
+    if (isDomainError(error) && error.code === 'stripe_secret_unreadable') return null
+    throw error
+  }
+}
+
+/** In constant time, whatever the lengths. */
+function isSameText(a: string, b: string): boolean {
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
+  return timingSafeEqual(digest(a), digest(b))
 }

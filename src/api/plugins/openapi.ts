@@ -1,6 +1,7 @@
 import { fastifySwagger } from '@fastify/swagger'
 import { fastifySwaggerUi } from '@fastify/swagger-ui'
 import fp from 'fastify-plugin'
+import { withTagMappings } from './tag-mappings.ts'
 import { problemResponse } from '../schemas/common.ts'
 
 /** The OpenAPI 3.1 document at /api/openapi.json and the reference page at /docs; both come from the routes' schemas. */
@@ -20,13 +21,20 @@ export const openapi = fp(async (app) => {
     },
     convertConstToEnum: false,
     // Every call may fail, and in one shape: said once here, not on each route.
-    transform: ({ schema, url }) => {
+    transform: ({ schema, url, route }) => {
       const { response } = (schema ?? {}) as { readonly response?: object }
+      const isPublic = route.config?.scope === 'public'
       return {
-        schema: { ...schema, ...(response && { response: { ...response, default: problemResponse } }) },
+        schema: {
+          ...schema,
+          ...(response && { response: { ...response, default: problemResponse } }),
+          ...(isPublic && { security: [] }),
+        },
         url,
       }
     },
+    transformObject: (made) =>
+      withTagMappings('openapiObject' in made ? made.openapiObject : made.swaggerObject),
     refResolver: {
       buildLocalReference: (json, _baseUri, _fragment, i) =>
         typeof json['$id'] === 'string' ? json['$id'] : `def-${i}`,
