@@ -61,7 +61,8 @@ test('the OpenAPI document says which tag names which schema, and which calls ne
     },
   })
   const unions = [...JSON.stringify(document).matchAll(/"discriminator":(\{.*?\}\})/g)]
-  for (const [, union = ''] of unions) expect(Object.keys(JSON.parse(union).mapping).length).toBeGreaterThan(1)
+  for (const [, union = ''] of unions)
+    expect(Object.keys(JSON.parse(union).mapping).length).toBeGreaterThan(1)
   expect(document.paths['/healthz'].get.security).toEqual([])
   expect(document.paths['/api/v1/plans'].get.security).toBeUndefined()
 })
