@@ -78,14 +78,12 @@ module.exports = {
       'stripe/',
       'billing/',
     ]),
-    only('reconciler-repairs', 'The reconciler compares rows, workflows and Stripe, and starts what is missing.', 'reconcile', [
-      'reconcile/',
-      'domain/',
-      'db/',
-      'temporal/',
-      'stripe/',
-      'billing/',
-    ]),
+    only(
+      'reconciler-repairs',
+      'The reconciler compares rows, workflows and Stripe, and starts what is missing.',
+      'reconcile',
+      ['reconcile/', 'domain/', 'db/', 'temporal/', 'stripe/', 'billing/'],
+    ),
     only('api-is-thin', 'Activities and API use the adapters and never each other.', 'api', [
       'api/',
       'reconcile/',

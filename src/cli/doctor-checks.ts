@@ -93,7 +93,8 @@ async function perform({ name, next, run, ...about }: Check): Promise<CheckResul
 function reasonOf(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; ')
   if (!(error instanceof Error)) return String(error)
-  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message
+  const cause = error.cause instanceof Error ? error.cause.message : ''
+  return error.message.includes(cause) ? error.message : `${error.message}: ${cause}`
 }
 
 function databaseChecks(db: Database): readonly Check[] {

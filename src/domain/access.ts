@@ -68,6 +68,8 @@ function decideOpening(facts: AccessFacts): AccessDecision {
 
 function whatIsMissing({ status, substatus }: FirstInvoice): string {
   if (status === 'payment_processing') return 'The payment of its first invoice is processing.'
+  if (status === 'voided')
+    return 'Its first invoice was voided unpaid; the next one opens it when it is paid.'
   if (status === 'draft') return 'Its first invoice was not sent yet.'
   if (substatus === 'action_required')
     return 'The payment of its first invoice is to be confirmed by the customer.'

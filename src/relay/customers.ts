@@ -16,14 +16,15 @@ const LIMIT_MS = 5_000
 
 /** A customer was linked to Stripe: invoices that could not be issued, or waited for a payment method, go on. */
 export async function wakeLinked(deps: RelayDeps, row: OutboxRow): Promise<void> {
-  const { appId, hasPaymentMethod } = row.payload as {
+  const { appId, hasPaymentMethod, isAnother } = row.payload as {
     readonly appId: string
     readonly hasPaymentMethod: boolean
+    readonly isAnother?: boolean
   }
   const link = await findCustomerLink(deps.db, row.subjectId, appId)
   if (link === null) return
   const wake = { eventId: `linked-${row.id}`, type: 'customer_linked' }
-  if (hasPaymentMethod) await wakeWaiting(deps, link, wake)
+  if (hasPaymentMethod) await wakeWaiting(deps, { ...link, isAnother: isAnother === true }, wake)
   await issueAgain(deps, link, `linked-${row.id}-${row.attempts}`)
 }
 
@@ -33,10 +34,13 @@ interface Linked {
   readonly stripeCustomerId: string
 }
 
-/** Collects what waited for another payment method of the Stripe customer; returns how many invoices that is. */
+/**
+ * Collects what waited for another payment method of the Stripe customer, and where it is another than before
+ * (`isAnother`) what would be tried again later; returns how many invoices that is.
+ */
 export async function wakeWaiting(
   deps: RelayDeps,
-  link: Pick<Linked, 'appId' | 'stripeCustomerId'>,
+  link: Pick<Linked, 'appId' | 'stripeCustomerId'> & { readonly isAnother: boolean },
   event: { readonly eventId: string; readonly type: string },
 ): Promise<number> {
   const invoices = await takeNewPaymentMethod(deps.db, link)

@@ -40,8 +40,15 @@ beforeEach(async () => {
   await fetch(`${sandbox.url}/_sandbox/reset`, { method: 'POST' })
   config.publicUrl = 'http://127.0.0.1:8888'
   recorded.calls.length = 0
-  for (const table of ['stripeEvents', 'customerApps', 'customers', 'billingProfiles', 'apps'] as const)
-    await api.db.deleteFrom(table).execute()
+  const tables = [
+    'stripeEvents',
+    'customerApps',
+    'customerSubjects',
+    'customers',
+    'billingProfiles',
+    'apps',
+  ] as const
+  for (const table of tables) await api.db.deleteFrom(table).execute()
 })
 
 async function send(method: 'GET' | 'POST' | 'PUT' | 'DELETE', url: string, payload?: object) {
@@ -144,6 +151,24 @@ test('an account is installed once, also by keys that may not read it', async ()
   expect(await install('rk_test_one')).toBe(200)
   expect(await install('rk_test_one')).toBe(409)
   expect(await install('rk_test_two')).toBe(200)
+})
+
+test('a key that does not tell its account is of the same one where it knows the customers', async () => {
+  const permissions = ['customer:write', 'invoice:write']
+  await registerKey('rk_test_known', { permissions, account: 'acct_untold' })
+  const { body } = await send('POST', `${listing}/manual`, { apiKey: 'rk_test_known' })
+  const appId = (body['app'] as { id: string }).id
+  const customer = await send('POST', '/api/v1/customers', { name: 'Linked', key: 'linked-untold' })
+  await api.db
+    .insertInto('customerApps')
+    .values({ customerId: String(customer.body['id']), appId, stripeCustomerId: 'cus_of_another_account' })
+    .execute()
+  await api.db.updateTable('apps').set({ stripeAccountId: null }).where('id', '=', appId).execute()
+  await registerKey('rk_test_foreign', { permissions, account: 'acct_untold' })
+  const replaced = await send('PUT', `/api/v1/apps/${appId}/stripe/api-key`, {
+    secretAPIKey: 'rk_test_foreign',
+  })
+  expect(replaced.body).toMatchObject({ code: 'stripe_key_invalid', field: 'secretAPIKey' })
 })
 
 function signed(secret: string, id: string) {

@@ -70,8 +70,15 @@ test('every setting of a profile goes in and comes out, with its default where n
     items: expect.arrayContaining([expect.objectContaining({ defaultCurrency: 'EUR' })]),
   })
   const replaced = await send('PUT', `/api/v1/billing/profiles/${created.id}`, described('Plain'))
-  expect(replaced).toMatchObject({ access: { gate: 'none' }, stripe: { send: 'every_bill' } })
-  expect(replaced).not.toHaveProperty('defaultCurrency')
+  // The published client knows nothing of ours: what it leaves out stays, what it knows is replaced.
+  expect(replaced).toMatchObject({
+    ...ours,
+    workflow: { payment: { collectionMethod: 'charge_automatically' } },
+  })
+  const cleared = { ...described('Plain'), access: { gate: 'none' }, defaultCurrency: null }
+  const after = await send('PUT', `/api/v1/billing/profiles/${created.id}`, cleared)
+  expect(after).toMatchObject({ access: { gate: 'none' }, stripe: { send: 'approved_bills' } })
+  expect(after).not.toHaveProperty('defaultCurrency')
 })
 
 test.each([

@@ -53,6 +53,11 @@ const states: readonly [string, AccessFacts, AccessState][] = [
     'pending_payment',
   ],
   [
+    'gated: a first invoice that was voided unpaid opens nothing',
+    { ...gated, firstInvoice: invoice('voided') },
+    'pending_payment',
+  ],
+  [
     'gated: a decline opens nothing',
     { ...gated, firstInvoice: invoice('issued', 'payment_failed') },
     'pending_payment',

@@ -335,6 +335,23 @@ test('an invoice that waited for a payment method is collected with the one that
   await waitFor(invoices, ([, second]) => second?.status === 'paid')
 })
 
+test.each([
+  ['declined', 'pm_card_chargeCustomerFail', 'issued.payment_failed'],
+  ['asks for 3-D Secure', 'pm_card_authenticationRequired', 'issued.action_required'],
+])('a card that %s is made up for at once by the one that Checkout saves', async (_why, card, waiting) => {
+  const own = await onOwnClock(card)
+  const { id } = await addCustomer(installation, own, { key: card, card })
+  await installation.call('POST', '/api/v1/subscriptions', {
+    customerId: id,
+    plan: { key: 'tokens_monthly' },
+  })
+  const invoices = async (): Promise<readonly Invoice[]> =>
+    (await installation.call<{ items: Invoice[] }>('GET', `/api/v1/billing/invoices?customers=${id}`)).items
+  await waitFor(invoices, ([first]) => first?.statusDetails.extendedStatus === waiting)
+  await complete((await open({ customer: { id }, options })).sessionId)
+  await waitFor(invoices, ([first]) => first?.status === 'paid')
+})
+
 test('an invoice of the Stripe customer of before is not charged to the card of the one that is linked now', async () => {
   const own = await onOwnClock('relinked')
   const { sandboxUrl } = installation

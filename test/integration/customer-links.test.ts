@@ -243,6 +243,10 @@ test('the newer shape sets a profile and keeps the rest of an override', async (
   expect(await problemOf('PUT', url, { billing_profile: { id: 'none' } })).toMatchObject({
     code: 'not_found',
   })
+  // Refused by Stripe: nothing of the request is there.
+  const half = { billing_profile: { id: profile.id }, app_data: { stripe: { customer_id: 'cus_nobody' } } }
+  expect(await problemOf('PUT', url, half)).toMatchObject({ code: 'stripe_customer_not_found' })
+  expect(await installation.call('GET', url)).toMatchObject({ billing_profile: { id: scenario.profileId } })
   await installation.call('DELETE', `/api/v1/billing/profiles/${profile.id}`)
   expect(await problemOf('PUT', url, { billing_profile: { id: profile.id } })).toMatchObject({
     code: 'not_found',

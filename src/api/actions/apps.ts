@@ -1,5 +1,5 @@
 import type { Transaction } from 'kysely'
-import { DomainError } from '../../domain/errors.ts'
+import { DomainError, isDomainError } from '../../domain/errors.ts'
 import { findAppUses } from '../../db/stores/app-use.ts'
 import type { AppUse } from '../../db/stores/app-use.ts'
 import {
@@ -18,6 +18,7 @@ import {
   insertBillingProfile,
   lockBillingProfiles,
 } from '../../db/stores/billing-profiles.ts'
+import { someStripeCustomer } from '../../db/stores/customer-links.ts'
 import type { DB } from '../../db/types.gen.ts'
 import { classifyStripeError } from '../../stripe/failures.ts'
 import { eventRead, lacksPermission, webhookWrite } from '../../stripe/permissions.ts'
@@ -240,6 +241,20 @@ async function storeApp(deps: ApiDeps, app: NewStripeApp, { account, input }: Wa
   }
 }
 
+/** Where a key does not tell its account, a linked Stripe customer does: another account does not have it. */
+async function requireSameCustomers(deps: ApiDeps, app: AppRow, key: string): Promise<void> {
+  const stripeCustomerId = await someStripeCustomer(deps.db, app.id)
+  if (stripeCustomerId === null) return
+  const sealed = deps.stripe.encryptSecret(key, { appId: app.id, field: 'api_key' })
+  try {
+    await deps.stripe.getCustomer({ ...app, apiKeyEncrypted: sealed }, stripeCustomerId)
+  } catch (error) {
+    if (!isDomainError(error) || error.code !== 'stripe_customer_not_found') throw error
+    const detail = `This key is of another account: it has no customer ${stripeCustomerId}, who is linked here.`
+    throw new DomainError('stripe_key_invalid', detail, { field: 'secretAPIKey' })
+  }
+}
+
 /** Another key of the same account and mode; what waited for it goes on. */
 export async function changeStripeKey(deps: ApiDeps, id: string, key: string): Promise<AppRow> {
   const app = await requireApp(deps, id)
@@ -254,6 +269,7 @@ export async function changeStripeKey(deps: ApiDeps, id: string, key: string): P
     const detail = `This key is of the account ${accountId}, the app is of ${app.stripeAccountId}.`
     throw new DomainError('stripe_key_invalid', detail, { field })
   }
+  if (accountId === null || app.stripeAccountId === null) await requireSameCustomers(deps, app, key)
   const setup = app.setup === 'manual' || app.webhookEndpointId !== null ? 'manual' : 'managed'
   const missingPermissions = await requirePermissions(deps, { key, kind: account.kind, setup, field })
   const row = await setStripeKey(

@@ -18,6 +18,7 @@ import type { BillingProfileContent, BillingProfileRow } from '../../db/stores/b
 import type { DB } from '../../db/types.gen.ts'
 import type { ApiDeps } from '../deps.ts'
 import { found } from '../not-found.ts'
+import { withoutNulls } from '../presenters/without-nulls.ts'
 import type {
   BillingProfileCreate,
   BillingProfileReplaceUpdate,
@@ -82,17 +83,20 @@ export async function createProfile(deps: ApiDeps, input: BillingProfileCreate):
   })
 }
 
-/** Invoices there are keep what they were made with (billing rule 23). */
+/**
+ * Replaces what the contract has. What is ours and left out stays: a client that does not know it does not reset it.
+ * Invoices there are keep what they were made with (billing rule 23).
+ */
 export async function updateProfile(
   deps: ApiDeps,
   id: string,
   input: BillingProfileReplaceUpdate,
 ): Promise<BillingProfileRow> {
-  const content = contentOf(input)
   return deps.db.transaction().execute(async (trx) => {
     await lockBillingProfiles(trx)
-    const { isDefault } = await requireProfile({ db: trx }, id)
-    if (isDefault && !input.default) {
+    const before = await requireProfile({ db: trx }, id)
+    const content = contentOf({ ...oursOf(before), ...input })
+    if (before.isDefault && !input.default) {
       throw new DomainError(
         'profile_in_use',
         'The default profile stays it until another is made the default.',
@@ -101,6 +105,18 @@ export async function updateProfile(
     }
     return replaceBillingProfile(trx, id, content, deps.now())
   })
+}
+
+/** The settings that the contract lacks; their documents were validated when they were written. */
+function oursOf(profile: BillingProfileRow): Partial<BillingProfileReplaceUpdate> {
+  const { dunning, lateUsage, access, stripe, defaultCurrency } = profile
+  return withoutNulls({
+    dunning,
+    lateUsage,
+    access,
+    stripe,
+    defaultCurrency,
+  }) as Partial<BillingProfileReplaceUpdate>
 }
 
 /** Names the customers that keep a profile, as far as a person wants to read. */

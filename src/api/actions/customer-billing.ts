@@ -63,8 +63,25 @@ export async function setCustomerBilling(
   customer: CustomerRow,
   { billing_profile: profile, app_data: data }: CustomerBilling,
 ): Promise<void> {
+  // Refused before Stripe is asked; written after Stripe agreed: a request that is refused changes nothing here.
+  const named = profile?.id
+  if (named !== undefined) await deps.db.transaction().execute(async (trx) => await linkedProfile(trx, named))
+  if (data?.stripe !== undefined) {
+    const app = await appOfProfile(deps, { appId: data.stripe.app_id, profile })
+    await setStripeData(deps, customer, { ...data.stripe, ...(app !== undefined && { app_id: app }) })
+  }
   if (profile !== undefined) await pinProfile(deps, customer.id, profile?.id ?? null)
-  if (data?.stripe !== undefined) await setStripeData(deps, customer, data.stripe)
+}
+
+interface Naming {
+  readonly appId: string | undefined
+  readonly profile: CustomerBilling['billing_profile']
+}
+
+/** The app of the profile that is set with it, where none is named: the link is for whoever bills from now on. */
+async function appOfProfile(deps: ApiDeps, { appId, profile }: Naming): Promise<string | undefined> {
+  if (appId !== undefined || profile === undefined) return appId
+  return await deps.db.transaction().execute(async (trx) => (await linkedProfile(trx, profile?.id)).appId)
 }
 
 /** The rest of an override stays as it is, and has to go with the profile. */

@@ -10,6 +10,7 @@ import {
 import type { AppRow, CustomerLink } from '../../db/stores/apps.ts'
 import type { CustomerRow } from '../../db/stores/customers.ts'
 import { insertOutbox } from '../../db/stores/outbox.ts'
+import { findCustomerLink } from '../../db/stores/customer-links.ts'
 import type { DB } from '../../db/types.gen.ts'
 import type { StripeCustomerView } from '../../stripe/types.ts'
 import type { ApiDeps } from '../deps.ts'
@@ -115,8 +116,11 @@ export async function storeLink(
   link: CustomerLink,
   { now, hasPaymentMethod }: { readonly now: Date; readonly hasPaymentMethod: boolean },
 ): Promise<void> {
+  const before = await findCustomerLink(trx, link.customerId, link.appId)
+  const named = link.stripeDefaultPaymentMethodId
+  const isAnother = named !== null && named !== before?.stripeDefaultPaymentMethodId
   await upsertCustomerLink(trx, link, now)
-  const payload = { appId: link.appId, hasPaymentMethod }
+  const payload = { appId: link.appId, hasPaymentMethod, isAnother }
   await insertOutbox(trx, { kind: 'customer_linked', subjectId: link.customerId, payload })
 }
 

@@ -60,16 +60,19 @@ export async function accessRows(db: Db, subscriptionId: string): Promise<Access
   return { opened, isStartBilled: closing !== undefined, firstInvoice, failed }
 }
 
-/** The first invoice with something to collect: one that still grows, was withdrawn or voided, is none. */
+/**
+ * The first invoice with something to collect: one that still grows or was withdrawn is none. One that was voided is taken
+ * only where no other is there: it was not paid, so it opens nothing.
+ */
 async function firstCollected(db: Db, subscriptionId: string): Promise<FirstInvoiceRow | undefined> {
   return await db
     .selectFrom('invoices')
     .select(['id', 'status', 'substatus', 'closingAt', 'paidAt'])
     .where('subscriptionId', '=', subscriptionId)
     .where('deletedAt', 'is', null)
-    .where('status', '!=', 'voided')
     .where('totalMinor', '>', '0')
     .where((eb) => eb.or([eb('substatus', 'is', null), eb('substatus', 'not in', [...noInvoiceYet])]))
+    .orderBy((eb) => eb('status', '=', 'voided'))
     .orderBy('closingAt')
     .orderBy('createdAt')
     .orderBy('id')

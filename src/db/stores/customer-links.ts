@@ -16,6 +16,19 @@ export async function findCustomerLink(
   return row ?? null
 }
 
+/** A Stripe customer that is linked at an app and was not deleted there; null: none is. */
+export async function someStripeCustomer(db: Db, appId: string): Promise<string | null> {
+  const row = await db
+    .selectFrom('customerApps')
+    .select('stripeCustomerId')
+    .where('appId', '=', appId)
+    .where('stripeDeletedAt', 'is', null)
+    .orderBy('updatedAt', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.stripeCustomerId ?? null
+}
+
 /** The Stripe test clock on which the customers of a test clock of ours stand at an app; null: they have none. */
 export async function stripeClockOf(db: Db, testClockId: string, appId: string): Promise<string | null> {
   const row = await db
@@ -133,13 +146,13 @@ export async function namesPaymentMethod(db: Db, of: OfStripeCustomer): Promise<
 
 /**
  * Links that name another payment method name this one from now on. Not where one of them names it already: then naming it
- * here made it the default, for that one.
+ * here made it the default, for that one. True: one of them changed.
  */
 export async function adoptDefault(
   db: Db,
   of: OfStripeCustomer & { readonly paymentMethodId: string; readonly at: Date },
-): Promise<void> {
-  await db
+): Promise<boolean> {
+  const result = await db
     .updateTable('customerApps')
     .set({ stripeDefaultPaymentMethodId: of.paymentMethodId, paymentMethodSetAt: of.at })
     .where('appId', '=', of.appId)
@@ -148,5 +161,6 @@ export async function adoptDefault(
     .where((eb) =>
       eb.not(eb.exists(linksThatName(db, of).where('stripeDefaultPaymentMethodId', '=', of.paymentMethodId))),
     )
-    .execute()
+    .executeTakeFirst()
+  return result.numUpdatedRows > 0n
 }

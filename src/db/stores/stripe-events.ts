@@ -89,14 +89,32 @@ export async function invoiceOfStripeEvent(
     .executeTakeFirst()
 }
 
+/** Waits on what failed: each is worth a try at once when another payment method came. */
+const failedSubstatuses = ['payment_failed', 'action_required'] as const
+
 /**
- * Marks the Stripe customer's invoices that wait for another payment method: one came. Asked again, it finds them as long
- * as their workflows have not acted on it.
+ * Marks the Stripe customer's invoices that wait for another payment method: one came. Where it is known to be another
+ * than the one that failed (`isAnother`), those whose next retry is planned are marked too. Asked again, it finds them as
+ * long as their workflows have not acted on it.
  */
 export async function takeNewPaymentMethod(
   db: Db,
-  of: { readonly appId: string; readonly stripeCustomerId: string },
+  of: { readonly appId: string; readonly stripeCustomerId: string; readonly isAnother: boolean },
 ): Promise<readonly InvoiceOfEvent[]> {
+  if (of.isAnother) {
+    await db
+      .updateTable('invoices')
+      .set((eb) => ({
+        substatus: 'payment_method_needed',
+        needsNewPaymentMethod: false,
+        version: eb('version', '+', 1),
+      }))
+      .where('appId', '=', of.appId)
+      .where('stripeCustomerId', '=', of.stripeCustomerId)
+      .where('status', 'in', ['issued', 'overdue'])
+      .where('substatus', 'in', [...failedSubstatuses])
+      .execute()
+  }
   const waiting = invoicesOfEvents(db)
     .where('invoices.appId', '=', of.appId)
     .where('invoices.stripeCustomerId', '=', of.stripeCustomerId)

@@ -51,8 +51,12 @@ async function adopt(
   if (customer === null || customer.deletedAt !== null) return { outcome: 'no_such_customer' }
   if (await isNamedSince(deps, event, saved)) return { outcome: 'superseded' }
   if (!(await isAttached(deps, app, saved))) return { outcome: 'detached_since' }
+  // Told of twice, by two types of event: what was charged with it and declined is not charged at once again.
+  const link = await findCustomerLink(deps.db, saved.customerId, app.id)
+  const isAnother = link?.stripeDefaultPaymentMethodId !== saved.paymentMethodId
   await makeDefault(deps, app, { ...saved, at: event.createdAt })
-  await wakeWaiting(deps, { appId: app.id, stripeCustomerId: saved.stripeCustomerId }, event)
+  const { stripeCustomerId } = saved
+  await wakeWaiting(deps, { appId: app.id, stripeCustomerId, isAnother }, event)
   await issueAgain(deps, { ...saved, appId: app.id }, `checkout-${event.eventId}-${event.attempts}`)
   return { outcome: 'linked' }
 }

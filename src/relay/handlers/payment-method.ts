@@ -20,8 +20,8 @@ import type { EventHandler } from './outcome.ts'
 export const newPaymentMethod: EventHandler = async (deps, event) => {
   // They are stored with the Stripe customer.
   const of = { appId: event.appId, stripeCustomerId: event.objectId }
-  await followDefault(deps, event, of)
-  const woken = await wakeWaiting(deps, of, event)
+  const isAnother = await followDefault(deps, event, of)
+  const woken = await wakeWaiting(deps, { ...of, isAnother }, event)
   return { outcome: woken === 0 ? 'ignored' : 'signalled' }
 }
 
@@ -30,11 +30,12 @@ interface OfCustomer {
   readonly stripeCustomerId: string
 }
 
-/** What is named here was made the default there, so another default was chosen after it. */
-async function followDefault(deps: RelayDeps, event: StripeEventRow, of: OfCustomer): Promise<void> {
-  if (!(await namesPaymentMethod(deps.db, of))) return
+/** What is named here was made the default there, so another default was chosen after it. True: one was. */
+async function followDefault(deps: RelayDeps, event: StripeEventRow, of: OfCustomer): Promise<boolean> {
+  if (!(await namesPaymentMethod(deps.db, of))) return false
   const chosen = await defaultAtStripe(deps, of)
-  if (chosen !== null) await adoptDefault(deps.db, { ...of, paymentMethodId: chosen, at: event.createdAt })
+  if (chosen === null) return false
+  return await adoptDefault(deps.db, { ...of, paymentMethodId: chosen, at: event.createdAt })
 }
 
 /** Null: none, or no such customer any more. */
@@ -59,7 +60,8 @@ export const paymentMethodAttached: EventHandler = async (deps, event) => {
   const attached = event.sourceId ?? event.objectId
   const fallback = await defaultAtStripe(deps, of)
   if (!named.some((method) => (method ?? fallback) === attached)) return { outcome: 'not_the_default' }
-  await wakeWaiting(deps, of, event)
+  // It may be the one that failed: its event comes late. What a retry is planned for waits for that.
+  await wakeWaiting(deps, { ...of, isAnother: false }, event)
   return { outcome: 'signalled' }
 }
 
