@@ -3,6 +3,7 @@ import type { Database } from '../db/connection.ts'
 import { openDatabase } from '../db/connection.ts'
 import { pendingMigrations } from '../db/migrate.ts'
 import { checkDatabase } from '../db/stores/api-keys.ts'
+import { newestRun } from '../db/stores/reconciliation-runs.ts'
 import { stripeChecks } from './doctor-stripe.ts'
 
 /** A part of an installation, and whether it does its work. */
@@ -128,7 +129,38 @@ function databaseChecks(db: Database): readonly Check[] {
         return `"${profile.name}" is the default`
       },
     },
+    {
+      name: 'Reconciler',
+      next: 'run npx perennial reconcile, and read the worker’s log',
+      run: async () => await reconciled(db),
+    },
   ]
+}
+
+const SILENT_MS = 60 * 60 * 1000
+const SHOWN = 5
+
+/** What the newest pass found, and whether the reconciler still looks. */
+async function reconciled(db: Database): Promise<string | Found> {
+  const run = await newestRun(db)
+  if (run === undefined) return 'has not looked yet: the worker begins after some minutes'
+  const at = run.lookedAt.toISOString()
+  if (run.error !== null) throw new Error(`the look at ${at} failed: ${run.error}`)
+  if (Date.now() - run.lookedAt.getTime() > SILENT_MS) throw new Error(`looked last at ${at}`)
+  const findings = Array.isArray(run.findings) ? (run.findings as unknown as readonly Finding[]) : []
+  const open = findings.filter(({ repaired }) => !repaired)
+  const repaired = findings.length - open.length
+  const detail = `${run.examined} compared at ${at}, ${run.findingsCount} findings, ${repaired} of them repaired`
+  if (open.length === 0) return detail
+  const shown = open.slice(0, SHOWN).map((one) => `an answer: ${one.kind} ${one.subject}: ${one.detail}`)
+  return { detail, degraded: shown }
+}
+
+interface Finding {
+  readonly kind: string
+  readonly subject: string
+  readonly detail: string
+  readonly repaired: boolean
 }
 
 function checksWithoutDatabase(targets: CheckTargets): readonly Check[] {
