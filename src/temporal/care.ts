@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto'
 import type { Client } from '@temporalio/client'
+import { DomainError } from '../domain/errors.ts'
 import { isGone } from './gone.ts'
 
 export type WorkflowType = 'subscription' | 'invoice' | 'testClock'
@@ -28,12 +30,12 @@ export async function listOpen(
     namespace: client.options.namespace,
     query,
     pageSize: PAGE,
-    ...(after !== null && { nextPageToken: Buffer.from(after, 'base64url') }),
+    ...(after !== null && { nextPageToken: opened(after) }),
   })
   const token = page.nextPageToken
   return {
     workflowIds: idsOf(page.executions),
-    next: token && token.length > 0 ? Buffer.from(token).toString('base64url') : null,
+    next: token && token.length > 0 ? sealed(Buffer.from(token).toString('base64url')) : null,
   }
 }
 
@@ -56,6 +58,16 @@ export async function openAmong(
 }
 
 const IDS_A_QUERY = 100
+/** Temporal answers a token that it did not give with a failure of its own: it is known by its digest here. */
+const sealed = (token: string): string => `${digestOf(token)}_${token}`
+const digestOf = (token: string): string => createHash('sha256').update(token).digest('hex').slice(0, 16)
+
+function opened(after: string): Buffer {
+  const token = after.slice(after.indexOf('_') + 1)
+  if (after !== sealed(token))
+    throw new DomainError('validation_failed', 'after must be the next of an answer')
+  return Buffer.from(token, 'base64url')
+}
 
 type Executions = Awaited<ReturnType<Client['workflowService']['listWorkflowExecutions']>>['executions']
 

@@ -175,6 +175,14 @@ test('what is due and not done is told to look again, once as time doubles', asy
   expect(await closingsOf(billed)).toHaveLength(1)
 })
 
+test('a place to go on from that was never given out is refused', async () => {
+  for (const after of ['stray_invoice:bm90IGEgdG9rZW4', 'subscription:\u0000', 'nothing here']) {
+    await expect(installation.call('POST', '/api/v1/reconciliation', { after })).rejects.toThrow(
+      'answered 400',
+    )
+  }
+})
+
 test('a workflow without a row is told of and left alone', async () => {
   const { client, taskQueue } = installation
   const workflowId = workflowIds.testClock('01ARZ3NDEKTSV4RRFFQ69G5FAV')

@@ -7,6 +7,7 @@ export const ReconciliationRequest = Type.Object(
     after: Type.Optional(
       Type.String({
         maxLength: 4096,
+        pattern: '^[a-z_]+(:[A-Za-z0-9_-]*)?$',
         description: 'The `next` of the answer before; left out: from the beginning.',
       }),
     ),
