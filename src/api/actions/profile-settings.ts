@@ -76,6 +76,8 @@ function checkSettings({ workflow, dunning, lateUsage, stripe }: Applying): void
   parseTerm(workflow.invoicing.draftPeriod, 'workflow.invoicing.draftPeriod')
   parseTerm(workflow.invoicing.dueAfter, 'workflow.invoicing.dueAfter')
   parseTerm(lateUsage.window, 'lateUsage.window')
+  parseTerm(dunning.grace, 'dunning.grace')
+  for (const [index, retry] of dunning.retries.entries()) parseTerm(retry, `dunning.retries[${index}]`)
   const [problem] = dunningProblems(dunning)
   if (problem !== undefined) refuse(`dunning.${problem.field}`, `It ${problem.message}.`)
   // The items of a Stripe subscription are attached by runs that are asked for; there is no draft of ours that could grow.
