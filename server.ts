@@ -9,11 +9,12 @@ import { readConfig } from './src/config.ts'
 import { openDatabase } from './src/db/connection.ts'
 import { countApiKeys } from './src/db/stores/api-keys.ts'
 import { createStripeGateway } from './src/stripe/gateway.ts'
+import { loggedError } from './src/stripe/logged-error.ts'
 import { connectTemporal } from './src/temporal/gateway.ts'
 
 // The API process. Stateless: run as many as you like.
 const config = readConfig()
-const log = pino({ level: config.logLevel, base: { process: 'api' } })
+const log = pino({ level: config.logLevel, base: { process: 'api' }, serializers: { err: loggedError } })
 const db = openDatabase({
   connectionString: config.databaseUrl,
   maxConnections: config.databasePoolSize,

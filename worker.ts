@@ -1,8 +1,9 @@
 import { fileURLToPath } from 'node:url'
-import { NativeConnection, Runtime, Worker } from '@temporalio/worker'
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker'
 import type { WorkerOptions } from '@temporalio/worker'
 import { Client } from '@temporalio/client'
 import pino from 'pino'
+import type { Logger } from 'pino'
 import { ulid } from 'ulid'
 import { createActivities } from './src/activities/create-activities.ts'
 import { keyWatch } from './src/billing/key-watch.ts'
@@ -14,14 +15,16 @@ import { startEventPolling } from './src/relay/poll-events.ts'
 import { startReconciler } from './src/reconcile/loop.ts'
 import { startRelay } from './src/relay/relay.ts'
 import { createStripeGateway } from './src/stripe/gateway.ts'
+import { loggedError } from './src/stripe/logged-error.ts'
 import { temporalGateway } from './src/temporal/gateway.ts'
 
 /** Workflows, activities, the relay and the polling of events. Stateless: run as many as you like. */
 async function main(): Promise<void> {
   const config = readConfig()
-  const log = pino({ level: config.logLevel, name: 'worker' })
+  const log = pino({ level: config.logLevel, name: 'worker', serializers: { err: loggedError } })
   Runtime.install({
     shutdownSignals: ['SIGINT', 'SIGTERM'],
+    logger: temporalLogger(log),
     telemetryOptions: { logging: { forward: {}, filter: 'WARN' } },
   })
   const connection = await NativeConnection.connect({ address: config.temporal.address })
@@ -76,6 +79,17 @@ async function main(): Promise<void> {
   await connection.close()
   await db.destroy()
   log.info('worker stopped')
+}
+
+/** What Temporal says of activities that failed goes to the same log, by the same rule for errors. */
+function temporalLogger(log: Logger): DefaultLogger {
+  return new DefaultLogger('INFO', ({ level, message, meta }) => {
+    const { error, ...rest } = meta ?? {}
+    const fields = error === undefined ? rest : { ...rest, err: error }
+    if (level === 'ERROR') log.error(fields, message)
+    else if (level === 'WARN') log.warn(fields, message)
+    else log.info(fields, message)
+  })
 }
 
 function workflowSource(config: Config): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {

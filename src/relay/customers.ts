@@ -73,7 +73,8 @@ export async function tellStripe(deps: RelayDeps, customerId: string): Promise<v
       await within(LIMIT_MS, setEmail(deps, link, email))
     } catch (error) {
       if (!isRefused(error)) throw error
-      deps.log.warn({ customerId, err: error }, 'Stripe does not take the e-mail address')
+      // Not what Stripe says: it repeats the address.
+      deps.log.warn({ customerId, ...codesOf(error) }, 'Stripe does not take the e-mail address')
     }
   }
 }
@@ -83,6 +84,14 @@ async function setEmail(deps: RelayDeps, { appId, stripeCustomerId }: Linked, em
   const there = await deps.stripe.getCustomer(app, stripeCustomerId)
   if (!there.deleted && there.email !== email)
     await deps.stripe.setCustomerEmail(app, { stripeCustomerId, email })
+}
+
+function codesOf(error: unknown): { readonly code: string; readonly requestId?: string | undefined } {
+  if (error instanceof StripeFailure) {
+    const { code, requestId } = error.failure
+    return { code, requestId }
+  }
+  return { code: isDomainError(error) ? error.code : 'unexpected' }
 }
 
 /** Refused for good: trying again would change nothing. */

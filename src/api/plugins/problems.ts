@@ -142,7 +142,7 @@ export const problems = fp(async (app) => {
   app.setErrorHandler<FastifyError | DomainError | StripeFailure>((error, request, reply) => {
     const problem = toDomainError(error, request)
     if (errorCodes[problem.code].status >= 500)
-      request.log.error({ err: error, requestId: request.id }, problem.message)
+      request.log.error({ err: error, requestId: request.id }, errorCodes[problem.code].title)
     return sendProblem(request, reply, problem)
   })
   app.setNotFoundHandler((request, reply) => {
