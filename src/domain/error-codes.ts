@@ -135,6 +135,11 @@ export const errorCodes = {
     'The customer has no payment method',
     'Have the customer add one through Checkout or the portal, then retry the invoice.',
   ),
+  too_many_access_requests: entry(
+    409,
+    'The customer has too many pending access requests',
+    'Withdraw those that are no longer wanted, or wait for the payment that grants them.',
+  ),
   profile_in_use: entry(
     409,
     'The billing profile is in use',
@@ -144,6 +149,11 @@ export const errorCodes = {
     409,
     'The app is in use',
     'Point the profiles that use it to another app, unlink its customers and settle its invoices first.',
+  ),
+  app_already_installed: entry(
+    409,
+    'The Stripe account is installed already',
+    'Use the app that is there; give it another key with PUT /api/v1/apps/{id}/stripe/api-key.',
   ),
   oauth_not_offered: entry(
     501,

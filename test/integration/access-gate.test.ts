@@ -394,3 +394,18 @@ test('a request is listed by its status and withdrawn while it is pending', asyn
   await expect(ask(customer, { featureKey: 'nothing' })).rejects.toThrow(/featureKey/)
   await expect(ask(customer, { subscriptionId: 'nobody' })).rejects.toThrow(/subscriptionId/)
 })
+
+test('a customer has at most a hundred pending requests; withdrawing one makes room', async () => {
+  const customer = await addCustomer(installation, scenario, { key: 'asks-often', card: null })
+  const path = `/api/v1/customers/${customer.id}/access-requests`
+  const row = { customerId: customer.id, status: 'pending', requestedAt: new Date() }
+  const rows = Array.from({ length: 99 }, (_, n) => ({ ...row, id: `often-${n}` }))
+  await installation.database.db.insertInto('accessRequests').values(rows).execute()
+  const asked = await Promise.allSettled([ask(customer), ask(customer), ask(customer)])
+  expect(asked.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+  await expect(ask(customer)).rejects.toThrow(/409.*too_many_access_requests/)
+  const page = await installation.call<{ items: unknown[]; totalCount: number }>('GET', `${path}?pageSize=10`)
+  expect([page.items.length, page.totalCount]).toEqual([10, 100])
+  await installation.call('DELETE', `${path}/often-0`)
+  expect((await ask(customer)).status).toBe('pending')
+})

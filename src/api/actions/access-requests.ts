@@ -3,6 +3,7 @@ import { nowForCustomer } from '../../billing/clock.ts'
 import { grantWhatIsOpen } from '../../billing/open-access.ts'
 import { holdSubscriptions, lockAccess } from '../../db/stores/access.ts'
 import {
+  deleteIfBeyond,
   findAccessRequest,
   insertAccessRequest,
   settleAccessRequests,
@@ -27,9 +28,12 @@ export async function accessOfCustomer(
   return { customerId: id, access: await loadAccess(deps.db, id, nowMs) }
 }
 
+/** Each of them is looked at when something is paid, so that there is a limit; those that were granted do not count. */
+const MAX_PENDING = 100
+
 /**
  * Asks for access: granted at once where it is open, else kept until the payment that opens it is booked. Errors: not_found,
- * validation_failed (a subscription of somebody else, a feature that does not exist).
+ * validation_failed (a subscription of somebody else, a feature that does not exist), too_many_access_requests.
  */
 export async function requestAccess(
   deps: ApiDeps,
@@ -48,12 +52,16 @@ export async function requestAccess(
     requestedAt: new Date(asOfMs),
     metadata: input.metadata ?? null,
   })
-  return await deps.db.transaction().execute(async (trx) => {
+  const request = await deps.db.transaction().execute(async (trx) => {
     await holdSubscriptions(trx, customerId)
     await lockAccess(trx, customerId)
     await grantWhatIsOpen(trx, { customerId, asOfMs })
-    return found(await findAccessRequest(trx, { customerId, id }), 'access request', id)
+    await deleteIfBeyond(trx, { customerId, id, limit: MAX_PENDING })
+    return await findAccessRequest(trx, { customerId, id })
   })
+  if (request !== null) return request
+  const detail = `The customer has ${MAX_PENDING} pending requests; withdraw those that are no longer wanted.`
+  throw new DomainError('too_many_access_requests', detail)
 }
 
 async function checkSubject(

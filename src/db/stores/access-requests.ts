@@ -81,6 +81,26 @@ export async function settleAccessRequests(
   return rows.map(asRequest)
 }
 
+/** Removes a request that is pending beside as many others as there may be. */
+export async function deleteIfBeyond(
+  db: Db,
+  { customerId, id, limit }: RequestKey & { readonly limit: number },
+): Promise<void> {
+  const others = db
+    .selectFrom('accessRequests as other')
+    .select((eb) => eb.fn.countAll<string>().as('count'))
+    .where('other.customerId', '=', customerId)
+    .where('other.status', '=', 'pending')
+    .where('other.id', '!=', id)
+  await db
+    .deleteFrom('accessRequests')
+    .where('customerId', '=', customerId)
+    .where('id', '=', id)
+    .where('status', '=', 'pending')
+    .where(others, '>=', String(limit))
+    .execute()
+}
+
 export async function listAccessRequests(
   db: Db,
   filter: { readonly customerId: string; readonly statuses?: readonly AccessRequestStatus[] | undefined },
