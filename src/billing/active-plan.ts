@@ -3,10 +3,17 @@ import { findPlanVersions, planStatus } from '../db/stores/plans.ts'
 import type { PlanRow } from '../db/stores/plans.ts'
 import { DomainError } from '../domain/errors.ts'
 
+interface NamedPlan {
+  readonly key: string
+  readonly version?: number | undefined
+  /** Where the caller's document names it. */
+  readonly field?: string
+}
+
 /** The version that was named, else the newest that is active. Errors: not_found, plan_not_published. */
 export async function activePlan(
   db: Db,
-  { key, version }: { readonly key: string; readonly version?: number | undefined },
+  { key, version, field = 'plan' }: NamedPlan,
   now: Date,
 ): Promise<PlanRow> {
   const versions = await findPlanVersions(db, key)
@@ -14,7 +21,7 @@ export async function activePlan(
   const [newest] = named
   if (newest === undefined) {
     const which = version === undefined ? key : `${key} version ${version}`
-    throw new DomainError('not_found', `There is no plan ${which}.`, { field: 'plan' })
+    throw new DomainError('not_found', `There is no plan ${which}.`, { field })
   }
   const active = named.find((plan) => planStatus(plan, now) === 'active')
   if (active === undefined) {
@@ -22,7 +29,7 @@ export async function activePlan(
     throw new DomainError(
       'plan_not_published',
       `The plan ${key} version ${newest.version} is ${status}; subscribe to an active version.`,
-      { field: 'plan' },
+      { field },
     )
   }
   return active

@@ -60,7 +60,7 @@ test('of two installations of an account at once one is made, and the endpoint o
   const answers = await Promise.all([install(), install()])
   expect(answers.map(({ status }) => status).sort((a, b) => a - b)).toEqual([200, 409])
   expect(answers.find(({ status }) => status === 409)?.body).toMatchObject({
-    code: 'conflict',
+    code: 'app_already_installed',
     field: 'apiKey',
   })
   expect(endpoints.size).toBe(1)

@@ -31,3 +31,16 @@ test.each([
   const error = { keyword, instancePath: '/value', schemaPath: '', params }
   expect(describeValidation([error], 'body').detail).toBe(detail)
 })
+
+test('a phase without a duration is told that the last one has null', () => {
+  const error = {
+    keyword: 'required',
+    instancePath: '/phases/0',
+    schemaPath: '',
+    params: { missingProperty: 'duration' },
+  }
+  expect(describeValidation([error], 'body')).toEqual({
+    field: 'phases[0].duration',
+    detail: 'phases[0].duration must be given: how long the phase lasts, or null for the last phase.',
+  })
+})

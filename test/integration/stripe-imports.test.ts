@@ -186,7 +186,7 @@ test('a price that does not fit the plan cannot stand for it, and a fee that wou
   const euro = await at.monthlyPrice({ currency: 'eur' })
   await expect(at.map(euro, 'tokens_usage')).rejects.toThrow('is in EUR, the plan tokens_usage in USD')
   await expect(at.map('price_none', 'tokens_usage')).rejects.toThrow('stripe_price_not_found')
-  await expect(at.map(at.price(), 'nothing_such')).rejects.toThrow('not_found')
+  await expect(at.map(at.price(), 'nothing_such')).rejects.toThrow(/not_found.*"field":"planKey"/)
   const fee = { type: 'flat', amount: '20', paymentTerm: 'in_advance' }
   const base = { type: 'flat_fee', key: 'base', name: 'Base', billingCadence: 'P1M', price: fee }
   const plan = await call<{ id: string }>('POST', '/api/v1/plans', {

@@ -60,7 +60,7 @@ async function inspectNewAccount(deps: ApiDeps, key: string): Promise<InspectedK
   const installed = (await findAppOfAccount(deps.db, account)) ?? (await findAppOfKey(deps, key))
   if (installed === null) return account
   throw new DomainError(
-    'conflict',
+    'app_already_installed',
     `The Stripe account ${account.accountId ?? 'of this key'} is installed already, as the app ${installed.id}: replace its key with PUT /api/v1/apps/${installed.id}/stripe/api-key.`,
     { field: 'apiKey' },
   )

@@ -3,7 +3,6 @@ import { customerOfRequest, insertCheckoutRequest } from '../../db/stores/checko
 import { findCustomer } from '../../db/stores/customers.ts'
 import type { CustomerRow } from '../../db/stores/customers.ts'
 import type { ApiDeps } from '../deps.ts'
-import { found } from '../not-found.ts'
 import type { CheckoutCustomer } from '../schemas/checkout.ts'
 import type { CustomerCreate } from '../schemas/customers.ts'
 import { fillCustomer, insertNewCustomer, requireCustomer } from './customers.ts'
@@ -24,7 +23,10 @@ export async function existingCustomer(
   if (given.key !== undefined) {
     const row = await findCustomer(deps.db, given.key)
     if (row !== null && row.deletedAt === null) return row
-    if (given.name === undefined) return found(null, 'customer', given.key)
+    if (given.name === undefined) {
+      const detail = `There is no customer ${given.key}; one is created where customer.name is given too.`
+      throw new DomainError('not_found', detail, { field: 'customer.key' })
+    }
   }
   if (given.name === undefined) {
     const detail = 'customer must name one that exists, by id or key, or be one to create, with a name.'

@@ -38,7 +38,7 @@ export async function putPlanMapping(
   mapping: PlanMapping,
 ): Promise<CheckedMapping> {
   const app = await requireApp(deps, appId)
-  const warnings = await check(deps, app, mapping)
+  const warnings = await check(deps, app, { mapping, at: '' })
   const row = await deps.db.transaction().execute(async (trx) => {
     await reopenUnmapped(trx, appId)
     return await upsertPlanMapping(trx, appId, mapping, deps.now())
@@ -58,7 +58,8 @@ export async function replacePlanMappings(
   if (twice !== undefined)
     throw new DomainError('validation_failed', `The price ${twice} is named twice.`, { field: 'items' })
   const warnings: (readonly string[])[] = []
-  for (const mapping of mappings) warnings.push(await check(deps, app, mapping))
+  for (const [index, mapping] of mappings.entries())
+    warnings.push(await check(deps, app, { mapping, at: `items[${index}].` }))
   return await deps.db.transaction().execute(async (trx) => {
     await deletePlanMappingsExcept(trx, appId, prices)
     await reopenUnmapped(trx, appId)
@@ -78,18 +79,24 @@ export async function removePlanMapping(deps: ApiDeps, appId: string, stripePric
   throw new DomainError('not_found', `The price ${stripePriceId} is not mapped.`)
 }
 
+interface Checking {
+  readonly mapping: PlanMapping
+  /** What the names of its fields begin with in the caller's document. */
+  readonly at: string
+}
+
 /** Refuses what could only fail, or bill other periods than Stripe's, at the first import; returns what to think about. */
-async function check(deps: ApiDeps, app: AppRow, mapping: PlanMapping): Promise<readonly string[]> {
+async function check(deps: ApiDeps, app: AppRow, { mapping, at }: Checking): Promise<readonly string[]> {
   const plan = await activePlan(
     deps.db,
-    { key: mapping.planKey, version: mapping.planVersion ?? undefined },
+    { key: mapping.planKey, version: mapping.planVersion ?? undefined, field: `${at}planKey` },
     deps.now(),
   )
   const warnings = feeWarnings(plan.phases)
   const price = await readPrice(deps, app, mapping.stripePriceId)
   if (typeof price === 'string') return [...warnings, price]
   const refuse = (why: string): never => {
-    throw new DomainError('stripe_price_not_mappable', `${why}.`, { field: 'stripePriceId' })
+    throw new DomainError('stripe_price_not_mappable', `${why}.`, { field: `${at}stripePriceId` })
   }
   if (price.cadence === null) return refuse(`The price ${price.id} is charged once; map a recurring price`)
   if (!isSameCadence(price.cadence, plan.billingCadence)) {

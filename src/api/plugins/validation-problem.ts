@@ -37,10 +37,12 @@ const shapes: ReadonlyMap<string, string> = new Map([
 ])
 
 /** What would be right, continuing the sentence "<field> must …". */
-function expectation({ keyword, params, message }: FastifySchemaValidationError): string {
+function expectation({ keyword, instancePath, params, message }: FastifySchemaValidationError): string {
   switch (keyword) {
     case 'required':
-      return 'be given'
+      return /^\/(customPlan\/)?phases\/\d+$/.test(instancePath) && params['missingProperty'] === 'duration'
+        ? 'be given: how long the phase lasts, or null for the last phase'
+        : 'be given'
     case 'type':
       return `be of type ${Array.isArray(params['type']) ? params['type'].join(' or ') : String(params['type'])}`
     case 'enum':

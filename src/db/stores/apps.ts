@@ -30,7 +30,7 @@ export interface NewStripeApp {
 
 const asApp = (row: unknown): AppRow => row as AppRow
 
-/** Errors: conflict (the account is installed in this mode already). */
+/** Errors: app_already_installed (the account, in this mode). */
 export async function insertStripeApp(db: Db, app: NewStripeApp, now: Date): Promise<AppRow> {
   const row = {
     ...app,
@@ -44,9 +44,13 @@ export async function insertStripeApp(db: Db, app: NewStripeApp, now: Date): Pro
     return asApp(await db.insertInto('apps').values(row).returningAll().executeTakeFirstOrThrow())
   } catch (error) {
     if (!isUniqueViolation(error, 'apps_account_live')) throw error
-    throw new DomainError('conflict', `The Stripe account ${app.stripeAccountId} is installed already.`, {
-      field: 'apiKey',
-    })
+    throw new DomainError(
+      'app_already_installed',
+      `The Stripe account ${app.stripeAccountId} is installed already.`,
+      {
+        field: 'apiKey',
+      },
+    )
   }
 }
 
