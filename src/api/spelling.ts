@@ -1,4 +1,5 @@
 import type { TSchema } from 'typebox'
+import { DomainError, isDomainError } from '../domain/errors.ts'
 import { propertiesOf } from './schemas/snake-case.ts'
 
 type Fields = Readonly<Record<string, unknown>>
@@ -26,4 +27,18 @@ export function respelled(value: unknown, schema: TSchema): unknown {
     right[name] = property === undefined ? inner : respelled(inner, property)
   }
   return right
+}
+
+/** Does something whose refusals name the fields of another document than the caller's: `respell` puts in the caller's. */
+export async function refusingAs<T>(respell: (text: string) => string, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act()
+  } catch (error) {
+    if (!isDomainError(error)) throw error
+    const { code, message, field, details } = error
+    throw new DomainError(code, respell(message), {
+      ...(field !== undefined && { field: respell(field) }),
+      ...(details !== undefined && { details }),
+    })
+  }
 }

@@ -259,7 +259,10 @@ test('what cannot be opened is refused before anything is made', async () => {
   expect(await refused({ customer, stripeCustomerId: 'cus_nobody', options })).toMatchObject({
     code: 'stripe_customer_not_found',
   })
-  expect(await refused({ customer: { key: 'nobody' }, options })).toMatchObject({ code: 'not_found' })
+  expect(await refused({ customer: { key: 'nobody' }, options })).toMatchObject({
+    code: 'not_found',
+    field: 'customer.key',
+  })
   expect(await refused({ customer: {}, options })).toMatchObject({ field: 'customer' })
   expect(await refused({ customer: { key: 'never-made' }, options })).toMatchObject({ code: 'not_found' })
 })
@@ -630,4 +633,32 @@ test('a customer whose Stripe customer was deleted gets another', async () => {
   const again = await open({ customer: { key: 'gone' }, options })
   expect(again.stripeCustomerId).not.toBe(session.stripeCustomerId)
   expect((await linkOf('gone')).stripeCustomerId).toBe(again.stripeCustomerId)
+})
+
+test('the newer shape is refused in its own words', async () => {
+  const { id } = await installation.call<{ id: string }>('POST', '/api/v1/customers', {
+    key: 'newer-words',
+    name: 'Newer words',
+  })
+  const refusal = async (body: object): Promise<unknown> => {
+    const path = `/v3/openmeter/customers/${id}/billing/stripe/checkout-sessions`
+    const headers = { 'content-type': 'application/json' }
+    const response = await fetch(installation.url + path, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify(body),
+    })
+    return await response.json()
+  }
+  expect(await refusal({ stripe_options: {} })).toMatchObject({
+    field: 'stripe_options.success_url',
+    detail: 'stripe_options.success_url must be given: the customer is sent there.',
+  })
+  expect(await refusal({ stripe_options: { ui_mode: 'embedded' } })).toMatchObject({
+    field: 'stripe_options.return_url',
+    detail: 'stripe_options.return_url must be given unless redirect_on_completion is "never".',
+  })
+  const options = { successURL: 'https://a.test', currency: 'XXQ' }
+  expect(await refusal({ stripe_options: options })).toMatchObject({ field: 'stripe_options.currency' })
+  expect(await refusal({ options })).toMatchObject({ field: 'options.currency' })
 })

@@ -10,6 +10,7 @@ import {
   CheckoutCustomerV3,
   CheckoutOptions,
   CheckoutOptionsV3,
+  CheckoutSessionCreate,
   CheckoutSessionCreateV3,
   CheckoutSessionV3,
   CustomerBilling,
@@ -19,7 +20,8 @@ import {
   PortalSessionV3,
 } from '../schemas/checkout.ts'
 import { ref } from '../schemas/reference.ts'
-import { respelled } from '../spelling.ts'
+import { propertiesOf, snakeName } from '../schemas/snake-case.ts'
+import { refusingAs, respelled } from '../spelling.ts'
 import { checkoutRequestId } from './checkout.ts'
 
 const tags = ['Checkout and the portal']
@@ -51,6 +53,27 @@ function respellPortal(body: unknown): unknown {
   return { stripe_options: respelled(options ?? {}, PortalOptionsV3) }
 }
 
+const names = [CheckoutSessionCreate, CheckoutCustomer, CheckoutOptions, PortalSessionCreate]
+  .flatMap((schema) => Object.keys(propertiesOf(schema) ?? {}))
+  .filter((name) => snakeName(name) !== name)
+const anyName = new RegExp(`\\b(?:${names.join('|')})\\b`, 'g')
+
+/** v1's names of fields as this body has them: `options.successURL` is its `stripe_options.success_url`. */
+function inWordsOf({ options = {}, stripe_options: own = {} }: CheckoutBody): (text: string) => string {
+  return (text) =>
+    text.replaceAll(anyName, snakeName).replaceAll(/\boptions\.(\w+)/g, (_, name: string) => {
+      const isOfOptions = Object.hasOwn(options, name) && !Object.hasOwn(own, name)
+      return `${isOfOptions ? 'options' : 'stripe_options'}.${name}`
+    })
+}
+
+const billingNames = new Map([
+  ['stripeCustomerId', 'app_data.stripe.customer_id'],
+  ['stripeDefaultPaymentMethodId', 'app_data.stripe.default_payment_method_id'],
+  ['appId', 'app_data.stripe.app_id'],
+])
+const inWordsOfBilling = (text: string): string => billingNames.get(text) ?? text
+
 /** The customer of the path; what the body says of them adds what they lack. */
 async function openCheckout(
   deps: ApiDeps,
@@ -61,15 +84,15 @@ async function openCheckout(
   const details = respelled(body.customer ?? {}, CheckoutCustomer) as CheckoutCustomer
   const options = respelled({ ...body.options, ...body.stripe_options }, CheckoutOptions) as CheckoutOptions
   const { stripe_customer_id: stripeCustomerId, app_id: appId } = body
-  const session = await createCheckoutSession(
-    deps,
-    {
-      customer: { ...details, id },
-      options,
-      ...(stripeCustomerId !== undefined && { stripeCustomerId }),
-      ...(appId !== undefined && { appId }),
-    },
-    requestId,
+  const input = {
+    customer: { ...details, id },
+    options,
+    ...(stripeCustomerId !== undefined && { stripeCustomerId }),
+    ...(appId !== undefined && { appId }),
+  }
+  const session = await refusingAs(
+    inWordsOf(body),
+    async () => await createCheckoutSession(deps, input, requestId),
   )
   return respelled(session, CheckoutSessionV3)
 }
@@ -109,7 +132,7 @@ export function customerBillingV3Routes(deps: ApiDeps, prefix: '/api/v3' | '/v3'
       },
       async ({ params, body }) => {
         const customer = await requireCustomer(deps, params.customerId)
-        await setCustomerBilling(deps, customer, body)
+        await refusingAs(inWordsOfBilling, async () => await setCustomerBilling(deps, customer, body))
         return customerBilling(deps, customer)
       },
     )
@@ -160,7 +183,8 @@ export function customerBillingV3Routes(deps: ApiDeps, prefix: '/api/v3' | '/v3'
         const customer = await requireCustomer(deps, params.customerId)
         const { stripe_options: options } = body as { readonly stripe_options?: Fields }
         const input = respelled(options ?? {}, PortalSessionCreate) as PortalSessionCreate
-        return reply.status(201).send(respelled(await openPortal(deps, customer, input), PortalSessionV3))
+        const portal = await refusingAs(inWordsOf({}), async () => await openPortal(deps, customer, input))
+        return reply.status(201).send(respelled(portal, PortalSessionV3))
       },
     )
   }
