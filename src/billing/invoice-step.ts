@@ -133,7 +133,7 @@ async function voidInvoice(
   { asOfMs, command }: Asked<Extract<InvoiceRequest, { kind: 'void' }>>,
 ): Promise<InvoiceRow> {
   // What Stripe has invoiced of it already is credited there.
-  if (invoiceSettings(row).stripe.billing === 'subscription_items') await withdrawItems(deps, row)
+  if (invoiceSettings(row).stripe.billing === 'subscription_items') await withdrawItems(deps, row, asOfMs)
   if (row.stripeInvoiceId !== null) {
     const app = await storedApp(deps.db, row.appId)
     const view = await deps.stripe.getInvoice(app, row.stripeInvoiceId)

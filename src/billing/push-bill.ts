@@ -19,8 +19,9 @@ export async function pushBill(deps: CollectDeps, row: InvoiceRow, asOfMs: numbe
 }
 
 /** Takes back what was sent of an invoice that Stripe will not collect: nothing of it is left there. */
-export async function withdrawBill(deps: CollectDeps, row: InvoiceRow): Promise<void> {
-  if (invoiceSettings(row).stripe.billing === 'subscription_items') return await withdrawItems(deps, row)
+export async function withdrawBill(deps: CollectDeps, row: InvoiceRow, asOfMs: number): Promise<void> {
+  if (invoiceSettings(row).stripe.billing === 'subscription_items')
+    return await withdrawItems(deps, row, asOfMs)
   await withdrawDraft(deps, row)
 }
 

@@ -74,7 +74,9 @@ async function isAllInvoiced(
     items.length > invoiced.length &&
     items.some((item) => item.stripeInvoiceId === null && BigInt(item.amountMinor) !== 0n)
   const sum = invoiced.reduce((total, item) => total + BigInt(item.amountMinor), 0n)
-  return !isPending && sum === lines.reduce((total, line) => total + netMinor(line), 0n)
+  const rest = lines.reduce((total, line) => total + netMinor(line), 0n) - sum
+  // Where it is taxed a credit is no item of its own.
+  return !isPending && (rest === 0n || (rest < 0n && invoiceSettings(row).workflow.tax.enabled))
 }
 
 async function lastInvoice(

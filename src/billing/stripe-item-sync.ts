@@ -2,8 +2,9 @@ import type { Database } from '../db/connection.ts'
 import type { InvoiceLineRow, InvoiceRow } from '../db/stores/invoices.ts'
 import { insertItem, itemsOfInvoice, patchItem } from '../db/stores/stripe-items.ts'
 import type { StripeItemRow } from '../db/stores/stripe-items.ts'
-import { planItems } from '../domain/item-plan.ts'
-import type { ItemChange } from '../domain/item-plan.ts'
+import { credits, planItems, planWithoutCredits } from '../domain/item-plan.ts'
+import type { ItemChange, ItemPlan } from '../domain/item-plan.ts'
+import { isDomainError } from '../domain/errors.ts'
 import type { ItemContent, StripeItemView } from '../stripe/invoice-item-types.ts'
 import type { StoredApp } from '../stripe/types.ts'
 import type { CollectDeps } from './collect-deps.ts'
@@ -58,17 +59,22 @@ async function forget(db: Database, item: StripeItemRow): Promise<void> {
   await patchItem(db, item.id, { amountMinor: 0n, stripeInvoiceId: null, stripeInvoiceStatus: null })
 }
 
-/** Makes the items of each line add up to it; a line that is not among them is to be nothing. Repeatable. */
+/**
+ * Makes the items of each line add up to it; a line that is not among them is to be nothing. Repeatable. Returns what the
+ * place takes no item for, which is zero or negative: where Stripe Tax computes the tax it refuses negative lines, so that
+ * a credit is taken off the other items of the invoice.
+ */
 export async function alignItems(
   deps: CollectDeps,
   row: InvoiceRow,
   { lines, place }: { readonly lines: readonly InvoiceLineRow[]; readonly place: ItemPlace },
-): Promise<readonly StripeItemRow[]> {
+): Promise<bigint> {
   const items = await refreshItems(deps, row, place)
-  const changes = planItems(
+  const planned = planItems(
     lines.map((line) => ({ lineKey: itemKey(line), amountMinor: netMinor(line) })),
     items.map((item) => ({ ...placed(item), lineKey: item.lineKey })),
   )
+  const { changes, unsentMinor } = await planFor(deps, row, { planned, place })
   const byKey = new Map(lines.map((line) => [itemKey(line), line]))
   let made = items.length
   for (const change of changes) {
@@ -91,7 +97,33 @@ export async function alignItems(
     } else await edit(deps, { place, change, content, items })
     deps.progress?.()
   }
-  return await itemsOfInvoice(deps.db, row.id)
+  return unsentMinor
+}
+
+interface Planned {
+  readonly planned: readonly ItemChange[]
+  readonly place: ItemPlace
+}
+
+/** Whether its invoice is taxed is asked only where there is something to take back. */
+async function planFor(deps: CollectDeps, row: InvoiceRow, { planned, place }: Planned): Promise<ItemPlan> {
+  const takesAll = credits(planned).length === 0 || !(await isTaxed(deps, row, place))
+  return takesAll ? { changes: planned, unsentMinor: 0n } : planWithoutCredits(planned)
+}
+
+/** Of an invoice that is not a subscription's the profile says it. */
+async function isTaxed(deps: CollectDeps, row: InvoiceRow, place: ItemPlace): Promise<boolean> {
+  const { app, stripeSubscriptionId } = place
+  const byProfile = invoiceSettings(row).workflow.tax.enabled
+  if (stripeSubscriptionId === null) return byProfile
+  try {
+    return (await deps.stripe.getSubscription(app, stripeSubscriptionId)).automaticTax
+  } catch (error) {
+    if (isDomainError(error) && error.code === 'stripe_subscription_not_found') return byProfile
+    throw error
+  } finally {
+    deps.progress?.()
+  }
 }
 
 const placed = (item: StripeItemRow) => ({
@@ -171,7 +203,7 @@ async function edit(deps: CollectDeps, { place, change, content, items }: Edit):
     await deps.stripe.deleteItem(place.app, item.stripeItemId)
     return await patchItem(deps.db, item.id, { amountMinor: 0n })
   }
-  if (change.isSame && item.description === description) return
+  if (BigInt(item.amountMinor) === amountMinor && item.description === description) return
   await deps.stripe.updateItem(place.app, item.stripeItemId, content)
   await patchItem(deps.db, item.id, { amountMinor, description })
 }

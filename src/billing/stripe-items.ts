@@ -3,6 +3,7 @@ import { getInvoiceLines, updateInvoice } from '../db/stores/invoices.ts'
 import type { InvoiceLineRow, InvoicePatch, InvoiceRow } from '../db/stores/invoices.ts'
 import { itemsOfInvoice, setInvoiceOfItems } from '../db/stores/stripe-items.ts'
 import type { StripeItemRow } from '../db/stores/stripe-items.ts'
+import { unsentCredit } from '../db/stores/ledger.ts'
 import { appendTimeline } from '../db/stores/timeline.ts'
 import { ACCRUING } from '../db/stores/running-invoices.ts'
 import { DomainError, isDomainError } from '../domain/errors.ts'
@@ -16,6 +17,7 @@ import { nextLookMs } from './invoice-look.ts'
 import { closingPlace, runningPlace } from './stripe-item-place.ts'
 import { alignItems, dropPending, netMinor, refreshItems } from './stripe-item-sync.ts'
 import type { ItemPlace } from './stripe-item-sync.ts'
+import { carryUnsent } from './unsent-credit.ts'
 import { openAccess } from './open-access.ts'
 
 /**
@@ -33,10 +35,12 @@ export async function pushItems(deps: CollectDeps, row: InvoiceRow, asOfMs: numb
   })
 }
 
-/** Takes back the items of an invoice that is not to be collected; what Stripe has invoiced is credited by another item. */
-export async function withdrawItems(deps: CollectDeps, row: InvoiceRow): Promise<void> {
+/** Takes back the items of an invoice that is not to be collected; what Stripe has invoiced is credited, there or here. */
+export async function withdrawItems(deps: CollectDeps, row: InvoiceRow, asOfMs: number): Promise<void> {
   try {
-    await alignItems(deps, row, { lines: [], place: await runningPlace(deps, row) })
+    const place = await runningPlace(deps, row)
+    const unsentMinor = await alignItems(deps, row, { lines: [], place })
+    await carryUnsent(deps.db, row, { unsentMinor, asOfMs })
   } catch (error) {
     // Without its customer nothing is there.
     if (!isDomainError(error) || !goneCustomer.has(error.code)) throw error
@@ -51,7 +55,7 @@ const goneCustomer: ReadonlySet<string> = new Set(['customer_not_linked', 'strip
  */
 export async function issueItems(deps: CollectDeps, row: InvoiceRow, asOfMs: number): Promise<InvoiceRow> {
   const lines = await linesNow(deps, row, asOfMs)
-  const place = await placeItems(deps, row, lines)
+  const place = await placeItems(deps, row, { lines, asOfMs })
   const lookAt = new Date(nextLookMs(asOfMs, asOfMs))
   const where = place.stripeInvoiceId ?? 'the next invoice at Stripe'
   return await write(
@@ -75,18 +79,20 @@ export async function issueItems(deps: CollectDeps, row: InvoiceRow, asOfMs: num
 async function placeItems(
   deps: CollectDeps,
   row: InvoiceRow,
-  lines: readonly InvoiceLineRow[],
+  { lines, asOfMs }: { readonly lines: readonly InvoiceLineRow[]; readonly asOfMs: number },
 ): Promise<ItemPlace> {
   const place = await closingPlace(deps, row, lines)
   try {
     if (place.stripeInvoiceId !== null) await dropPending(deps, row, place)
-    await alignItems(deps, row, { lines, place })
+    const unsentMinor = await alignItems(deps, row, { lines, place })
+    await carryUnsent(deps.db, row, { unsentMinor, asOfMs })
     return place
   } catch (error) {
     if (place.stripeInvoiceId === null || classifyStripeError(error).kind !== 'final') throw error
     const next = await closingPlace(deps, row, lines)
     if (next.stripeInvoiceId === place.stripeInvoiceId) throw error
-    await alignItems(deps, row, { lines, place: next })
+    const unsentMinor = await alignItems(deps, row, { lines, place: next })
+    await carryUnsent(deps.db, row, { unsentMinor, asOfMs })
     return next
   }
 }
@@ -151,8 +157,9 @@ async function wholeItems(
   if (!isCollecting(row.status as InvoiceStatus)) return items
   const lines = await linesNow(deps, row, asOfMs)
   const there = items.reduce((sum, { amountMinor }) => sum + BigInt(amountMinor), 0n)
-  if (there === lines.reduce((sum, line) => sum + netMinor(line), 0n)) return items
-  await placeItems(deps, row, lines)
+  const wanted = lines.reduce((sum, line) => sum + netMinor(line), 0n)
+  if (there === wanted - (await unsentCredit(deps.db, row))) return items
+  await placeItems(deps, row, { lines, asOfMs })
   return await itemsOfInvoice(deps.db, row.id)
 }
 

@@ -27,7 +27,7 @@ export async function finishWithdrawal(
 ): Promise<InvoiceRow> {
   const asOf = new Date(asOfMs)
   try {
-    await withdrawBill(deps, row)
+    await withdrawBill(deps, row, asOfMs)
   } catch (error) {
     const { kind, code, message } = classifyStripeError(error)
     if (kind !== 'final' || isOutageCode(code)) throw error

@@ -15,13 +15,7 @@ export interface ItemTarget {
 
 export type ItemChange =
   | { readonly kind: 'create'; readonly lineKey: string; readonly amountMinor: bigint }
-  | {
-      readonly kind: 'update'
-      readonly id: string
-      readonly lineKey: string
-      readonly amountMinor: bigint
-      readonly isSame: boolean
-    }
+  | { readonly kind: 'update'; readonly id: string; readonly lineKey: string; readonly amountMinor: bigint }
   | { readonly kind: 'delete'; readonly id: string; readonly lineKey: string }
 
 /**
@@ -41,9 +35,52 @@ export function planItems(
     const rest = target - sum(own.filter((item) => item !== open))
     if (open === undefined) return rest === 0n ? [] : [{ kind: 'create', lineKey, amountMinor: rest }]
     if (rest === 0n) return [{ kind: 'delete', id: open.id, lineKey }]
-    const isSame = open.amountMinor === rest
-    return [{ kind: 'update', id: open.id, lineKey, amountMinor: rest, isSame }]
+    return [{ kind: 'update', id: open.id, lineKey, amountMinor: rest }]
   })
+}
+
+export interface ItemPlan {
+  readonly changes: readonly ItemChange[]
+  /** What could not be taken off any item: zero, or negative. */
+  readonly unsentMinor: bigint
+}
+
+/**
+ * The same without items that take back, which a processor that computes tax refuses: each is taken off the largest
+ * pending items, and what is more than those is not sent.
+ */
+export function planWithoutCredits(changes: readonly ItemChange[]): ItemPlan {
+  let credit = -sum(credits(changes))
+  if (credit === 0n) return { changes, unsentMinor: 0n }
+  const largestFirst = changes
+    .filter((change) => amountOf(change) > 0n)
+    .toSorted((a, b) => (amountOf(a) < amountOf(b) ? 1 : -1))
+  const taken = new Map<ItemChange, bigint>()
+  for (const change of largestFirst) {
+    const part = credit < amountOf(change) ? credit : amountOf(change)
+    taken.set(change, part)
+    credit -= part
+  }
+  const netted = changes.flatMap((change) => {
+    const part = amountOf(change) < 0n ? amountOf(change) : (taken.get(change) ?? 0n)
+    return part === 0n ? [change] : less(change, part)
+  })
+  return { changes: netted, unsentMinor: -credit }
+}
+
+/** Those that take back. */
+export const credits = (changes: readonly ItemChange[]): readonly { readonly amountMinor: bigint }[] =>
+  changes.flatMap((change) => (amountOf(change) < 0n ? [{ amountMinor: amountOf(change) }] : []))
+
+const amountOf = (change: ItemChange): bigint => (change.kind === 'delete' ? 0n : change.amountMinor)
+
+function less(change: ItemChange, byMinor: bigint): readonly ItemChange[] {
+  if (change.kind === 'delete') return [change]
+  const amountMinor = change.amountMinor - byMinor
+  const { lineKey } = change
+  if (change.kind === 'create') return amountMinor === 0n ? [] : [{ ...change, amountMinor }]
+  if (amountMinor === 0n) return [{ kind: 'delete', id: change.id, lineKey }]
+  return [{ ...change, amountMinor }]
 }
 
 const sum = (parts: readonly { readonly amountMinor: bigint }[]): bigint =>

@@ -25,6 +25,8 @@ export interface StripeSubscriptionView {
   readonly priceIds: readonly string[]
   readonly defaultPaymentMethodId: string | null
   readonly latestInvoiceId: string | null
+  /** Stripe Tax computes the tax of its invoices: no line of those may be negative. */
+  readonly automaticTax: boolean
   /** What the metadata asks for: the key of our customer, and what its usage is reported under; null: nothing. */
   readonly customerKey: string | null
   readonly subjectKeys: readonly string[] | null

@@ -56,6 +56,7 @@ function view(subscription: Stripe.Subscription): StripeSubscriptionView {
     priceIds: items.map((item) => item.price.id),
     defaultPaymentMethodId: idOf(subscription.default_payment_method),
     latestInvoiceId: idOf(subscription.latest_invoice),
+    automaticTax: subscription.automatic_tax.enabled,
     ...namesOf(subscription.metadata),
   }
 }

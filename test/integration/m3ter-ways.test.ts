@@ -182,6 +182,33 @@ test('an invoice that is voided here is taken back at Stripe', async () => {
   ])
 })
 
+test('rule 21: where Stripe computes the tax, what is taken back is no item: the next bill is less by it', async () => {
+  const office = { 'head_office[address][country]': 'US' }
+  await stripePost(installation.sandboxUrl, 'tax/settings', office)
+  const taxed = { 'automatic_tax[enabled]': 'true' }
+  const subscribed = await at.subscribedAtStripe('void_taxed', items, taxed)
+  await at.usage('void_taxed', start, { tokens: 800 })
+  await advanceTo(installation, subscribed.clockId, '2026-02-01T00:00:00Z')
+  const [bill] = await at.billsOf(subscribed)
+  await call('POST', `/api/v1/billing/invoices/${bill?.id}/void`, {
+    action: { percentage: 100, action: { type: 'discard' } },
+    reason: 'a mistake',
+  })
+  expect(await at.itemsOf(subscribed)).toEqual([[800, 'invoiced']])
+  await at.usage('void_taxed', '2026-02-01T00:00:00Z', { tokens: 1000 })
+  await advanceTo(installation, subscribed.clockId, '2026-03-02T12:00:00Z')
+  const bills = await waitFor(
+    async () => await at.billsOf(subscribed),
+    ([, next]) => next?.status === 'paid',
+  )
+  expect(bills).toMatchObject([{ status: 'voided' }, { totals: { total: '2.00' }, amountPaid: '2.00' }])
+  expect(await at.itemsOf(subscribed)).toEqual([
+    [800, 'invoiced'],
+    [200, 'invoiced'],
+  ])
+  expect(await at.collected(subscribed)).toBe(3 * 2000 + 800 + 200)
+})
+
 test('rule 21: a total under the minimum of Stripe is carried, and is an item of the next period', async () => {
   const subscribed = await at.subscribedAtStripe('carried', items)
   await at.usage('carried', start, { tokens: 30 })

@@ -130,7 +130,11 @@ export function stripeSubscriptions(installation: Installation, scenario: Scenar
   }
 
   /** A subscription made at Stripe on New Year, and what was made of it here. */
-  async function subscribedAtStripe(subject: string, override?: object): Promise<Subscribed> {
+  async function subscribedAtStripe(
+    subject: string,
+    override?: object,
+    fields: Readonly<Record<string, string>> = {},
+  ): Promise<Subscribed> {
     const { sandboxUrl } = installation
     const clock = await call<HasId>('POST', '/api/v1/test-clocks', { name: subject, frozenTime: start })
     const frozen = { frozen_time: (Date.parse(start) / 1000).toString() }
@@ -142,6 +146,7 @@ export function stripeSubscriptions(installation: Installation, scenario: Scenar
       name: subject,
       email: `${subject}@example.com`,
       test_clock: stripeClock.id,
+      'address[country]': 'US',
       'metadata[perennial_customer_key]': subject,
       'metadata[perennial_subject_keys]': `${subject}, ${subject}_2`,
     })
@@ -152,6 +157,7 @@ export function stripeSubscriptions(installation: Installation, scenario: Scenar
       customer: customer.id,
       'items[0][price]': price,
       default_payment_method: card.id,
+      ...fields,
     })
     const { subscriptionId, status, reason } = await imported(made.id)
     expect({ status, reason }).toEqual({ status: 'imported', reason: undefined })

@@ -27,3 +27,52 @@ export async function insertLedgerEntryOnce(db: Db, entry: Insertable<LedgerEntr
     .onConflict((oc) => oc.column('id').doNothing())
     .execute()
 }
+
+/**
+ * Books that an invoice leaves a credit (negative) to the next one because the processor takes no item for it: the
+ * difference to what was booked of it before. Returns the difference; two runs at once book it once.
+ */
+export async function bookUnsentCredit(
+  db: Db,
+  entry: Omit<Insertable<LedgerEntries>, 'id' | 'kind'> & UnsentCredit,
+): Promise<bigint> {
+  const { invoiceId, amountMinor } = entry
+  const before = await unsentEntries(db, { id: invoiceId, subscriptionId: entry.subscriptionId })
+  const difference = amountMinor - sum(before)
+  if (difference === 0n) return difference
+  const id = `${unsentPrefix(invoiceId)}${before.length + 1}`
+  await insertLedgerEntryOnce(db, { ...entry, id, kind: 'carried_out', amountMinor: difference })
+  return difference
+}
+
+interface UnsentCredit {
+  readonly invoiceId: string
+  readonly amountMinor: bigint
+}
+
+/** What was booked of an invoice so: zero or negative. */
+export async function unsentCredit(db: Db, invoice: OfSubscription): Promise<bigint> {
+  return sum(await unsentEntries(db, invoice))
+}
+
+interface OfSubscription {
+  readonly id: string
+  readonly subscriptionId: string
+}
+
+const unsentPrefix = (invoiceId: string): string => `${invoiceId}:unsent:`
+
+async function unsentEntries(
+  db: Db,
+  { id, subscriptionId }: OfSubscription,
+): Promise<readonly { readonly amountMinor: string }[]> {
+  return await db
+    .selectFrom('ledgerEntries')
+    .select('amountMinor')
+    .where('subscriptionId', '=', subscriptionId)
+    .where('id', 'like', `${unsentPrefix(id)}%`)
+    .execute()
+}
+
+const sum = (entries: readonly { readonly amountMinor: string }[]): bigint =>
+  entries.reduce((total, { amountMinor }) => total + BigInt(amountMinor), 0n)
