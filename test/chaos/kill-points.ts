@@ -43,6 +43,7 @@ export const outsideOfCycles: readonly string[] = [
   // No calls: computed here.
   'encryptSecret',
   'decryptSecret',
+  'resealSecret',
   'verifyWebhook',
   // When a customer is linked.
   'getCustomer',
