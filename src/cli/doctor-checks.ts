@@ -4,6 +4,7 @@ import { openDatabase } from '../db/connection.ts'
 import { pendingMigrations } from '../db/migrate.ts'
 import { checkDatabase } from '../db/stores/api-keys.ts'
 import { newestRun } from '../db/stores/reconciliation-runs.ts'
+import { givenUpEvents } from '../db/stores/stripe-events.ts'
 import { stripeChecks } from './doctor-stripe.ts'
 
 /** A part of an installation, and whether it does its work. */
@@ -130,11 +131,32 @@ function databaseChecks(db: Database): readonly Check[] {
       },
     },
     {
+      name: 'Stripe events',
+      next: 'run npx perennial migrate',
+      run: async () => await givenUp(db),
+    },
+    {
       name: 'Reconciler',
       next: 'run npx perennial reconcile, and read the worker’s log',
       run: async () => await reconciled(db),
     },
   ]
+}
+
+const REMEMBERED_MS = 30 * 24 * 60 * 60 * 1000
+
+/** What the inbox tried for days and then gave up. */
+async function givenUp(db: Database): Promise<string | Found> {
+  const events = await givenUpEvents(db, new Date(Date.now() - REMEMBERED_MS))
+  const [newest] = events
+  if (newest === undefined) return 'none was given up in 30 days'
+  const { type, eventId, objectId, lastError } = newest
+  return {
+    detail: `${events.length} given up in 30 days, after three days of tries each`,
+    degraded: [
+      `effect, the newest: ${type} ${eventId} about ${objectId}: ${lastError ?? 'no reason is known'}`,
+    ],
+  }
 }
 
 const SILENT_MS = 60 * 60 * 1000

@@ -1,4 +1,10 @@
-import { completeStripeEvent, deferStripeEvent, takeStripeEvents } from '../db/stores/stripe-events.ts'
+import {
+  completeStripeEvent,
+  deferStripeEvent,
+  giveUpStripeEvent,
+  takeStripeEvents,
+} from '../db/stores/stripe-events.ts'
+import type { Db } from '../db/connection.ts'
 import type { StripeEventRow } from '../db/stores/stripe-events.ts'
 import { backoffMs } from './backoff.ts'
 import { eventHandlers } from './event-handlers.ts'
@@ -10,6 +16,11 @@ import { within } from './within.ts'
 const BATCH = 50
 /** One that Stripe keeps waiting is tried again, and holds its batch up no longer: every effect is safe to repeat. */
 const LIMIT_MS = 5_000
+const LONGEST_WAIT_MS = 60 * 60 * 1000
+/** As long as Stripe itself tries to deliver one [stripe docs: webhooks]. */
+const GIVEN_UP_AFTER_MS = 3 * 24 * 60 * 60 * 1000
+/** Some hours: of one that came while no worker ran, the age alone says nothing. */
+const TRIES_AT_LEAST = 16
 /** Over about a minute. */
 const TRIES_NOT_PERMITTED = 8
 
@@ -21,14 +32,30 @@ export async function deliverInbox(deps: RelayDeps): Promise<number> {
     const outcomes = await Promise.all(turnsOf(events).map(async (turn) => await inTurn(deps, turn)))
     for (const { event, outcome } of outcomes.flat()) {
       if ('outcome' in outcome) await completeStripeEvent(trx, event.eventId, outcome.outcome)
+      else if (isHopeless(event)) await giveUp(deps, trx, { event, error: outcome.later })
       else
         await deferStripeEvent(trx, event.eventId, {
-          delayMs: backoffMs(event.attempts),
+          delayMs: backoffMs(event.attempts, LONGEST_WAIT_MS),
           error: outcome.later,
         })
     }
     return events.length
   })
+}
+
+const isHopeless = ({ receivedAt, attempts }: StripeEventRow): boolean =>
+  attempts >= TRIES_AT_LEAST && Date.now() - receivedAt.getTime() > GIVEN_UP_AFTER_MS
+
+interface Failed {
+  readonly event: StripeEventRow
+  readonly error: string
+}
+
+/** It is kept with its reason, which `perennial doctor` shows. */
+async function giveUp({ log }: RelayDeps, db: Db, { event, error }: Failed): Promise<void> {
+  await giveUpStripeEvent(db, event.eventId, error)
+  const { eventId, type, appId, attempts } = event
+  log.warn({ eventId, type, appId, attempts, reason: error }, 'an event of Stripe was given up')
 }
 
 /** What saves or chooses a payment method: of two at once, the older could win. */

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { MASTER_KEY, startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
+import { waitFor } from '../support/scenario.ts'
 import { testTemporalAddress } from '../support/temporal.ts'
 
 interface Report {
@@ -67,9 +68,46 @@ async function sandbox(method: string, path: string, body?: object): Promise<voi
   if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}`)
 }
 
+/** Two events whose handler always fails: of the one that has for three days no more is tried. */
+async function giveUpOne(appId: string) {
+  const { db } = installation.database
+  const [oneDay, now] = [24 * 60 * 60 * 1000, Date.now()]
+  const event = (eventId: string, days: number) => ({
+    eventId,
+    appId,
+    type: 'credit_note.created',
+    objectId: 'cn_none',
+    sourceId: 'cn_none',
+    createdAt: new Date(now - days * oneDay),
+    receivedAt: new Date(now - days * oneDay),
+    attempts: 80,
+  })
+  await db
+    .insertInto('stripeEvents')
+    .values([event('evt_old', 4), event('evt_young', 2)])
+    .execute()
+  const tried = await waitFor(
+    async () => await db.selectFrom('stripeEvents').selectAll().where('objectId', '=', 'cn_none').execute(),
+    (rows) => rows.every(({ attempts }) => attempts > 80),
+  )
+  const [old, young] = tried.toSorted((a, b) => a.eventId.localeCompare(b.eventId))
+  expect(old).toMatchObject({ outcome: `given_up: ${old?.lastError}`, processedAt: expect.any(Date) })
+  expect(young).toMatchObject({ outcome: null, processedAt: null, lastError: old?.lastError })
+  const waitsMs = (young?.nextAttemptAt.getTime() ?? 0) - now
+  expect(waitsMs).toBeGreaterThan(oneDay / 24 - 60_000)
+  return await doctor('--json')
+}
+
 test('doctor says what a key lacks, finds an endpoint that is gone, and repairs it', async () => {
   const key = 'rk_test_doctor'
-  const granted = ['customer:write', 'invoice:write', 'webhook:write', 'event:read', 'account:read']
+  const granted = [
+    'customer:write',
+    'invoice:write',
+    'webhook:write',
+    'event:read',
+    'account:read',
+    'credit_note:read',
+  ]
   await sandbox('POST', '/_sandbox/keys', { key, permissions: granted })
   const { app } = await installation.call<{ app: { id: string; webhook: { endpointId: string } } }>(
     'POST',
@@ -97,6 +135,13 @@ test('doctor says what a key lacks, finds an endpoint that is gone, and repairs 
   const { report: repaired } = await doctor('--json', '--repair')
   expect(repaired.repaired).toEqual([app.id])
   expect(check(repaired, 'Stripe webhook')).toMatchObject({ ok: true })
+
+  const { report: given } = await giveUpOne(app.id)
+  expect(check(given, 'Stripe events')).toMatchObject({
+    ok: true,
+    detail: expect.stringMatching(/^1 given up in 30 days/),
+    degraded: [expect.stringMatching(/credit_note.created evt_old about cn_none: .*cn_none/)],
+  })
 
   await sandbox('POST', '/_sandbox/keys', { key, revoked: true })
   const { report: refused } = await doctor('--json')

@@ -57,6 +57,37 @@ export async function completeStripeEvent(db: Db, eventId: string, outcome: stri
     .execute()
 }
 
+/** It is not tried again; the reason stays with it. */
+export async function giveUpStripeEvent(db: Db, eventId: string, error: string): Promise<void> {
+  await db
+    .updateTable('stripeEvents')
+    .set((eb) => ({
+      processedAt: sql`now()`,
+      outcome: `${GIVEN_UP}${error}`,
+      lastError: error,
+      attempts: eb('attempts', '+', 1),
+    }))
+    .where('eventId', '=', eventId)
+    .execute()
+}
+
+const GIVEN_UP = 'given_up: '
+
+/** Events that were given up since then, newest first: what nobody acted on. */
+export async function givenUpEvents(db: Db, since: Date): Promise<readonly StripeEventRow[]> {
+  return await db
+    .selectFrom('stripeEvents')
+    .selectAll()
+    .where('outcome', 'like', `${GIVEN_UP}%`)
+    .where('processedAt', '>=', since)
+    // It came some days before, and the index is by that.
+    .where('receivedAt', '>=', new Date(since.getTime() - LONGEST_IN_INBOX_MS))
+    .orderBy('processedAt', 'desc')
+    .execute()
+}
+
+const LONGEST_IN_INBOX_MS = 14 * 24 * 60 * 60 * 1000
+
 /** Leaves the event for later, with its reason. */
 export async function deferStripeEvent(
   db: Db,
