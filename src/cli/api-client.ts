@@ -1,3 +1,4 @@
+import { errorCodes, isErrorCode } from '../domain/errors.ts'
 import { CliProblem } from './problem.ts'
 
 /** The public HTTP API, called as any user would: the command line and the demo have no other way in. */
@@ -67,8 +68,12 @@ function problemOf(call: string, status: number, text: string): CliProblem {
   const body = parsed(text)
   const where = typeof body['field'] === 'string' ? ` (field ${body['field']})` : ''
   const why = typeof body['detail'] === 'string' ? `${body['detail']}${where}` : text.slice(0, 500)
-  const code = typeof body['code'] === 'string' ? ` ${body['code']}` : ''
-  return new CliProblem({ what: `${call} answered ${status}${code}`, why, next: nextFor(status) })
+  const code = typeof body['code'] === 'string' ? body['code'] : ''
+  return new CliProblem({
+    what: `${call} answered ${status} ${code}`.trimEnd(),
+    why,
+    next: nextFor(status, code),
+  })
 }
 
 function parsed(text: string): Readonly<Record<string, unknown>> {
@@ -80,9 +85,13 @@ function parsed(text: string): Readonly<Record<string, unknown>> {
   }
 }
 
-function nextFor(status: number): string {
+const CONFLICT = 409
+
+function nextFor(status: number, code: string): string {
   if (status === 401 || status === 403) return 'set PERENNIAL_API_KEY to a key with the scope this call needs'
   if (status === 404) return 'list what there is, and use an id from there'
+  // The state of things is in the way, not the request.
+  if (status === CONFLICT && isErrorCode(code)) return errorCodes[code].todo
   if (status >= 500) return 'read the log of the API (.perennial/logs/server.log), and run perennial doctor'
   return 'correct the request; the API reference at /docs shows what it takes'
 }

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { clockCommand } from './commands/clock.ts'
+import { customersCommand } from './commands/customers.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { ingestCommand } from './commands/ingest.ts'
 import { invoicesCommand } from './commands/invoices.ts'
@@ -22,6 +23,7 @@ export function createProgram(): Command {
     .addCommand(clockCommand())
     .addCommand(invoicesCommand())
     .addCommand(subscriptionsCommand())
+    .addCommand(customersCommand())
     .addCommand(keysCommand())
     .addCommand(secretsCommand())
     .addCommand(migrateCommand())

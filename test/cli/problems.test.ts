@@ -73,6 +73,7 @@ test('every command has a help text', async () => {
     'clock',
     'invoices',
     'subscriptions',
+    'customers',
     'keys',
     'migrate',
     'doctor',

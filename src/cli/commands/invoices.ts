@@ -5,6 +5,7 @@ import { printData, textFields, textTable } from '../output.ts'
 import type { OutputOptions } from '../output.ts'
 import { targetApi } from '../target.ts'
 import type { TargetOptions } from '../target.ts'
+import { addInvoiceActions } from './invoice-actions.ts'
 
 interface DetailedLine {
   readonly name: string
@@ -75,6 +76,7 @@ export function invoicesCommand(): Command {
       const invoice = await targetApi(options).get<Invoice>(path)
       printData(invoice, options, () => describe(invoice))
     })
+  addInvoiceActions(invoices)
   return invoices
 }
 

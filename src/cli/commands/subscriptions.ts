@@ -62,7 +62,44 @@ export function subscriptionsCommand(): Command {
       )
       printData(invoice, options, () => describeRunning(invoice))
     })
+  withTarget(subscriptions.command('invoices <id>'))
+    .description('List the invoices of a subscription, newest first, with the address to pay at')
+    .option('--page <n>', 'page', '1')
+    .option('--page-size <n>', 'invoices a page', '50')
+    .addOption(jsonOption())
+    .action(listInvoices)
   return subscriptions
+}
+
+interface ListedInvoice {
+  readonly id: string
+  readonly number: string
+  readonly currency: string
+  readonly status: string
+  readonly totals: { readonly total: string }
+  readonly paymentUrl?: string
+}
+
+async function listInvoices(
+  id: string,
+  options: Options & { page: string; pageSize: string },
+): Promise<void> {
+  const query = new URLSearchParams({
+    page: options.page,
+    pageSize: options.pageSize,
+    orderBy: 'createdAt',
+    order: 'DESC',
+  })
+  const path = `/api/v1/subscriptions/${encodeURIComponent(id)}/invoices?${query.toString()}`
+  const page = await targetApi(options).get<{ items: readonly ListedInvoice[] }>(path)
+  const rows = page.items.map((one) => [
+    one.number,
+    one.id,
+    one.status,
+    `${one.totals.total} ${one.currency}`,
+    one.paymentUrl ?? '',
+  ])
+  printData(page, options, () => textTable(['number', 'id', 'status', 'total', 'pay at'], rows))
 }
 
 interface RunningInvoice {
