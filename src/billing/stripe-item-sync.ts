@@ -56,7 +56,12 @@ async function note(db: Database, item: StripeItemRow, seen: StripeItemView): Pr
 /** It was never made, or a person deleted it: it counts for nothing. */
 async function forget(db: Database, item: StripeItemRow): Promise<void> {
   if (BigInt(item.amountMinor) === 0n && item.stripeInvoiceId === null) return
-  await patchItem(db, item.id, { amountMinor: 0n, stripeInvoiceId: null, stripeInvoiceStatus: null })
+  await patchItem(db, item.id, {
+    amountMinor: 0n,
+    stripeInvoiceId: null,
+    stripeInvoiceNumber: null,
+    stripeInvoiceStatus: null,
+  })
 }
 
 /**

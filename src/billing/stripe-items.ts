@@ -178,9 +178,9 @@ async function invoiceStates(
   const { app } = await appAndLink(deps.db, row.appId, row.customerId)
   const states = new Map<string, StripeInvoiceState>()
   for (const id of new Set(items.flatMap(({ stripeInvoiceId }) => stripeInvoiceId ?? []))) {
-    const { status, hostedUrl } = await deps.stripe.getInvoice(app, id)
+    const { status, number, hostedUrl } = await deps.stripe.getInvoice(app, id)
     deps.progress?.()
-    await setInvoiceOfItems(deps.db, id, { status, hostedUrl })
+    await setInvoiceOfItems(deps.db, id, { status, number, hostedUrl })
     states.set(id, { status, hostedUrl })
   }
   return states

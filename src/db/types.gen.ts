@@ -444,6 +444,7 @@ export interface StripeItems {
   sequence: number;
   stripeHostedUrl: string | null;
   stripeInvoiceId: string | null;
+  stripeInvoiceNumber: string | null;
   stripeInvoiceStatus: string | null;
   stripeItemId: string | null;
   updatedAt: Generated<Timestamp>;

@@ -1,3 +1,6 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { stripeSubscriptions } from '../support/at-stripe.ts'
 import { startInstallation } from '../support/installation.ts'
@@ -23,6 +26,15 @@ const call = async <T>(method: string, path: string, body?: unknown): Promise<T>
   await installation.call<T>(method, path, body)
 
 const items = { stripe: { billing: 'subscription_items' } }
+
+const program = fileURLToPath(new URL('../../bin/perennial.mjs', import.meta.url))
+
+/** What the command line says of an invoice. */
+async function cliShows(id: string): Promise<string> {
+  const env = { ...process.env, NO_COLOR: '1', PERENNIAL_URL: installation.url }
+  const args = [program, 'invoices', 'get', id]
+  return (await promisify(execFile)(process.execPath, args, { env })).stdout
+}
 
 /** A person invoices at Stripe what is pending there. */
 async function sweep(stripeCustomerId: string): Promise<void> {
@@ -113,6 +125,11 @@ test('a subscription canceled at Stripe ends here, and its last usage is collect
   const bills = await at.untilPaid(subscribed)
   expect(bills.map(({ totals }) => totals.total)).toEqual(['5.00'])
   expect(await at.collected(subscribed)).toBe(2000 + 500)
+  // It has no number of ours: the Stripe invoice that its items are on is what the customer got.
+  const [, last] = await at.invoicesOf(subscribed)
+  expect(last?.number).toMatch(/./)
+  expect(bills).toMatchObject([{ number: last?.number, stripeInvoiceNumbers: [last?.number] }])
+  expect(await cliShows(bills[0]?.id ?? '')).toMatch(new RegExp(`billed by +Stripe, on ${last?.number}`))
   expect(await at.imported(stripeSubscriptionId)).toMatchObject({ status: 'ended', subscriptionId })
 })
 

@@ -31,6 +31,7 @@ export interface Bill {
   readonly status: string
   readonly statusDetails: { readonly extendedStatus: string }
   readonly totals: { readonly total: string }
+  readonly number: string
   readonly amountPaid: string
   readonly paymentAttempts: number
 }
@@ -43,6 +44,7 @@ interface StripeItem {
 
 interface StripeInvoice {
   readonly id: string
+  readonly number: string | null
   readonly status: string
   readonly amount_paid: number
   readonly billing_reason: string

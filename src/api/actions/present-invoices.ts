@@ -2,6 +2,7 @@ import { adjustmentsOf } from '../../db/stores/adjustments.ts'
 import { findAppsById } from '../../db/stores/apps.ts'
 import { linesOfInvoices } from '../../db/stores/invoice-reads.ts'
 import type { InvoiceRow } from '../../db/stores/invoices.ts'
+import { numbersAtStripe } from '../../db/stores/stripe-items.ts'
 import type { ApiDeps } from '../deps.ts'
 import { presentInvoice } from '../presenters/invoice.ts'
 import type { Invoice, InvoiceExpansion } from '../schemas/invoices.ts'
@@ -15,6 +16,8 @@ export async function presentInvoices(
   const ids = rows.map((row) => row.id)
   const lines = await linesOfInvoices(db, ids)
   const adjustments = await adjustmentsOf(db, ids)
+  const unnumbered = rows.filter((row) => row.number === null).map((row) => row.id)
+  const stripeNumbers = await numbersAtStripe(db, unnumbered)
   const appIds = expand.includes('workflow.apps') ? [...new Set(rows.map((row) => row.appId))] : []
   const apps = new Map((await findAppsById(db, appIds)).map((app) => [app.id, app]))
   const showLines = expand.includes('lines')
@@ -23,6 +26,7 @@ export async function presentInvoices(
       showLines,
       app: apps.get(row.appId),
       adjustments: adjustments.get(row.id),
+      stripeNumbers: stripeNumbers.get(row.id),
     }),
   )
 }

@@ -24,6 +24,8 @@ export interface InvoiceOptions {
   readonly app?: AppRow | undefined
   /** What happened to its money at Stripe. */
   readonly adjustments?: readonly AdjustmentRow[] | undefined
+  /** What Stripe calls the invoices of its own that bill it. */
+  readonly stripeNumbers?: readonly string[] | undefined
 }
 
 /** An invoice as the contract has it, with what we add. `lines` are all of its lines, in order. */
@@ -33,7 +35,7 @@ export function presentInvoice(
   options: InvoiceOptions,
 ): Invoice {
   const c = currency(row.currency)
-  const number = row.number ?? row.draftNumber
+  const number = row.number ?? options.stripeNumbers?.[0] ?? row.draftNumber
   const context = {
     invoiceId: row.id,
     number,
@@ -60,6 +62,7 @@ export function presentInvoice(
     payment: { terms: paymentTerms(row, c) },
     ...validationIssues(row),
     ...(row.stripeInvoiceId !== null && { externalIds: { invoicing: row.stripeInvoiceId } }),
+    ...(options.stripeNumbers !== undefined && { stripeInvoiceNumbers: [...options.stripeNumbers] }),
     ...additions(row, c),
     ...presentAdjustments(row, options.adjustments ?? [], c),
   }

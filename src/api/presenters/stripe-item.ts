@@ -19,6 +19,7 @@ export function presentStripeItem(item: StripeItemRow, invoice: OfInvoice): Stri
     description: item.description,
     ...(item.stripeItemId !== null && { stripeItemId: item.stripeItemId }),
     ...(item.stripeInvoiceId !== null && { stripeInvoiceId: item.stripeInvoiceId }),
+    ...(item.stripeInvoiceNumber !== null && { stripeInvoiceNumber: item.stripeInvoiceNumber }),
     ...(item.stripeInvoiceStatus !== null && { stripeInvoiceStatus: item.stripeInvoiceStatus }),
     ...(item.stripeHostedUrl !== null && { hostedInvoiceUrl: item.stripeHostedUrl }),
   }

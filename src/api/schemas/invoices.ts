@@ -207,7 +207,10 @@ export const Invoice = Type.Object(
     type: Type.Union([Type.Literal('standard'), Type.Literal('credit_note')]),
     supplier: ref(InvoiceParty),
     customer: ref(InvoiceCustomer),
-    number: Type.String({ description: 'A draft number until it is issued.' }),
+    number: Type.String({
+      description:
+        'A draft number until it is issued. Of what Stripe bills on invoices of its own: the number of the first of those, once it has one.',
+    }),
     currency: CurrencyCode,
     totals: ref(InvoiceTotals),
     status: Type.Unsafe<InvoiceStatus>(InvoiceStatus),
@@ -241,6 +244,12 @@ export const Invoice = Type.Object(
     adjustments: Type.Optional(
       Type.Array(InvoiceAdjustment, {
         description: 'Refunds, disputes and credit notes that were made at Stripe, the oldest first.',
+      }),
+    ),
+    stripeInvoiceNumbers: Type.Optional(
+      Type.Array(Type.String(), {
+        description:
+          'What Stripe’s own invoices that bill it are called, where it has no number of ours (`subscription_items`).',
       }),
     ),
     amountCarried: Type.String({

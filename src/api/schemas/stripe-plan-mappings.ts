@@ -91,6 +91,7 @@ const StripeItem = Type.Object(
     description: Type.String(),
     stripeItemId: Type.Optional(Type.String()),
     stripeInvoiceId: Type.Optional(Type.String({ description: 'Left out while it waits for an invoice.' })),
+    stripeInvoiceNumber: Type.Optional(Type.String({ description: 'Left out while that is a draft.' })),
     stripeInvoiceStatus: Type.Optional(Type.String({ description: 'As we saw it last.' })),
     hostedInvoiceUrl: Type.Optional(Type.String()),
   },

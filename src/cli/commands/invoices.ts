@@ -47,6 +47,7 @@ interface Invoice {
   readonly adjustments?: readonly Adjustment[]
   readonly lines?: readonly Line[]
   readonly externalIds?: { readonly invoicing?: string }
+  readonly stripeInvoiceNumbers?: readonly string[]
   readonly hostedInvoiceUrl?: string
   readonly temporalWorkflowId?: string
 }
@@ -124,6 +125,7 @@ function describe(invoice: Invoice): string {
     ['due', invoice.dueAt],
     ...(invoice.adjustments ?? []).map((one): Field => [one.kind, adjustmentOf(one)]),
     ['at Stripe', invoice.externalIds?.invoicing],
+    ['billed by', billedBy(invoice)],
     ['page', invoice.hostedInvoiceUrl],
     ['workflow', invoice.temporalWorkflowId],
   ])
@@ -141,6 +143,14 @@ function describe(invoice: Invoice): string {
 }
 
 type Field = readonly [string, string | undefined]
+
+/** Stripe, on invoices of its own: the number is theirs. */
+function billedBy({ stripeInvoiceNumbers, statusDetails }: Invoice): string | undefined {
+  if (stripeInvoiceNumbers !== undefined) return `Stripe, on ${stripeInvoiceNumbers.join(', ')}`
+  return statusDetails.extendedStatus === 'issued.billed_by_stripe'
+    ? 'Stripe, on an invoice of its own'
+    : undefined
+}
 
 function taxOf({ totals }: Invoice): string | undefined {
   return /[1-9]/.test(totals.taxesTotal ?? '') ? totals.taxesTotal : undefined

@@ -27,6 +27,7 @@ type ItemPatch = Pick<
   | 'description'
   | 'stripeItemId'
   | 'stripeInvoiceId'
+  | 'stripeInvoiceNumber'
   | 'stripeInvoiceStatus'
   | 'stripeHostedUrl'
 >
@@ -39,17 +40,52 @@ export async function patchItem(db: Db, id: string, patch: ItemPatch): Promise<v
     .execute()
 }
 
+export interface InvoiceOfItems {
+  readonly status: string
+  /** null: it is a draft still. */
+  readonly number: string | null
+  readonly hostedUrl: string | null
+}
+
 /** What became of a Stripe invoice, on all items that it holds. */
 export async function setInvoiceOfItems(
   db: Db,
   stripeInvoiceId: string,
-  state: { readonly status: string; readonly hostedUrl: string | null },
+  state: InvoiceOfItems,
 ): Promise<void> {
+  const { status, number, hostedUrl } = state
   await db
     .updateTable('stripeItems')
-    .set({ stripeInvoiceStatus: state.status, stripeHostedUrl: state.hostedUrl, updatedAt: sql`now()` })
+    .set({
+      stripeInvoiceStatus: status,
+      stripeInvoiceNumber: number,
+      stripeHostedUrl: hostedUrl,
+      updatedAt: sql`now()`,
+    })
     .where('stripeInvoiceId', '=', stripeInvoiceId)
     .execute()
+}
+
+/** The numbers of the Stripe invoices that items of these invoices are on, the one that took the first up first. */
+export async function numbersAtStripe(
+  db: Db,
+  invoiceIds: readonly string[],
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  if (invoiceIds.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('stripeItems')
+    .select(['invoiceId', 'stripeInvoiceNumber as number'])
+    .where('invoiceId', 'in', [...invoiceIds])
+    .where('stripeInvoiceNumber', 'is not', null)
+    .where('amountMinor', '!=', '0')
+    .orderBy('createdAt')
+    .orderBy('id')
+    .execute()
+  const found = new Map<string, Set<string>>()
+  for (const { invoiceId, number } of rows) {
+    if (number !== null) found.set(invoiceId, (found.get(invoiceId) ?? new Set()).add(number))
+  }
+  return new Map([...found].map(([id, numbers]) => [id, [...numbers]]))
 }
 
 /** Whether an app has items that are not known to be paid: only then can an invoice of Stripe's be about one. */
