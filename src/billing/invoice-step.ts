@@ -132,7 +132,7 @@ async function voidInvoice(
   row: InvoiceRow,
   { asOfMs, command }: Asked<Extract<InvoiceRequest, { kind: 'void' }>>,
 ): Promise<InvoiceRow> {
-  // What Stripe has invoiced of it already is credited there.
+  // What Stripe has invoiced of it already is credited, there or on our next bill.
   if (invoiceSettings(row).stripe.billing === 'subscription_items') await withdrawItems(deps, row, asOfMs)
   if (row.stripeInvoiceId !== null) {
     const app = await storedApp(deps.db, row.appId)

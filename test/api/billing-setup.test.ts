@@ -83,7 +83,11 @@ test('Stripe is installed by API key: a webhook endpoint is made, and the key is
 test('the same account is not installed twice, and wrong keys are refused by what is wrong with them', async () => {
   const install = (apiKey: string) =>
     send('POST', '/api/v1/marketplace/listings/stripe/install/apikey', { apiKey })
-  expect((await install(key)).json()).toMatchObject({ status: 409, code: 'app_already_installed', field: 'apiKey' })
+  expect((await install(key)).json()).toMatchObject({
+    status: 409,
+    code: 'app_already_installed',
+    field: 'apiKey',
+  })
   expect((await install('pk_test_1')).json()).toMatchObject({ status: 400, code: 'stripe_key_publishable' })
   expect((await install('sk_live_1')).json()).toMatchObject({ code: 'stripe_key_live_refused' })
   expect((await install('nonsense')).json()).toMatchObject({ code: 'stripe_key_invalid' })
