@@ -7,7 +7,8 @@ export default defineConfig({
     globalSetup: ['test/support/global-setup.ts'],
     include: ['test/**/*.test.ts'],
     testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // On a fresh machine the first hook waits until Temporal is built.
+    hookTimeout: 900_000,
     maxWorkers: 2,
   },
 })

@@ -93,7 +93,7 @@ test.each([
   [{ defaultCurrency: 'XQQ' }, 'unknown_currency', 'defaultCurrency'],
   [{ dunning: { retries: ['soon'] } }, 'validation_failed', 'dunning.retries[0]'],
   [{ dunning: { retries: ['P3D', 'P1D'] } }, 'validation_failed', 'dunning.retries[1]'],
-  [{ dunning: { grace: 'P99Y' } }, 'validation_failed', 'dunning.grace'],
+  [{ dunning: { grace: 'P99Y' } }, 'invalid_duration', 'dunning.grace'],
   [{ lateUsage: { window: 'Psoon' } }, 'invalid_duration', 'lateUsage.window'],
   [{ workflow: { invoicing: { dueAfter: 'P1' } } }, 'invalid_duration', 'workflow.invoicing.dueAfter'],
 ])('a profile with %j is refused as %s at %s', async (change, code, field) => {

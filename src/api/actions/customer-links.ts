@@ -141,7 +141,6 @@ export async function linkCustomer(
     const { labels } = item
     links.push({ ...(await inspectLink(deps, app, item)), ...(labels && { labels }) })
   }
-  for (const link of links) await bringInLine(deps, customer, link)
   const now = deps.now()
   await deps.db.transaction().execute(async (trx) => {
     for (const { app: _app, there, ...link } of links) {
@@ -153,6 +152,8 @@ export async function linkCustomer(
       )
     }
   })
+  // After it is stored: Stripe tells of the default that is set, and it has to be known whose that is.
+  for (const link of links) await bringInLine(deps, customer, link)
   const appIds = new Set(links.map((link) => link.appId))
   return (await customerLinks(deps, customer.id)).filter(({ id }) => appIds.has(id))
 }
