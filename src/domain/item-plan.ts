@@ -19,9 +19,9 @@ export type ItemChange =
   | { readonly kind: 'delete'; readonly id: string; readonly lineKey: string }
 
 /**
- * What makes the items of each line add up to it: the newest pending item takes the difference, what an invoice has
- * taken up stays and is complemented by another item, which may be negative (rule 19). A line without a target is to be
- * nothing.
+ * What makes the items of each line add up to it: one pending item takes the difference and other pending ones go, what
+ * an invoice has taken up stays and is complemented by another item, which may be negative (rule 19). A line without a
+ * target is to be nothing.
  */
 export function planItems(
   targets: readonly ItemTarget[],
@@ -31,11 +31,14 @@ export function planItems(
   return [...keys].flatMap((lineKey): readonly ItemChange[] => {
     const target = sum(targets.filter((each) => each.lineKey === lineKey))
     const own = items.filter((item) => item.lineKey === lineKey)
-    const open = own.findLast((item) => item.isPending)
-    const rest = target - sum(own.filter((item) => item !== open))
-    if (open === undefined) return rest === 0n ? [] : [{ kind: 'create', lineKey, amountMinor: rest }]
-    if (rest === 0n) return [{ kind: 'delete', id: open.id, lineKey }]
-    return [{ kind: 'update', id: open.id, lineKey, amountMinor: rest }]
+    const pending = own.filter((item) => item.isPending)
+    const rest = target - sum(own.filter((item) => !item.isPending))
+    const kept = rest === 0n ? undefined : pending.at(-1)
+    const gone = pending.filter((item) => item !== kept)
+    const deletes = gone.map(({ id }): ItemChange => ({ kind: 'delete', id, lineKey }))
+    if (rest === 0n) return deletes
+    if (kept === undefined) return [{ kind: 'create', lineKey, amountMinor: rest }]
+    return [{ kind: 'update', id: kept.id, lineKey, amountMinor: rest }, ...deletes]
   })
 }
 

@@ -65,6 +65,18 @@ test('without credits, what no pending item can take is not sent, and nothing is
   })
 })
 
+test('pending items of one line become one', () => {
+  const items = [item('a', 0n, true), item('b', 250n, true), item('c', 100n, false)]
+  expect(planItems(usage(400n), items)).toEqual([
+    { kind: 'update', id: 'b', lineKey: 'usage', amountMinor: 300n },
+    { kind: 'delete', id: 'a', lineKey: 'usage' },
+  ])
+  expect(planItems(usage(100n), items)).toEqual([
+    { kind: 'delete', id: 'a', lineKey: 'usage' },
+    { kind: 'delete', id: 'b', lineKey: 'usage' },
+  ])
+})
+
 test('without credits, a credit that waits from before is taken back', () => {
   const items = [item('a', 1000n, false), item('b', -400n, true)]
   expect(planWithoutCredits(planItems(usage(600n), items))).toEqual({
