@@ -77,12 +77,13 @@ module.exports = {
       'temporal/',
       'stripe/',
       'billing/',
+      'periodic\\.ts',
     ]),
     only(
       'reconciler-repairs',
       'The reconciler compares rows, workflows and Stripe, and starts what is missing.',
       'reconcile',
-      ['reconcile/', 'domain/', 'db/', 'temporal/', 'stripe/', 'billing/'],
+      ['reconcile/', 'domain/', 'db/', 'temporal/', 'stripe/', 'billing/', 'periodic\\.ts'],
     ),
     only('api-is-thin', 'Activities and API use the adapters and never each other.', 'api', [
       'api/',

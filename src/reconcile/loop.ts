@@ -1,5 +1,7 @@
 import { purgeDone } from '../db/stores/purge.ts'
 import { beginRun, newestRun, noteLook, withReconcilerLock } from '../db/stores/reconciliation-runs.ts'
+import { periodically } from '../periodic.ts'
+import type { Periodic } from '../periodic.ts'
 import type { Finding, Look, ReconcileDeps } from './deps.ts'
 import { overdue } from './overdue.ts'
 import { reconcileSlice } from './reconcile.ts'
@@ -11,31 +13,13 @@ export interface ReconcilerDeps extends ReconcileDeps {
   }
 }
 
-export interface Reconciler {
-  /** Finishes the page under way and stops. */
-  readonly stop: () => Promise<void>
-}
-
 const LOOK_EVERY_MS = 5 * 60 * 1000
 /** Pages in one look: a small installation is gone through in one, a large one in as many as it takes. */
 const SLICES_A_LOOK = 30
 
 /** Compares and repairs every few minutes. Run it in every worker: one of them does it at a time, and no oftener. */
-export function startReconciler(deps: ReconcilerDeps, everyMs = LOOK_EVERY_MS): Reconciler {
-  const stopping = new AbortController()
-  const run = async (): Promise<void> => {
-    while (!stopping.signal.aborted) {
-      await idle(everyMs, stopping.signal)
-      if (!stopping.signal.aborted) await look(deps, everyMs, stopping.signal)
-    }
-  }
-  const running = run()
-  return {
-    stop: async () => {
-      stopping.abort()
-      await running
-    },
-  }
+export function startReconciler(deps: ReconcilerDeps, everyMs = LOOK_EVERY_MS): Periodic {
+  return periodically(async (stopping) => await look(deps, everyMs, stopping), { everyMs, waitsFirst: true })
 }
 
 /** What fails is logged, shown by the doctor, and tried again at the next look. */
@@ -79,17 +63,4 @@ async function lookOnce(deps: ReconcilerDeps, everyMs: number, stopping: AbortSi
     const purged = await purgeDone(deps.db, now)
     if (purged > 0) deps.log.info({ purged }, 'what was done long ago was removed')
   }
-}
-
-async function idle(ms: number, stopping: AbortSignal): Promise<void> {
-  if (stopping.aborted) return
-  await new Promise<void>((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer)
-      stopping.removeEventListener('abort', done)
-      resolve()
-    }
-    const timer = setTimeout(done, ms)
-    stopping.addEventListener('abort', done)
-  })
 }

@@ -1,6 +1,8 @@
 import type { Database } from '../db/connection.ts'
 import { listCaredApps, setAppStatus, setWebhookProblem } from '../db/stores/app-care.ts'
 import { isDomainError } from '../domain/errors.ts'
+import { periodically } from '../periodic.ts'
+import type { Periodic } from '../periodic.ts'
 import { lacksPermission } from '../stripe/permissions.ts'
 import type { StripeGateway, WebhookEndpointState } from '../stripe/types.ts'
 
@@ -10,28 +12,11 @@ export interface AppCareDeps {
   readonly log: { readonly warn: (fields: object, message: string) => void }
 }
 
-export interface AppCare {
-  readonly stop: () => Promise<void>
-}
-
 const CARE_EVERY_MS = 5 * 60 * 1000
 
 /** Looks now and then whether webhook endpoints are still what we made, and whether refused keys work again. */
-export function startAppCare(deps: AppCareDeps, everyMs = CARE_EVERY_MS): AppCare {
-  let looking: Promise<void> = careForApps(deps)
-  let isLooking = true
-  void looking.finally(() => (isLooking = false))
-  const timer = setInterval(() => {
-    if (isLooking) return
-    isLooking = true
-    looking = careForApps(deps).finally(() => (isLooking = false))
-  }, everyMs)
-  return {
-    stop: async () => {
-      clearInterval(timer)
-      await looking
-    },
-  }
+export function startAppCare(deps: AppCareDeps, everyMs = CARE_EVERY_MS): Periodic {
+  return periodically(async () => await careForApps(deps), { everyMs })
 }
 
 /** One look at every app. What fails is logged and tried again at the next. */

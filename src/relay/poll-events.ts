@@ -7,6 +7,8 @@ import {
   stopPolling,
 } from '../db/stores/event-polling.ts'
 import { insertStripeEvent } from '../db/stores/stripe-events.ts'
+import { periodically } from '../periodic.ts'
+import type { Periodic } from '../periodic.ts'
 import { lacksPermission } from '../stripe/permissions.ts'
 import type { StripeGateway } from '../stripe/types.ts'
 
@@ -16,32 +18,14 @@ export interface PollDeps {
   readonly log: { readonly warn: (fields: object, message: string) => void }
 }
 
-export interface EventPolling {
-  /** Finishes the page under way and stops. */
-  readonly stop: () => Promise<void>
-}
-
 const POLL_EVERY_MS = 10_000
 
 /**
  * Reads the events of Stripe accounts that have no webhook endpoint, or a broken one, into the inbox, where webhooks go too.
  * Run as many as there are workers: one account is polled by one at a time.
  */
-export function startEventPolling(deps: PollDeps, everyMs = POLL_EVERY_MS): EventPolling {
-  const stopping = new AbortController()
-  const run = async (): Promise<void> => {
-    while (!stopping.signal.aborted) {
-      await pollEvents(deps, stopping.signal)
-      await idle(everyMs, stopping.signal)
-    }
-  }
-  const running = run()
-  return {
-    stop: async () => {
-      stopping.abort()
-      await running
-    },
-  }
+export function startEventPolling(deps: PollDeps, everyMs = POLL_EVERY_MS): Periodic {
+  return periodically(async (stopping) => await pollEvents(deps, stopping), { everyMs })
 }
 
 /** One look at every account without an endpoint. What fails is logged and tried again at the next look. */
@@ -92,18 +76,5 @@ async function pollPage({ db, stripe }: PollDeps, appId: string): Promise<Polled
     }
     if (cursor !== app.eventsCursor) await setEventsCursor(trx, appId, cursor)
     return { count: events.length, askedAt: app.askedAt }
-  })
-}
-
-async function idle(ms: number, stopping: AbortSignal): Promise<void> {
-  if (stopping.aborted) return
-  await new Promise<void>((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer)
-      stopping.removeEventListener('abort', done)
-      resolve()
-    }
-    const timer = setTimeout(done, ms)
-    stopping.addEventListener('abort', done)
   })
 }
