@@ -1,7 +1,7 @@
 import type { PoolClient } from 'pg'
 import { ulid } from 'ulid'
 import { insertMeter } from '../src/db/stores/meters.ts'
-import type { Benchmark, Case, Sample, Side } from './support/benchmark.ts'
+import type { Benchmark, Case, Sample, Side, Target } from './support/benchmark.ts'
 import { copyIn } from './support/copy.ts'
 import { startApi } from './support/api.ts'
 import type { RunningApi } from './support/api.ts'
@@ -9,7 +9,7 @@ import type { Bench } from './support/environment.ts'
 import { chunks, makeEvents } from './support/events.ts'
 import type { BenchEvent, EventShape } from './support/events.ts'
 import { postRequest, sendAll } from './support/http-load.ts'
-import { cpuMsOf } from './support/machine.ts'
+import { cpuMeter } from './support/cpu.ts'
 
 /** A stream: customers whose events of the last minutes arrive. */
 const stream: EventShape = { subjects: 100, spreadMs: 5 * 60_000 }
@@ -89,12 +89,22 @@ function freshCase(bench: Bench, api: RunningApi, { name, size, shape }: FreshCa
   return {
     name,
     unit: 'events/s',
+    targets: targetsOf(size),
     sides: [
       overHttp({ bench, api, size, events: fresh }),
       byInsert({ bench, size, events: fresh }),
       byCopy(bench, size, fresh),
     ],
   }
+}
+
+function targetsOf({ batch }: Size): readonly Target[] {
+  if (batch === 1) return [{ figure: 'median', bound: 'least', value: 2000 }]
+  if (batch !== 100) return []
+  return [
+    { figure: 'median', bound: 'least', value: 20_000 },
+    { figure: 'median', of: 'unnest insert', bound: 'least', value: 0.5 },
+  ]
 }
 
 async function duplicateCase(bench: Bench, api: RunningApi, size: Size): Promise<Case> {
@@ -104,6 +114,7 @@ async function duplicateCase(bench: Bench, api: RunningApi, size: Size): Promise
   return {
     name: `batch ${size.batch}`,
     unit: 'events/s',
+    targets: [{ figure: 'median', of: 'new events over HTTP', bound: 'least', value: 1 }],
     sides: [
       overHttp({ bench, api, size, events: same }),
       byInsert({ bench, size, events: same }),
@@ -134,19 +145,6 @@ function overHttp({ bench, api, size, events, name }: Sending & { api: RunningAp
     return { value: size.events / seconds, p99: p99Ms, ...(await cpu(size.events)) }
   }
   return { name: name ?? 'ours, over HTTP', run }
-}
-
-/** CPU spent from now on, for each thousand events. */
-async function cpuMeter(
-  bench: Bench,
-  ours: readonly number[],
-): Promise<(events: number) => Promise<{ cpuMs?: number }>> {
-  const pids = [...ours, ...(await bench.databasePids())]
-  const before = await cpuMsOf(pids)
-  return async (events) => {
-    const after = await cpuMsOf(pids)
-    return before === null || after === null ? {} : { cpuMs: ((after - before) / events) * 1000 }
-  }
 }
 
 const insertStatement = `

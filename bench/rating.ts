@@ -16,6 +16,9 @@ const meter: UsageMeter = {
   groupBy: { model: '$.model' },
 }
 
+/** The events that one subscription is given at most. */
+const eventsMax = { tiny: 10_000, small: 100_000, full: 1_000_000 } as const
+
 /** One subscription's month, among ten times as many events of others. */
 export const rating: Benchmark = {
   name: 'rating',
@@ -23,7 +26,7 @@ export const rating: Benchmark = {
     'the usage of one subscription in a month, as a closing asks for it; the meter by day; against bare SQL over raw rows',
   cases: async function* (bench) {
     for (const events of [10_000, 100_000, 1_000_000]) {
-      if (events > bench.eventsMax) continue
+      if (events > eventsMax[bench.size]) continue
       bench.log(`loading ${events * 10} events`)
       await load(bench, events)
       yield* cases(bench, events)
@@ -37,6 +40,11 @@ function* cases(bench: Bench, events: number): Generator<Case> {
   yield {
     name: `month of ${events}`,
     unit: 'ms',
+    targets: [
+      { figure: 'median', bound: 'most', value: 5 },
+      { figure: 'p99', bound: 'most', value: 25 },
+    ],
+    point: { curve: 'month', counted: 'events of the month', size: events },
     sides: [
       timed('ours', calls, async () => void (await usageQuantity(bench.db, scope))),
       timed('sum over raw rows', calls, async () => void (await bench.pool.query(rawSum))),
@@ -47,6 +55,7 @@ function* cases(bench: Bench, events: number): Generator<Case> {
   yield {
     name: `by day and model, ${events}`,
     unit: 'ms',
+    point: { curve: 'by day and model', counted: 'events of the month', size: events },
     sides: [
       timed('ours', calls, async () => void (await queryMeter(bench.db, query))),
       timed('sum over raw rows', calls, async () => void (await bench.pool.query(rawDays))),

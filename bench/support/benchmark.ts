@@ -1,3 +1,4 @@
+import { loadavg } from 'node:os'
 import type { Bench } from './environment.ts'
 
 /** What one round of one side gave. */
@@ -10,11 +11,34 @@ export interface Sample {
   readonly cpuMs?: number
 }
 
+export type Unit = 'events/s' | 'invoices/s' | 'requests/s' | 'ms' | 's' | 'bytes'
+
+/** What is aimed at: a bound on a figure of ours, or on its ratio to the same figure of a floor. */
+export interface Target {
+  readonly figure: 'median' | 'p99'
+  /** The name of the floor; undefined: the figure itself. */
+  readonly of?: string
+  readonly bound: 'least' | 'most'
+  readonly value: number
+}
+
+/** A case that is measured at several sizes is a point of a curve. */
+export interface CurvePoint {
+  readonly curve: string
+  /** What is counted along the axis, e.g. invoices. */
+  readonly counted: string
+  readonly size: number
+}
+
 /** One row of the table: ours and its floors, measured in turn in the same run. */
 export interface Case {
   readonly name: string
-  readonly unit: 'events/s' | 'ms'
+  readonly unit: Unit
   readonly sides: readonly Side[]
+  /** What it ran on beside the machine and PostgreSQL: versions and settings, e.g. of Temporal. */
+  readonly setup?: string
+  readonly targets?: readonly Target[]
+  readonly point?: CurvePoint
 }
 
 /** The first side of a case is ours. */
@@ -42,9 +66,14 @@ export interface SideResult {
 export interface CaseResult {
   readonly benchmark: string
   readonly name: string
-  readonly unit: Case['unit']
+  readonly unit: Unit
   readonly rounds: number
+  /** Of the machine over the last minute, when the case was done. */
+  readonly load: number
   readonly sides: readonly SideResult[]
+  readonly setup?: string
+  readonly targets?: readonly Target[]
+  readonly point?: CurvePoint
 }
 
 /** Rounds in which the sides take turns, so that a drift of the machine meets them all; the first round is not counted. */
@@ -58,7 +87,18 @@ export async function measure(benchmark: string, one: Case, rounds: number): Pro
     }
   }
   const sides = one.sides.map(({ name }, index) => summary(name, samples[index] ?? []))
-  return { benchmark, name: one.name, unit: one.unit, rounds, sides }
+  const { name, unit, setup, targets, point } = one
+  return {
+    benchmark,
+    name,
+    unit,
+    rounds,
+    load: loadavg()[0] ?? 0,
+    sides,
+    ...(setup !== undefined && { setup }),
+    ...(targets !== undefined && { targets }),
+    ...(point !== undefined && { point }),
+  }
 }
 
 function summary(name: string, samples: readonly Sample[]): SideResult {

@@ -7,24 +7,27 @@ import type { Database } from '../../src/db/connection.ts'
 import { migrate } from '../../src/db/migrate.ts'
 import { startPostgres } from '../../src/local/postgres.ts'
 
+/** How much is loaded: to see that it runs, for a look, as it is published. */
+export const benchSizes = ['tiny', 'small', 'full'] as const
+export type Size = (typeof benchSizes)[number]
+
 /** What every benchmark uses: a database of its own, migrated, on a durable PostgreSQL. */
 export interface Bench {
   readonly db: Database
   readonly url: string
   /** For floors: plain SQL on connections of their own. */
   readonly pool: Pool
-  /** The events a rating benchmark gives one subscription at most. */
-  readonly eventsMax: number
+  readonly size: Size
   /** Process ids of the connections of PostgreSQL, where it runs on this machine. */
   readonly databasePids: () => Promise<readonly number[]>
   readonly log: (line: string) => void
 }
 
-const DATABASE = 'perennial_bench'
+const DATABASE = `perennial_bench_${process.pid}`
 
 /** Starts what is missing; `stop` removes the database, and PostgreSQL when it was started here. */
 export async function openBench(
-  eventsMax: number,
+  size: Size,
   log: (line: string) => void,
 ): Promise<{ bench: Bench; stop: () => Promise<void> }> {
   const given = process.env['DATABASE_URL']
@@ -35,7 +38,7 @@ export async function openBench(
   await recreate(url)
   const db = openDatabase({ connectionString: url.href, maxConnections: 4 })
   await migrate(db)
-  const pool = new Pool({ connectionString: url.href, max: 16 })
+  const pool = new Pool({ connectionString: url.href, max: 16, idleTimeoutMillis: 0 })
   // Sessions that the drop of the database ends are no problem of ours.
   pool.on('error', () => {})
   const databasePids = async (): Promise<readonly number[]> => {
@@ -50,7 +53,7 @@ export async function openBench(
     await server?.stop()
     await rm(folder, { recursive: true, force: true })
   }
-  return { bench: { db, url: url.href, pool, eventsMax, databasePids, log }, stop }
+  return { bench: { db, url: url.href, pool, size, databasePids, log }, stop }
 }
 
 /** fsync stays on. A gigabyte of buffers and room for the log, as anyone who ran it in earnest would give it. */

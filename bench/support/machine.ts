@@ -36,11 +36,10 @@ export async function describeMachine(pool: Pool): Promise<Machine> {
 
 const TICK_MS = 10
 
-/** CPU time that processes have used so far, in ms; null where the machine does not say (only Linux does, in /proc). */
-export async function cpuMsOf(pids: readonly number[]): Promise<number | null> {
-  const times = await Promise.all(pids.map(cpuMsOfOne))
-  const known = times.filter((time) => time !== null)
-  return known.length === 0 ? null : known.reduce((sum, time) => sum + time, 0)
+/** CPU time of processes by id, in ms; empty where the machine does not say (only Linux does, in /proc). */
+export async function cpuMsOf(pids: readonly number[]): Promise<ReadonlyMap<number, number>> {
+  const times = await Promise.all(pids.map(async (pid) => [pid, await cpuMsOfOne(pid)] as const))
+  return new Map(times.flatMap(([pid, time]) => (time === null ? [] : [[pid, time]])))
 }
 
 async function cpuMsOfOne(pid: number): Promise<number | null> {
