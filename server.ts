@@ -39,9 +39,9 @@ const deps: ApiDeps = {
   log,
 }
 assertBindAllowed(config.host, await countApiKeys(db))
-const app = await buildApp(deps)
+const app = await buildApp(deps, { drainMs: config.shutdownDrainMs })
 
-closeWithGrace({ delay: config.shutdownGraceMs }, async ({ err, signal }) => {
+closeWithGrace({ delay: config.shutdownDrainMs + config.shutdownGraceMs }, async ({ err, signal }) => {
   if (err !== undefined) log.fatal({ err }, 'the API ended by an error')
   else log.info({ signal }, 'the API is stopping')
   await app.close()

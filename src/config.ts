@@ -24,7 +24,9 @@ export interface Config {
   /** A file with bundled workflows; undefined: bundled at start. */
   readonly workflowBundle: string | undefined
   readonly worker: { readonly maxConcurrentActivities: number; readonly maxConcurrentWorkflowTasks: number }
-  /** How long a stopping process may finish what it does, in milliseconds. */
+  /** How long a stopping API serves on while load balancers and kept-alive connections turn away, in milliseconds. */
+  readonly shutdownDrainMs: number
+  /** How long a stopping process may then finish what it does, in milliseconds. */
   readonly shutdownGraceMs: number
 }
 
@@ -51,7 +53,8 @@ export const variables = {
   WORKFLOW_BUNDLE: 'File with bundled workflows (bundled when the worker starts).',
   WORKER_MAX_ACTIVITIES: 'Activities a worker runs at once (20).',
   WORKER_MAX_WORKFLOW_TASKS: 'Workflow tasks a worker runs at once (20).',
-  SHUTDOWN_GRACE: 'Seconds a stopping process may finish what it does (10).',
+  SHUTDOWN_DRAIN: 'Seconds a stopping API serves on, not ready any more, while callers turn away (5).',
+  SHUTDOWN_GRACE: 'Seconds a stopping process may then finish what it does (35); a command takes up to 30.',
 } as const
 export type Variable = keyof typeof variables
 
@@ -96,7 +99,8 @@ export function readConfig(environment: Environment = process.env): Config {
       maxConcurrentActivities: read.integer('WORKER_MAX_ACTIVITIES', 20, { min: 1, max: 1000 }),
       maxConcurrentWorkflowTasks: read.integer('WORKER_MAX_WORKFLOW_TASKS', 20, { min: 2, max: 1000 }),
     },
-    shutdownGraceMs: read.integer('SHUTDOWN_GRACE', 10, { min: 0, max: 3600 }) * 1000,
+    shutdownDrainMs: read.integer('SHUTDOWN_DRAIN', 5, { min: 0, max: 3600 }) * 1000,
+    shutdownGraceMs: read.integer('SHUTDOWN_GRACE', 35, { min: 0, max: 3600 }) * 1000,
   }
   read.finish()
   return config

@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import { parse as parseQuery } from 'qs'
 import type { ApiDeps } from './deps.ts'
 import { authentication } from './plugins/authentication.ts'
+import { draining } from './plugins/draining.ts'
 import { idempotency } from './plugins/idempotency.ts'
 import { jsonBodies } from './plugins/json-bodies.ts'
 import { openapi } from './plugins/openapi.ts'
@@ -53,6 +54,8 @@ export interface AppOptions {
   readonly checkResponses?: boolean
   /** How long a client may take to send a request, in milliseconds (60 000; its headers 15 000 of them). */
   readonly requestTimeoutMs?: number
+  /** How long `close()` serves on while callers turn away, in milliseconds (0). */
+  readonly drainMs?: number
 }
 
 /** The HTTP API: a table of contents. It does not listen; `close()` it when done. */
@@ -66,6 +69,8 @@ export async function buildApp(deps: ApiDeps, options: AppOptions = {}): Promise
       // How often Node looks for the slow; half a minute by itself.
       connectionsCheckingInterval: Math.min(HEADERS_TIMEOUT_MS, requestTimeout) / 3,
     },
+    // What reaches a stopping process is answered as ever; the answer says that the connection ends.
+    return503OnClosing: false,
     genReqId: deps.newId,
     requestIdHeader: false,
     bodyLimit: BODY_LIMIT_BYTES,
@@ -82,6 +87,7 @@ export async function buildApp(deps: ApiDeps, options: AppOptions = {}): Promise
 
   // Plugins, in the order in which a request meets them.
   await app.register(problems)
+  await app.register(draining(options.drainMs ?? 0))
   // First of those that add routes: it knows every route.
   await app.register(authentication(deps))
   await app.register(openapi)

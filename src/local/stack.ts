@@ -159,6 +159,9 @@ async function startProcesses(
     PUBLIC_URL: options.settings.publicUrl,
     PERENNIAL_MASTER_KEY: masterKey,
     HOST: '127.0.0.1',
+    // Nobody is in front of it who had to be told.
+    SHUTDOWN_DRAIN: '0',
+    SHUTDOWN_GRACE: '10',
     PORT: String(options.apiPort),
   }
   const start = async (name: string, program: string): Promise<Child> => {

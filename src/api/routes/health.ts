@@ -27,7 +27,7 @@ async function checkMigrations({ db }: ApiDeps): Promise<CheckResult> {
     : { ok: false, detail: `missing: ${pending.join(', ')}` }
 }
 
-/** /healthz: the process answers. /readyz: it can do its work, with each part's state. */
+/** /healthz: the process answers. /readyz: it can do its work, with each part's state, and is not about to stop. */
 export function healthRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
   return async (app) => {
     app.get(
@@ -59,8 +59,9 @@ export function healthRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
           migrations: await attempt(() => checkMigrations(deps)),
           temporal: await attempt(() => deps.temporal.checkHealth()),
         }
-        const ready = Object.values(checks).every((check) => check.ok)
-        return reply.status(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not_ready', checks })
+        const works = Object.values(checks).every((check) => check.ok)
+        if (app.isDraining) return reply.status(503).send({ status: 'stopping', checks })
+        return reply.status(works ? 200 : 503).send({ status: works ? 'ready' : 'not_ready', checks })
       },
     )
   }
