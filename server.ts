@@ -1,6 +1,5 @@
 import closeWithGrace from 'close-with-grace'
 import { pino } from 'pino'
-import { ulid } from 'ulid'
 import { buildApp } from './src/api/app.ts'
 import type { ApiDeps } from './src/api/deps.ts'
 import { assertBindAllowed } from './src/api/plugins/authentication.ts'
@@ -8,6 +7,7 @@ import { keyWatch } from './src/billing/key-watch.ts'
 import { readConfig } from './src/config.ts'
 import { openDatabase } from './src/db/connection.ts'
 import { countApiKeys } from './src/db/stores/api-keys.ts'
+import { newId } from './src/new-id.ts'
 import { createStripeGateway } from './src/stripe/gateway.ts'
 import { loggedError } from './src/stripe/logged-error.ts'
 import { connectTemporal } from './src/temporal/gateway.ts'
@@ -34,7 +34,7 @@ const deps: ApiDeps = {
   temporal,
   stripe,
   config: { publicUrl: config.publicUrl },
-  newId: () => ulid(),
+  newId,
   now: () => new Date(),
   log,
 }

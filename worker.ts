@@ -4,7 +4,6 @@ import type { WorkerOptions } from '@temporalio/worker'
 import { Client } from '@temporalio/client'
 import pino from 'pino'
 import type { Logger } from 'pino'
-import { ulid } from 'ulid'
 import { createActivities } from './src/activities/create-activities.ts'
 import { keyWatch } from './src/billing/key-watch.ts'
 import { readConfig } from './src/config.ts'
@@ -12,6 +11,7 @@ import type { Config } from './src/config.ts'
 import { openDatabase } from './src/db/connection.ts'
 import { startAppCare } from './src/relay/app-care.ts'
 import { startEventPolling } from './src/relay/poll-events.ts'
+import { newId } from './src/new-id.ts'
 import { startReconciler } from './src/reconcile/loop.ts'
 import { startRelay } from './src/relay/relay.ts'
 import { createStripeGateway } from './src/stripe/gateway.ts'
@@ -44,7 +44,7 @@ async function main(): Promise<void> {
     // Another address than Stripe's own is a sandbox: it has no limits.
     ...(config.stripe.baseUrl !== undefined && { baseUrl: config.stripe.baseUrl, limits: false }),
   })
-  const relay = startRelay({ db, temporal, stripe, newId: ulid, log })
+  const relay = startRelay({ db, temporal, stripe, newId, log })
   const polling = startEventPolling({ db, stripe, log })
   const care = startAppCare({ db, stripe, log })
   const reconciler = startReconciler({ db, temporal, stripe, log })
@@ -52,7 +52,7 @@ async function main(): Promise<void> {
     db,
     stripe,
     temporal,
-    newId: ulid,
+    newId,
     jitterWindowMs: config.closeJitterMs,
     kickRelay: relay.kick,
     log,

@@ -1,8 +1,8 @@
 import { pino } from 'pino'
-import { ulid } from 'ulid'
 import { buildApp } from '../../src/api/app.ts'
 import type { ApiDeps } from '../../src/api/deps.ts'
 import { openDatabase } from '../../src/db/connection.ts'
+import { newId } from '../../src/new-id.ts'
 
 // The API as server.ts runs it, without Temporal and Stripe, which no benchmark of usage reaches. Tells its port to the parent.
 const absent = new Proxy(
@@ -24,7 +24,7 @@ const deps: ApiDeps = {
   temporal: absent as ApiDeps['temporal'],
   stripe: absent as ApiDeps['stripe'],
   config: { publicUrl: 'http://127.0.0.1' },
-  newId: () => ulid(),
+  newId,
   now: () => new Date(),
   log: pino({ level: 'warn' }),
 }
