@@ -32,6 +32,8 @@ export function openDatabase(options: DatabaseOptions): Database {
   })
   // An idle connection that the server closes is replaced on next use; without a listener it would end the process.
   pool.on('error', () => {})
+  // One that is lost while it is used fails its query, and says so a second time as an event.
+  pool.on('connect', (client) => void client.on('error', () => {}))
   return new Kysely<DB>({
     dialect: new PostgresDialect({ pool }),
     plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })],
