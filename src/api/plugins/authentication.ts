@@ -2,8 +2,9 @@ import fp from 'fastify-plugin'
 import type { FastifyRequest } from 'fastify'
 import { DomainError } from '../../domain/errors.ts'
 import { anyApiKeyExists, findApiKey, hashApiKey, touchApiKey } from '../../db/stores/api-keys.ts'
-import type { ApiKeyScope } from '../../db/stores/api-keys.ts'
+import type { ApiKey, ApiKeyScope } from '../../db/stores/api-keys.ts'
 import type { ApiDeps } from '../deps.ts'
+import { sharedNext } from '../next-turn.ts'
 
 /** What a route asks of its caller; `public` asks nothing. */
 export type RouteScope = ApiKeyScope | 'public'
@@ -79,6 +80,31 @@ function scopeOf(url: string, config: { readonly scope?: RouteScope } | undefine
 }
 
 /**
+ * Finds keys, and notes that they are used. Callers of one key at one time share a look-up, but never one that was begun
+ * before they came: a revoked key is refused at once.
+ */
+function keyLookup({ db, now }: ApiDeps): (presented: string) => Promise<ApiKey | null> {
+  const lookups = new Map<string, () => Promise<ApiKey | null>>()
+  const lookUp = async (hash: Buffer): Promise<ApiKey | null> => {
+    const key = await findApiKey(db, hash)
+    const at = now()
+    const isFresh = key?.lastUsedAt && at.getTime() - key.lastUsedAt.getTime() <= TOUCH_AFTER_MS
+    if (key !== null && key.revokedAt === null && !isFresh) await touchApiKey(db, key.id, at)
+    return key
+  }
+  return async (presented) => {
+    const hash = hashApiKey(presented)
+    const name = hash.toString('base64')
+    const shared = lookups.get(name) ?? sharedNext(async () => await lookUp(hash))
+    // Keys nobody knows are not remembered: they could be any number.
+    if (!lookups.has(name)) lookups.set(name, shared)
+    const key = await shared()
+    if (key === null) lookups.delete(name)
+    return key
+  }
+}
+
+/**
  * API keys: `Authorization: Bearer <key>`. A database that never had a key is open (see `assertBindAllowed`); revoking the last
  * one does not open it again.
  */
@@ -88,8 +114,9 @@ export function authentication(deps: ApiDeps) {
     if (!closed) closed = await anyApiKeyExists(deps.db)
     return !closed
   }
+  const find = keyLookup(deps)
   const authenticate = async (presented: string, needed: ApiKeyScope): Promise<string> => {
-    const key = await findApiKey(deps.db, hashApiKey(presented))
+    const key = await find(presented)
     if (key === null || key.revokedAt !== null)
       throw new DomainError('unauthorized', 'This API key is not known here, or was revoked.')
     if (!allows(key.scopes, needed)) {
@@ -98,9 +125,6 @@ export function authentication(deps: ApiDeps) {
         `This API key may ${key.scopes.join(', ')}; this call needs ${needed}.`,
       )
     }
-    const now = deps.now()
-    if (key.lastUsedAt === null || now.getTime() - key.lastUsedAt.getTime() > TOUCH_AFTER_MS)
-      await touchApiKey(deps.db, key.id, now)
     return key.id
   }
   return fp(async (app) => {

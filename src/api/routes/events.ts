@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { listEvents } from '../../db/stores/event-list.ts'
-import { storeEvents } from '../../db/stores/events.ts'
 import type { ApiDeps } from '../deps.ts'
 import { eventsOf, readJsonBody } from '../event-body.ts'
+import { eventWriter } from '../event-writer.ts'
 import { eventCursorListOf, eventListOf, writeCursor } from '../event-list-input.ts'
 import { ingestedEventJson } from '../presenters/event.ts'
 import {
@@ -36,6 +36,7 @@ const ingestBody = {
 
 /** Usage events: stored once, listed with what was wrong with them. */
 export function eventRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
+  const write = eventWriter(deps.db)
   return async (app) => {
     // Only here: bytes become JSON that keeps all digits, and what is wrong is named by event and field.
     app.removeAllContentTypeParsers()
@@ -63,7 +64,7 @@ export function eventRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
       async (request, reply) => {
         const now = deps.now()
         const events = eventsOf(request.body, request.headers['content-type'] ?? '', now)
-        const counts = await storeEvents(deps.db, events, now)
+        const counts = await write(events, now)
         for (const [name, count] of Object.entries(counts))
           reply.header(`perennial-events-${name}`, String(count))
         return reply.status(204).send(null)

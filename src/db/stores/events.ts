@@ -1,6 +1,8 @@
 import { sql } from 'kysely'
+import type { RawBuilder } from 'kysely'
 import type { Db } from '../connection.ts'
 import { metersOfTypes } from './meters.ts'
+import type { MeterRow } from './meters.ts'
 import { usageProblem } from '../../domain/meters.ts'
 import type { CloudEvent } from '../../domain/cloud-event.ts'
 
@@ -27,44 +29,89 @@ export async function storeEvents(
   events: readonly NewEvent[],
   ingestedAt: Date,
 ): Promise<StoredCounts> {
-  if (events.length === 0) return { stored: 0, duplicate: 0, invalid: 0 }
-  const meters = await metersOfTypes(db, [...new Set(events.map(({ type }) => type))])
-  const distinct = firstOfEachIdentity(events)
-  const errors = distinct.map((event) => usageProblem(meters, event))
-  const column = (of: (event: NewEvent, index: number) => string | number | null) => sql`${distinct.map(of)}`
-  const { rows } = await sql<{ stored: string; invalid: string }>`
+  const [counts] = await storeEventGroups(db, [events], ingestedAt)
+  return counts ?? nothing
+}
+
+/**
+ * Stores events of several senders at once, and counts for each. Of an event that two of them sent, the first is stored
+ * and the second's is a duplicate. They are stored together or not at all.
+ */
+export async function storeEventGroups(
+  db: Db,
+  groups: readonly (readonly NewEvent[])[],
+  ingestedAt: Date,
+): Promise<readonly StoredCounts[]> {
+  const given = firstOfEachIdentity(groups)
+  if (given.length === 0) return groups.map(() => nothing)
+  const meters = metersByType(await metersOfTypes(db, [...new Set(given.map(({ event }) => event.type))]))
+  const { rows } = await storing(given, meters, ingestedAt).execute(db)
+  const counts = new Map(rows.map((row) => [row.sender, row]))
+  return groups.map((group, index) => {
+    const { stored, invalid } = counts.get(index) ?? nothing
+    return { stored, duplicate: group.length - stored, invalid }
+  })
+}
+
+const nothing: StoredCounts = { stored: 0, duplicate: 0, invalid: 0 }
+
+interface Given {
+  readonly event: NewEvent
+  /** The group it came in. */
+  readonly sender: number
+}
+
+interface CountedRow {
+  readonly sender: number
+  readonly stored: number
+  readonly invalid: number
+}
+
+type MetersByType = ReadonlyMap<string, readonly MeterRow[]>
+
+function storing(given: readonly Given[], meters: MetersByType, ingestedAt: Date): RawBuilder<CountedRow> {
+  const column = (of: (one: Given) => string | number | null) => sql`${given.map(of)}`
+  const problem = ({ event }: Given): string | null => usageProblem(meters.get(event.type) ?? [], event)
+  return sql<CountedRow>`
     WITH given AS (
       SELECT * FROM unnest(
-        ${column(({ source }) => source)}::text[], ${column(({ id }) => id)}::text[],
-        ${column(({ type }) => type)}::text[], ${column(({ subject }) => subject)}::text[],
-        ${column(({ time }) => time)}::timestamptz[], ${column(({ datacontenttype }) => datacontenttype)}::text[],
-        ${column(({ dataschema }) => dataschema)}::text[], ${column(({ dataText }) => dataText)}::text[],
-        ${column((_event, index) => errors[index] ?? null)}::text[]
+        ${column(({ event }) => event.source)}::text[], ${column(({ event }) => event.id)}::text[],
+        ${column(({ event }) => event.type)}::text[], ${column(({ event }) => event.subject)}::text[],
+        ${column(({ event }) => event.time)}::timestamptz[], ${column(({ event }) => event.datacontenttype)}::text[],
+        ${column(({ event }) => event.dataschema)}::text[], ${column(({ event }) => event.dataText)}::text[],
+        ${column(problem)}::text[], ${column(({ sender }) => sender)}::int[]
       ) WITH ORDINALITY
-        AS t (source, id, type, subject, time, datacontenttype, dataschema, data, validation_error, position)
+        AS t (source, id, type, subject, time, datacontenttype, dataschema, data, validation_error, sender, position)
     ), fresh AS (
       -- In one order for everyone: two batches that share events wait for each other, and never in a circle.
       INSERT INTO event_identities (source, id)
       SELECT source, id FROM given ORDER BY source COLLATE "C", id COLLATE "C"
       ON CONFLICT DO NOTHING RETURNING source, id
+    ), new AS (
+      SELECT given.* FROM given JOIN fresh USING (source, id)
     ), written AS (
       -- In the order of the batch, which settles LATEST for events of one instant.
       INSERT INTO events (source, id, type, subject, time, datacontenttype, dataschema, data, validation_error, ingested_at)
       SELECT source, id, type, subject, time, datacontenttype, dataschema, data::jsonb, validation_error, ${ingestedAt}::timestamptz
-      FROM given JOIN fresh USING (source, id) ORDER BY position
-      RETURNING validation_error
+      FROM new ORDER BY position
     )
-    SELECT count(*)::text AS stored, count(validation_error)::text AS invalid FROM written`.execute(db)
-  const stored = Number(rows[0]?.stored)
-  return { stored, duplicate: events.length - stored, invalid: Number(rows[0]?.invalid) }
+    SELECT sender, count(*)::int AS stored, count(validation_error)::int AS invalid FROM new GROUP BY sender`
 }
 
-function firstOfEachIdentity(events: readonly NewEvent[]): readonly NewEvent[] {
-  const seen = new Map<string, NewEvent>()
-  for (const event of events) {
-    // No attribute can hold a NUL character.
-    const identity = `${event.source}\0${event.id}`
-    if (!seen.has(identity)) seen.set(identity, event)
+function metersByType(meters: readonly MeterRow[]): MetersByType {
+  const byType = new Map<string, MeterRow[]>()
+  for (const meter of meters) byType.set(meter.eventType, [...(byType.get(meter.eventType) ?? []), meter])
+  return byType
+}
+
+function firstOfEachIdentity(groups: readonly (readonly NewEvent[])[]): readonly Given[] {
+  const seen = new Map<string, Given>()
+  for (const [sender, events] of groups.entries()) {
+    for (const event of events) {
+      // No attribute can hold a NUL character.
+      const identity = `${event.source}\0${event.id}`
+      if (!seen.has(identity)) seen.set(identity, { event, sender })
+    }
   }
   return [...seen.values()]
 }

@@ -1,0 +1,120 @@
+import { sql } from 'kysely'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { eventWriter } from '../../src/api/event-writer.ts'
+import { sharedNext } from '../../src/api/next-turn.ts'
+import { createTestDatabase } from '../support/database.ts'
+import type { TestDatabase } from '../support/database.ts'
+import { event } from '../usage/support.ts'
+
+let database: TestDatabase
+beforeAll(async () => {
+  database = await createTestDatabase()
+})
+afterAll(async () => {
+  await database.drop()
+})
+
+test('rule 7: requests that are stored together are counted each alone', async () => {
+  const write = eventWriter(database.db)
+  const now = new Date()
+  const common = event({ id: 'common' })
+  const counts = await Promise.all([
+    write([event()], now),
+    write([event()], now),
+    write([common, event()], now),
+    write([event(), common, common], now),
+    write([], now),
+  ])
+  expect(counts).toEqual([
+    { stored: 1, duplicate: 0, invalid: 1 },
+    { stored: 1, duplicate: 0, invalid: 1 },
+    { stored: 2, duplicate: 0, invalid: 2 },
+    { stored: 1, duplicate: 2, invalid: 1 },
+    { stored: 0, duplicate: 0, invalid: 0 },
+  ])
+})
+
+test('one request that cannot be stored fails alone', async () => {
+  const write = eventWriter(database.db)
+  const now = new Date()
+  const outcomes = await Promise.allSettled(
+    [event(), event(), event(), event({ time: 'never' }), event()].map(
+      async (one) => await write([one], now),
+    ),
+  )
+  expect(outcomes.map(({ status }) => status)).toEqual([
+    'fulfilled',
+    'fulfilled',
+    'fulfilled',
+    'rejected',
+    'fulfilled',
+  ])
+})
+
+test('who is told that events are stored finds them stored, also where the connection is lost', async () => {
+  const { db } = database
+  await sql`CREATE FUNCTION lose_connection() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END $$`.execute(db)
+  await sql`CREATE TRIGGER lose_connection BEFORE INSERT ON events FOR EACH ROW WHEN (NEW.subject = 'fatal')
+    EXECUTE FUNCTION lose_connection()`.execute(db)
+  const write = eventWriter(db)
+  const now = new Date()
+  const sent = [event(), event(), event(), event({ subject: 'fatal' }), event()]
+  const outcomes = await Promise.allSettled(sent.map(async (one) => await write([one], now)))
+  // The first two are under way when the others come, which are stored together.
+  expect(outcomes.map(({ status }) => status)).toEqual([
+    'fulfilled',
+    'fulfilled',
+    'rejected',
+    'rejected',
+    'rejected',
+  ])
+  // The pool may still hand out the connection that is gone.
+  const mended = async (): Promise<boolean> => {
+    const drop = sql`DROP TRIGGER IF EXISTS lose_connection ON events`.execute(db)
+    return await drop.then(
+      () => true,
+      () => false,
+    )
+  }
+  await expect.poll(mended).toBe(true)
+  const again = await Promise.all(sent.map(async (one) => await write([one], now)))
+  expect(again.map(({ duplicate }) => duplicate)).toEqual([1, 1, 0, 0, 0])
+})
+
+test('a group is no larger than a batch, and everything in it is stored', async () => {
+  const write = eventWriter(database.db)
+  const now = new Date()
+  const sizes = [1, 400, 700, 1, 1200, 3, 2]
+  const counts = await Promise.all(
+    sizes.map(
+      async (size) =>
+        await write(
+          Array.from({ length: size }, () => event()),
+          now,
+        ),
+    ),
+  )
+  expect(counts.map(({ stored }) => stored)).toEqual(sizes)
+})
+
+test('nobody shares an answer that was begun before they asked', async () => {
+  const answers: ((value: number) => void)[] = []
+  let begun = 0
+  const ask = sharedNext(async () => {
+    begun += 1
+    return await new Promise<number>((resolve) => answers.push(resolve))
+  })
+  const first = ask()
+  const [second, third] = [ask(), ask()]
+  expect(begun).toBe(1)
+  answers[0]?.(1)
+  expect(await first).toBe(1)
+  await expect.poll(() => begun).toBe(2)
+  const fourth = ask()
+  answers[1]?.(2)
+  expect(await Promise.all([second, third])).toEqual([2, 2])
+  await expect.poll(() => begun).toBe(3)
+  answers[2]?.(3)
+  expect(await fourth).toBe(3)
+})
