@@ -54,7 +54,7 @@ async function* withApi(
   try {
     yield* cases(api)
   } finally {
-    api.stop()
+    await api.stop()
   }
 }
 

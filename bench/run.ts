@@ -1,6 +1,7 @@
 import { loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { writeDocument } from './document/document.ts'
+import { api } from './api.ts'
 import { duplicates, ingest } from './ingest.ts'
 import { rating } from './rating.ts'
 import { measure } from './support/benchmark.ts'
@@ -11,7 +12,7 @@ import { describeMachine } from './support/machine.ts'
 import { writeReport } from './support/results.ts'
 import { table } from './support/table.ts'
 
-const benchmarks: readonly Benchmark[] = [ingest, duplicates, rating]
+const benchmarks: readonly Benchmark[] = [ingest, duplicates, rating, api]
 
 const help = `npm run bench -- [options]
 

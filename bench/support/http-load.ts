@@ -28,7 +28,11 @@ export function postRequest(path: string, apiKey: string, body: string): Buffer 
   return Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`), bytes])
 }
 
-/** Sends all requests over keep-alive connections, one in flight on each; every answer has to be 204. */
+export function getRequest(path: string, apiKey: string): Buffer {
+  return Buffer.from(`GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${apiKey}\r\n\r\n`)
+}
+
+/** Sends all requests over keep-alive connections, one in flight on each; every answer has to be a success. */
 export async function sendAll({ port, connections, requests }: Load): Promise<LoadResult> {
   const sockets = await Promise.all(Array.from({ length: connections }, async () => await open(port)))
   const latencies: number[] = []
@@ -55,19 +59,34 @@ async function open(port: number): Promise<Socket> {
   })
 }
 
-/** A 204 has no body: its head is all of the answer. */
+/** Of an answer the head is read, and its body counted. */
 async function exchange(socket: Socket, request: Buffer): Promise<void> {
   await new Promise<void>((resolve, reject) => {
-    let answer = ''
-    const onData = (chunk: Buffer): void => {
-      answer += chunk.toString('latin1')
-      if (!answer.includes('\r\n\r\n')) return
+    let answer = Buffer.alloc(0)
+    /** Bytes of the body still to come; null until the head is there. */
+    let missing: number | null = null
+    const end = (problem?: Error): void => {
       socket.off('data', onData)
       socket.off('close', onClose)
-      if (answer.startsWith('HTTP/1.1 204')) resolve()
-      else reject(new Error(`the API answered ${answer.slice(0, 400)}`))
+      if (problem === undefined) resolve()
+      else reject(problem)
     }
-    const onClose = (): void => reject(new Error('the API closed the connection'))
+    const onData = (chunk: Buffer): void => {
+      if (missing === null) {
+        answer = Buffer.concat([answer, chunk])
+        const headEnd = answer.indexOf('\r\n\r\n')
+        if (headEnd < 0) return
+        const head = answer.toString('latin1', 0, headEnd)
+        if (!/^HTTP\/1.1 20\d/.test(head)) {
+          end(new Error(`the server answered ${answer.toString('utf8', 0, 600)}`))
+          return
+        }
+        const length = Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0)
+        missing = length - (answer.length - headEnd - 4)
+      } else missing -= chunk.length
+      if (missing <= 0) end()
+    }
+    const onClose = (): void => end(new Error('the server closed the connection'))
     socket.on('data', onData)
     socket.once('close', onClose)
     socket.write(request)
