@@ -20,6 +20,8 @@ export interface TemporalOptions {
   readonly preferredPorts?: { readonly grpc: number; readonly ui: number }
   /** A server that runs already (TEMPORAL_ADDRESS): then nothing is started. */
   readonly existingAddress?: string | undefined
+  /** Settings of the server beside its defaults. */
+  readonly dynamicConfig?: Readonly<Record<string, number | boolean>>
   readonly onProgress?: (message: string) => void
 }
 
@@ -69,6 +71,8 @@ async function tryStart(
   if (options.persistent) args.push('--db-filename', join(folder, 'temporal.sqlite'))
   for (const [name, type] of Object.entries(searchAttributes))
     args.push('--search-attribute', `${name}=${type}`)
+  for (const [key, value] of Object.entries(options.dynamicConfig ?? {}))
+    args.push('--dynamic-config-value', `${key}=${value}`)
   const child = await startChild({
     name: 'Temporal',
     command: binary,

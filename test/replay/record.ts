@@ -1,68 +1,155 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises'
-import { hostname } from 'node:os'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { hostname, tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js'
-import { afterAll, beforeAll, test } from 'vitest'
-import {
-  addDailyPlan,
-  approve,
-  billBoundary,
-  cancel,
-  catchUp,
-  continueAsNew,
-  exhaustDunning,
-  payByPage,
-  recoverByDunning,
-  waitOutDraftPeriod,
-} from '../support/billing-paths.ts'
+import { afterEach, beforeAll, expect, inject, test } from 'vitest'
+import { startTemporal } from '../../src/local/temporal.ts'
+import * as paths from '../support/billing-paths.ts'
 import type { Walker } from '../support/billing-paths.ts'
 import { startInstallation } from '../support/installation.ts'
 import { addTokenPlan, startScenario } from '../support/scenario.ts'
 import { historyFolder } from './history-files.ts'
+import * as slow from './slow-paths.ts'
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** The folder to record into. */
+    readonly release: string
+  }
+}
 
 // Run by scripts/record-histories.ts only: its name keeps it out of the tests.
-let walker: Walker
+const MINUTES = 60_000
+const folder = new URL(`${inject('release')}/`, historyFolder)
+const closing: (() => Promise<void>)[] = []
+let recorded: ReadonlySet<string>
 
 beforeAll(async () => {
-  await rm(historyFolder, { recursive: true, force: true })
-  await mkdir(historyFolder, { recursive: true })
-  const installation = await startInstallation()
-  walker = { installation, scenario: await startScenario(installation) }
-  await addTokenPlan(installation)
-  await addDailyPlan(walker)
+  await mkdir(folder, { recursive: true })
+  recorded = new Set((await readdir(folder)).map((file) => file.replace('.json.gz', '')))
 })
-afterAll(async () => {
-  await walker.installation.close()
+afterEach(async () => {
+  for (const close of closing.splice(0).toReversed()) await close()
 })
 
-async function record(name: string, workflowId: string, runId?: string): Promise<void> {
-  const history = await walker.installation.client.workflow.getHandle(workflowId, runId).fetchHistory()
+interface Options {
+  readonly temporalAddress?: string
+  /** Without plans of ours. */
+  readonly bare?: boolean
+}
+
+async function start({ bare = false, ...options }: Options = {}): Promise<Walker> {
+  const installation = await startInstallation(options)
+  closing.push(installation.close)
+  const walker = { installation, scenario: await startScenario(installation) }
+  if (bare) return walker
+  await addTokenPlan(installation)
+  await paths.addDailyPlan(walker)
+  return walker
+}
+
+interface Run {
+  readonly name: string
+  readonly workflowId: string
+  /** Left out: the newest. */
+  readonly runId?: string
+}
+
+async function record({ installation }: Walker, { name, workflowId, runId }: Run): Promise<void> {
+  const history = await installation.client.workflow.getHandle(workflowId, runId).fetchHistory()
   // Which machine recorded it is of no interest.
   const json = historyToJSON(history).replaceAll(`${process.pid}@${hostname()}`, 'recorder')
   const text = `{"workflowId":${JSON.stringify(workflowId)},"history":${json}}`
-  await writeFile(new URL(`${name}.json.gz`, historyFolder), gzipSync(text, { level: 9 }))
+  // What a release has recorded is never written again.
+  await writeFile(new URL(`${name}.json.gz`, folder), gzipSync(text, { level: 9 }), { flag: 'wx' })
 }
 
-test('subscriptions', async () => {
-  await record('subscription-boundary', await billBoundary(walker, 'boundary'))
-  await record('subscription-catch-up', await catchUp(walker, 'catch_up'))
-  await record('subscription-cancel', await cancel(walker, 'cancel'))
+/** The run before the newest. */
+async function runBefore({ installation }: Walker, workflowId: string): Promise<string> {
+  const { events } = await installation.client.workflow.getHandle(workflowId).fetchHistory()
+  const runId = events?.[0]?.workflowExecutionStartedEventAttributes?.continuedExecutionRunId
+  if (!runId) throw new Error(`${workflowId} did not continue as new`)
+  return runId
+}
+
+type Walk = (walker: Walker, key: string) => Promise<string | readonly string[]>
+
+/** Walks what is not recorded yet, and records the workflows that it names, in order. */
+async function walkAll(walks: readonly (readonly [Walk, ...string[]])[], options?: Options): Promise<void> {
+  const missing = walks.filter(([, ...names]) => !names.every((name) => recorded.has(name)))
+  if (missing.length === 0) return
+  const walker = await start(options)
+  for (const [walk, ...names] of missing) {
+    const ids = [await walk(walker, (names[0] ?? '').replaceAll('-', '_'))].flat()
+    expect(ids).toHaveLength(names.length)
+    for (const [index, name] of names.entries()) await record(walker, { name, workflowId: ids[index] ?? '' })
+  }
+}
+
+const invoice =
+  (walk: (walker: Walker, key: string) => Promise<string>): Walk =>
+  async (walker, key) =>
+    `invoice/${await walk(walker, key)}`
+
+test('on real time', { timeout: 10 * MINUTES }, async () => {
+  await walkAll([
+    [paths.billBoundary, 'subscription-boundary'],
+    [paths.catchUp, 'subscription-catch-up'],
+    [paths.cancel, 'subscription-cancel'],
+    [slow.refuseCommand, 'subscription-refused-command'],
+    [slow.waitForYears, 'subscription-years-ahead'],
+    [invoice(paths.recoverByDunning), 'invoice-recover-by-dunning'],
+    [invoice(paths.exhaustDunning), 'invoice-exhaust-dunning'],
+    [invoice(paths.approve), 'invoice-approve'],
+    [invoice(paths.waitOutDraftPeriod), 'invoice-wait-out-draft-period'],
+    [invoice(paths.payByPage), 'invoice-pay-by-page'],
+    [slow.confirmAtTheBank, 'invoice-three-d-secure'],
+    [slow.retryAndVoid, 'invoice-retry-and-void'],
+    [slow.outlastOutage, 'invoice-outage'],
+    [slow.rebuild, 'subscription-rebuilt', 'invoice-rebuilt'],
+  ])
 })
 
-test('a subscription that continued as new, and its test clock', async () => {
-  const { subscription, testClock } = await continueAsNew(walker, 'daily')
-  const { events } = await walker.installation.client.workflow.getHandle(subscription).fetchHistory()
-  const firstRun = events?.[0]?.workflowExecutionStartedEventAttributes?.continuedExecutionRunId
-  if (!firstRun) throw new Error('the subscription did not continue as new')
-  await record('subscription-continued-first-run', subscription, firstRun)
-  await record('subscription-continued-next-run', subscription)
-  await record('test-clock', testClock)
+test('on test clocks', { timeout: 10 * MINUTES }, async () => {
+  await walkAll([
+    [slow.parkAndRelease, 'subscription-parked-and-released'],
+    [slow.runInvoice, 'subscription-running-invoice'],
+    [slow.dunOnClock, 'subscription-ended-at-period', 'invoice-dunning-on-clock'],
+  ])
 })
 
-test('invoices', async () => {
-  const walks = { recoverByDunning, exhaustDunning, approve, waitOutDraftPeriod, payByPage }
-  for (const [name, walk] of Object.entries(walks)) {
-    const kebab = name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
-    await record(`invoice-${kebab}`, `invoice/${await walk(walker, name)}`)
+test('billed by Stripe', { timeout: 5 * MINUTES }, async () => {
+  await walkAll([[slow.billAsItems, 'subscription-stripe-items']], { bare: true })
+})
+
+test('that continue as new after their steps', { timeout: 5 * MINUTES }, async () => {
+  const first = 'subscription-continued-first-run'
+  if (recorded.has(first)) return
+  const walker = await start()
+  const { subscription, testClock } = await paths.continueAsNew(walker, 'daily')
+  await record(walker, {
+    name: first,
+    workflowId: subscription,
+    runId: await runBefore(walker, subscription),
+  })
+  await record(walker, { name: 'subscription-continued-next-run', workflowId: subscription })
+  await record(walker, { name: 'test-clock', workflowId: testClock })
+})
+
+test('that continue as new when Temporal suggests it', { timeout: 5 * MINUTES }, async () => {
+  if (recorded.has('subscription-suggested')) return
+  const server = await startTemporal({
+    folder: join(tmpdir(), `perennial-recorder-${process.pid}`),
+    persistent: false,
+    ui: false,
+    dynamicConfig: { 'limit.historyCount.suggestContinueAsNew': 16 },
+  })
+  closing.push(server.stop)
+  const walker = await start({ temporalAddress: server.address })
+  const [subscription, unpaid, testClock] = await slow.dunDaily(walker, 'suggested')
+  for (const workflowId of [subscription, unpaid, testClock]) {
+    const name = `${workflowId.split('/')[0]}-suggested`
+    await record(walker, { name, workflowId, runId: await runBefore(walker, workflowId) })
   }
 })

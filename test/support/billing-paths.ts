@@ -146,19 +146,25 @@ export async function continueAsNew(
   key: string,
 ): Promise<{ readonly subscription: string; readonly testClock: string }> {
   const { installation } = walker
+  const scenario = await onOwnClock(walker, key)
+  const { subscriptionId } = await subscribe({ installation, scenario }, { key, plan: 'base_daily' })
+  await advanceTo(installation, scenario.clockId, '2026-01-20T00:00:00Z')
+  await advanceTo(installation, scenario.clockId, '2026-01-28T00:00:00Z')
+  return { subscription: `subscription/${subscriptionId}`, testClock: `test-clock/${scenario.clockId}` }
+}
+
+/** The scenario with a test clock of its own, here and at Stripe, that stands at New Year. */
+export async function onOwnClock(
+  { installation, scenario }: Walker,
+  name: string,
+): Promise<Scenario & { readonly clockId: string }> {
   const frozenTime = '2026-01-01T00:00:00Z'
-  const clock = await installation.call<{ id: string }>('POST', '/api/v1/test-clocks', {
-    name: key,
-    frozenTime,
-  })
+  const body = { name, frozenTime }
+  const clock = await installation.call<{ id: string }>('POST', '/api/v1/test-clocks', body)
   const stripeClock = await stripePost(installation.sandboxUrl, 'test_helpers/test_clocks', {
     frozen_time: String(Date.parse(frozenTime) / 1000),
   })
-  const scenario = { ...walker.scenario, clockId: clock.id, stripeClockId: stripeClock.id }
-  const { subscriptionId } = await subscribe({ installation, scenario }, { key, plan: 'base_daily' })
-  await advanceTo(installation, clock.id, '2026-01-20T00:00:00Z')
-  await advanceTo(installation, clock.id, '2026-01-28T00:00:00Z')
-  return { subscription: `subscription/${subscriptionId}`, testClock: `test-clock/${clock.id}` }
+  return { ...scenario, clockId: clock.id, stripeClockId: stripeClock.id }
 }
 
 /** The plan of {@link continueAsNew}. */
@@ -190,7 +196,8 @@ interface Subscribed {
   readonly subscriptionId: string
 }
 
-async function subscribe(
+/** A customer with a subscription of its own, and a billing profile where one is asked for. */
+export async function subscribe(
   { installation, scenario }: Walker,
   { key, plan = 'tokens_monthly', card = 'pm_card_visa', profile, body }: SubscribeOptions,
 ): Promise<Subscribed> {
@@ -215,7 +222,8 @@ async function subscribe(
   return { customerId: customer.id, stripeCustomerId: customer.stripeCustomerId, subscriptionId: id }
 }
 
-async function invoicesOf({ installation }: Walker, customerId: string): Promise<readonly Invoice[]> {
+/** The customer's invoices, oldest first. */
+export async function invoicesOf({ installation }: Walker, customerId: string): Promise<readonly Invoice[]> {
   const { items } = await installation.call<{ items: Invoice[] }>(
     'GET',
     `/api/v1/billing/invoices?customers=${customerId}&order=ASC`,
@@ -224,7 +232,7 @@ async function invoicesOf({ installation }: Walker, customerId: string): Promise
 }
 
 /** The customer's first invoice, once its status, or its finer one, is the wanted. */
-async function firstInvoice(walker: Walker, customerId: string, wanted: string): Promise<Invoice> {
+export async function firstInvoice(walker: Walker, customerId: string, wanted: string): Promise<Invoice> {
   const [invoice] = await waitFor(
     async () => await invoicesOf(walker, customerId),
     ([first]) => first?.status === wanted || first?.statusDetails.extendedStatus === wanted,
@@ -233,7 +241,8 @@ async function firstInvoice(walker: Walker, customerId: string, wanted: string):
   return invoice
 }
 
-async function begun({ installation }: Walker, invoiceId: string): Promise<void> {
+/** Waits until the invoice has a workflow. */
+export async function begun({ installation }: Walker, invoiceId: string): Promise<void> {
   const handle = installation.client.workflow.getHandle(`invoice/${invoiceId}`)
   await waitFor(
     async () => await handle.describe().catch(() => null),
@@ -241,7 +250,8 @@ async function begun({ installation }: Walker, invoiceId: string): Promise<void>
   )
 }
 
-async function ended({ installation }: Walker, invoiceId: string): Promise<string> {
+/** Waits until the invoice's workflow has ended; returns the invoice's id. */
+export async function ended({ installation }: Walker, invoiceId: string): Promise<string> {
   await installation.client.workflow.getHandle(`invoice/${invoiceId}`).result()
   return invoiceId
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { Client } from '@temporalio/client'
-import { NativeConnection, Runtime, Worker } from '@temporalio/worker'
+import { NativeConnection, Runtime } from '@temporalio/worker'
 import { pino } from 'pino'
 import { ulid } from 'ulid'
 import { createActivities } from '../../src/activities/create-activities.ts'
@@ -13,7 +13,9 @@ import { temporalGateway } from '../../src/temporal/gateway.ts'
 import { createTestDatabase } from './database.ts'
 import type { TestDatabase } from './database.ts'
 import { assertJournalMatchesSpec } from './stripe-request-schemas.ts'
-import { testTemporalAddress, workflowBundlePath } from './temporal.ts'
+import { testTemporalAddress } from './temporal.ts'
+import { startTestWorker } from './worker.ts'
+import type { TestWorker, WorkerVersion } from './worker.ts'
 
 /** The whole product in this process, on a database and a task queue of its own, against a sandbox of its own. */
 export interface Installation {
@@ -27,6 +29,11 @@ export interface Installation {
   readonly close: () => Promise<void>
 }
 
+interface StartedInstallation extends Installation {
+  /** One more worker, of another version where one is given; it stops with the installation at the latest. */
+  readonly startWorker: (version?: WorkerVersion) => Promise<TestWorker>
+}
+
 export const MASTER_KEY = 'test-master-key-test-master-key-0'
 
 Runtime.install({ telemetryOptions: { logging: { forward: {}, filter: 'ERROR' } } })
@@ -34,6 +41,10 @@ Runtime.install({ telemetryOptions: { logging: { forward: {}, filter: 'ERROR' } 
 interface InstallationOptions {
   /** How soon a step gives Stripe up and waits on the customer's clock. */
   readonly stripeTries?: number
+  /** Of a Temporal of one's own; left out: the run's. */
+  readonly temporalAddress?: string
+  /** The first worker's version; null: the test starts its workers itself. */
+  readonly worker?: WorkerVersion | null
   /** Where the state of another installation is gone on with: its sandbox stays up when this one is closed. */
   readonly on?: {
     readonly database: TestDatabase
@@ -44,14 +55,13 @@ interface InstallationOptions {
 }
 
 /** Starts it; about two seconds. Close it in afterAll. */
-export async function startInstallation(options: InstallationOptions = {}): Promise<Installation> {
-  const [database, sandbox, address, codePath] = await Promise.all([
+export async function startInstallation(options: InstallationOptions = {}): Promise<StartedInstallation> {
+  const [database, sandbox, address] = await Promise.all([
     options.on?.database ?? createTestDatabase(),
     options.on === undefined
       ? startSandbox({ port: 0 })
       : { url: options.on.sandboxUrl, close: async () => {} },
-    testTemporalAddress(),
-    workflowBundlePath(),
+    options.temporalAddress ?? testTemporalAddress(),
   ])
   const { db } = database
   const log = pino({ level: process.env['TEST_LOG_LEVEL'] ?? 'silent' })
@@ -77,15 +87,13 @@ export async function startInstallation(options: InstallationOptions = {}): Prom
     kickRelay: relay.kick,
     log,
   })
-  const worker = await Worker.create({
-    connection,
-    namespace,
-    taskQueue,
-    activities,
-    workflowBundle: { codePath },
-    maxCachedWorkflows: 200,
-  })
-  const running = worker.run()
+  const workers: TestWorker[] = []
+  const startWorker = async (version: WorkerVersion = {}): Promise<TestWorker> => {
+    const worker = await startTestWorker({ connection, namespace, taskQueue, activities }, version)
+    workers.push(worker)
+    return worker
+  }
+  if (options.worker !== null) await startWorker(options.worker)
 
   const config = { publicUrl: '' }
   const app = await buildApp(
@@ -114,11 +122,10 @@ export async function startInstallation(options: InstallationOptions = {}): Prom
     await app.close()
     // While the worker still answers: the relay may be waiting for a command to be carried out.
     await relay.stop()
-    worker.shutdown()
-    await running
+    for (const worker of workers) await worker.stop()
     await connection.close()
     await sandbox.close()
     await database.drop()
   }
-  return { url, sandboxUrl: sandbox.url, database, client, taskQueue, call, close }
+  return { url, sandboxUrl: sandbox.url, database, client, taskQueue, call, startWorker, close }
 }
