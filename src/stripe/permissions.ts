@@ -145,6 +145,13 @@ export const stripePermissions: readonly StripePermission[] = probed.map(
 export const eventRead = 'rak_event_read'
 export const webhookWrite = 'rak_webhook_write'
 
+/** Whether the key of an app may read events, by what was missing when it was given. */
+export const mayReadEvents = ({
+  missingPermissions,
+}: {
+  readonly missingPermissions: readonly string[]
+}): boolean => !missingPermissions.includes(eventRead)
+
 /** A permission that the key has not. */
 export interface MissingPermission extends StripePermission {
   /** As Stripe's refusal named it; some of ours were never seen in one. */

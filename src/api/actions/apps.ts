@@ -21,7 +21,7 @@ import {
 import { someStripeCustomer } from '../../db/stores/customer-links.ts'
 import type { DB } from '../../db/types.gen.ts'
 import { classifyStripeError } from '../../stripe/failures.ts'
-import { eventRead, lacksPermission, webhookWrite } from '../../stripe/permissions.ts'
+import { eventRead, lacksPermission, mayReadEvents, webhookWrite } from '../../stripe/permissions.ts'
 import type { MissingPermission } from '../../stripe/permissions.ts'
 import type { InspectedKey } from '../../stripe/types.ts'
 import type { ApiDeps } from '../deps.ts'
@@ -166,7 +166,7 @@ export async function installStripe(deps: ApiDeps, input: ApiKeyInstall): Promis
   const endpoint = missingPermissions.includes(webhookWrite)
     ? noEndpoint
     : await createEndpoint(deps, id, input.apiKey)
-  const row = await newApp(deps, input, { id, account, missingPermissions })
+  const row = newApp(deps, input, { id, account, missingPermissions })
   return await storeApp(deps, { ...row, ...endpoint }, { account, input })
 }
 
@@ -176,7 +176,7 @@ export async function installManually(deps: ApiDeps, input: ManualInstall): Prom
   const use = { key: input.apiKey, kind: account.kind, setup: 'manual', field: 'apiKey' } as const
   const missingPermissions = await requirePermissions(deps, use)
   const id = deps.newId()
-  const row = await newApp(deps, input, { id, account, missingPermissions })
+  const row = newApp(deps, input, { id, account, missingPermissions })
   const { webhookSecret, customerPortalUrl } = input
   const byHand = {
     setup: 'manual',
@@ -198,11 +198,11 @@ interface NewApp {
 }
 
 /** A managed app without an endpoint. */
-async function newApp(
+function newApp(
   deps: ApiDeps,
   input: Pick<ApiKeyInstall, 'apiKey' | 'name'>,
   { id, account, missingPermissions }: NewApp,
-): Promise<NewStripeApp> {
+): NewStripeApp {
   const app = {
     id,
     name: input.name ?? 'Stripe',
@@ -224,7 +224,7 @@ interface Wanted {
 
 /** App and profile are there together or not at all: a repeat would be refused as installed already. */
 async function storeApp(deps: ApiDeps, app: NewStripeApp, { account, input }: Wanted): Promise<Installation> {
-  const isPolled = app.webhookEndpointId === null && !app.missingPermissions.includes(eventRead)
+  const isPolled = app.webhookEndpointId === null && mayReadEvents(app)
   const row = { ...app, eventsCursor: isPolled ? await pollingStart(deps, app) : null }
   const supplier = input.createBillingProfile === false ? null : supplierOf(account, app.name, input.supplier)
   try {

@@ -1,5 +1,5 @@
 import type { AppRow, CustomerAppRow } from '../../db/stores/apps.ts'
-import { eventRead, stripePermissions } from '../../stripe/permissions.ts'
+import { mayReadEvents, stripePermissions } from '../../stripe/permissions.ts'
 import type { MarketplaceListing, StripeApp, StripeCustomerAppData } from '../schemas/apps.ts'
 import { instant, withoutNulls } from './without-nulls.ts'
 
@@ -66,7 +66,7 @@ function presentWebhook(row: AppRow): StripeApp['webhook'] {
   return {
     path: `/api/v1/apps/${row.id}/stripe/webhook`,
     hasSecret: row.webhookSecretEncrypted !== null,
-    isPolled: isUnsent && !row.missingPermissions.includes(eventRead),
+    isPolled: isUnsent && mayReadEvents(row),
     ...withoutNulls({
       endpointId,
       problem,

@@ -1,27 +1,12 @@
 import { sql } from 'kysely'
 import { settledStatuses } from '../../domain/invoice-state.ts'
 import type { Db } from '../connection.ts'
-
-/** What a look at Stripe's side of an app needs. */
-const columns = [
-  'id',
-  'status',
-  'livemode',
-  'setup',
-  'apiKeyEncrypted',
-  'webhookSecretEncrypted',
-  'webhookEndpointId',
-  'webhookProblem',
-  'stripeAccountId',
-] as const
+import { installedStripeApps, storedAppColumns } from './stripe-app-columns.ts'
 
 /** Installed apps whose endpoint is ours, or whose key was refused: both may change at Stripe without a word. */
 export async function listCaredApps(db: Db) {
-  return await db
-    .selectFrom('apps')
-    .select(columns)
-    .where('type', '=', 'stripe')
-    .where('deletedAt', 'is', null)
+  return await installedStripeApps(db)
+    .select([...storedAppColumns, 'status', 'setup', 'webhookProblem'])
     .where('apiKeyEncrypted', 'is not', null)
     .where((eb) => eb.or([eb('webhookEndpointId', 'is not', null), eb('status', '=', 'unauthorized')]))
     .orderBy('id')

@@ -1,6 +1,7 @@
 import type { Selectable } from 'kysely'
 import type { Db } from '../connection.ts'
 import type { Apps, BillingOverrides, BillingProfiles, CustomerApps, Customers } from '../types.gen.ts'
+import { storedAppColumns } from './stripe-app-columns.ts'
 
 /** The rows that decide how a customer is billed; undefined where there is none. */
 export interface BillingRows {
@@ -71,14 +72,7 @@ export async function frozenTimeOf(db: Db, customerId: string): Promise<Date | n
 export async function storedApp(db: Db, appId: string) {
   return await db
     .selectFrom('apps')
-    .select([
-      'id',
-      'livemode',
-      'apiKeyEncrypted',
-      'webhookSecretEncrypted',
-      'webhookEndpointId',
-      'stripeAccountId',
-    ])
+    .select(storedAppColumns)
     .where('id', '=', appId)
     .executeTakeFirstOrThrow()
 }

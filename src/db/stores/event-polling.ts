@@ -2,31 +2,25 @@ import { sql } from 'kysely'
 import type { Transaction } from 'kysely'
 import type { Db } from '../connection.ts'
 import type { DB } from '../types.gen.ts'
+import { appsWithEvents, EVENTS_READ, mayReadEvents, storedAppColumns } from './stripe-app-columns.ts'
 
 /**
  * Installed Stripe accounts whose webhooks cannot be counted on: no endpoint of ours, or one that is broken or was until
  * just now. Not those whose key may not read events, or is not accepted.
  */
 function polled(db: Db) {
-  return db
-    .selectFrom('apps')
-    .where('type', '=', 'stripe')
-    .where('deletedAt', 'is', null)
-    .where((eb) => eb.or([eb('webhookEndpointId', 'is', null), eb('pollsEvents', '=', true)]))
-    .where('apiKeyEncrypted', 'is not', null)
-    .where('status', '=', 'ready')
-    .where(sql<boolean>`not (missing_permissions @> array[${EVENTS}]::text[])`)
+  return appsWithEvents(db).where((eb) =>
+    eb.or([eb('webhookEndpointId', 'is', null), eb('pollsEvents', '=', true)]),
+  )
 }
-
-const EVENTS = 'rak_event_read'
 
 /** The key may not read events: none are asked for until it is replaced. */
 export async function stopPolling(db: Db, id: string): Promise<void> {
   await db
     .updateTable('apps')
-    .set({ missingPermissions: sql<string[]>`array_append(missing_permissions, ${EVENTS})` })
+    .set({ missingPermissions: sql<string[]>`array_append(missing_permissions, ${EVENTS_READ})` })
     .where('id', '=', id)
-    .where(sql<boolean>`not (missing_permissions @> array[${EVENTS}]::text[])`)
+    .where(mayReadEvents)
     .execute()
 }
 
@@ -56,18 +50,9 @@ export async function holdPolledApp(trx: Transaction<DB>, id: string) {
   const { rows } = await sql<{ held: boolean }>`
     SELECT pg_try_advisory_xact_lock(hashtextextended('poll-events/' || ${id}, 0)) AS held`.execute(trx)
   if (rows[0]?.held !== true) return undefined
-  const columns = [
-    'id',
-    'livemode',
-    'apiKeyEncrypted',
-    'webhookSecretEncrypted',
-    'webhookEndpointId',
-    'stripeAccountId',
-    'eventsCursor',
-  ] as const
   // Read after the lock was taken: whoever held it before has moved the cursor.
   return await polled(trx)
-    .select(columns)
+    .select([...storedAppColumns, 'eventsCursor'])
     .select(sql<Date>`clock_timestamp()`.as('askedAt'))
     .where('id', '=', id)
     .executeTakeFirst()

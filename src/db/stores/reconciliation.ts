@@ -3,6 +3,7 @@ import { assertNever } from '../../domain/errors.ts'
 import { settledStatuses } from '../../domain/invoice-state.ts'
 import type { Db } from '../connection.ts'
 import { ACCRUING } from './running-invoices.ts'
+import { appsWithEvents, storedAppColumns } from './stripe-app-columns.ts'
 
 export interface Page {
   /** The last id of the page before; null: the first page. */
@@ -160,24 +161,10 @@ async function livingAmong(
 
 /** Installed Stripe accounts whose events come by webhook and may be read; those that are polled are read anyway. */
 export async function reconciledApps(db: Db, { lookedBefore }: { readonly lookedBefore: Date }) {
-  return await db
-    .selectFrom('apps')
-    .select([
-      'id',
-      'livemode',
-      'apiKeyEncrypted',
-      'webhookSecretEncrypted',
-      'webhookEndpointId',
-      'stripeAccountId',
-      'reconciledEvent',
-    ])
-    .where('type', '=', 'stripe')
-    .where('deletedAt', 'is', null)
-    .where('status', '=', 'ready')
-    .where('apiKeyEncrypted', 'is not', null)
+  return await appsWithEvents(db)
+    .select([...storedAppColumns, 'reconciledEvent'])
     .where('webhookEndpointId', 'is not', null)
     .where('pollsEvents', '=', false)
-    .where(sql<boolean>`not (missing_permissions @> array['rak_event_read']::text[])`)
     .where((eb) => eb.or([eb('reconciledAt', 'is', null), eb('reconciledAt', '<=', lookedBefore)]))
     .orderBy('id')
     .execute()

@@ -1,23 +1,10 @@
 import type { Db } from '../connection.ts'
-
-const columns = [
-  'id',
-  'livemode',
-  'apiKeyEncrypted',
-  'webhookSecretEncrypted',
-  'webhookEndpointId',
-  'stripeAccountId',
-  'webhookSecretPreviousEncrypted',
-  'webhookSecretPreviousUntil',
-] as const
+import { installedStripeApps, storedAppColumns } from './stripe-app-columns.ts'
 
 /** The stored secrets of an installed Stripe account; undefined for what was uninstalled. */
 export async function findStripeApp(db: Db, id: string) {
-  return await db
-    .selectFrom('apps')
-    .select(columns)
+  return await installedStripeApps(db)
+    .select([...storedAppColumns, 'webhookSecretPreviousEncrypted', 'webhookSecretPreviousUntil'])
     .where('id', '=', id)
-    .where('type', '=', 'stripe')
-    .where('deletedAt', 'is', null)
     .executeTakeFirst()
 }
