@@ -2,7 +2,7 @@ import type { Database } from '../db/connection.ts'
 import { listApps } from '../db/stores/apps.ts'
 import type { AppRow } from '../db/stores/apps.ts'
 import { createStripeGateway } from '../stripe/gateway.ts'
-import { lacksPermission } from '../stripe/permissions.ts'
+import { lacksPermission, mayReadEvents } from '../stripe/permissions.ts'
 import type { StripeGateway, WebhookEndpointState } from '../stripe/types.ts'
 import type { Check, CheckTargets, Found } from './doctor-checks.ts'
 
@@ -14,19 +14,16 @@ export async function stripeChecks(db: Database, targets: CheckTargets): Promise
   try {
     const { items } = await listApps(db, EVERY_APP)
     if (items.length === 0) return [failing('no Stripe app is installed')]
-    return items.flatMap((app) => {
-      const [key, ...others] = checksOf(app, targets, items.length > 1 ? ` "${app.name}"` : '')
-      return key === undefined ? [] : [key, ...others.map((check) => afterKey(check, app, targets))]
-    })
+    return items.flatMap((app) => checksOf(app, targets, items.length > 1 ? ` "${app.name}"` : ''))
   } catch (error) {
     return [failing(error instanceof Error ? error.message : String(error))]
   }
 }
 
 /** What cannot be known while Stripe refuses the key, which a check of its own says. */
-function afterKey(check: Check, app: AppRow, targets: CheckTargets): Check {
+function afterKey(check: Check, askedKey: () => Promise<string>): Check {
   const run = async (): Promise<string | Found> => {
-    const isKnown = await keyOf(opened(app, targets)).then(
+    const isKnown = await askedKey().then(
       () => true,
       () => false,
     )
@@ -53,20 +50,21 @@ interface Opened {
 }
 
 function checksOf(app: AppRow, targets: CheckTargets, suffix: string): readonly Check[] {
-  const open = (): Opened => opened(app, targets)
+  const open = once(async () => opened(app, targets))
+  const askedKey = once(async () => await keyOf(await open()))
   const appId = app.id
-  return [
-    {
-      name: `Stripe app${suffix}`,
-      appId,
-      next: `give it another key: PUT /api/v1/apps/${appId}/stripe/api-key`,
-      run: async () => await keyOf(open()),
-    },
+  const keyCheck = {
+    name: `Stripe app${suffix}`,
+    appId,
+    next: `give it another key: PUT /api/v1/apps/${appId}/stripe/api-key`,
+    run: askedKey,
+  }
+  const others = [
     {
       name: `Stripe permissions${suffix}`,
       appId,
       next: 'grant them to the key in the Stripe dashboard, under API keys',
-      run: async () => await permissionsOf(open()),
+      run: async () => await permissionsOf(await open()),
     },
     {
       name: `Stripe webhook${suffix}`,
@@ -76,9 +74,16 @@ function checksOf(app: AppRow, targets: CheckTargets, suffix: string): readonly 
         app.setup === 'managed'
           ? 'set PUBLIC_URL to where Stripe reaches the API, then run perennial doctor --repair'
           : `make an endpoint for ${addressOf(app, targets) ?? 'the app'} in the dashboard, then PUT /api/v1/apps/${appId}/stripe/webhook-secret`,
-      run: async () => (app.setup === 'managed' ? await endpointOf(open(), targets) : handMade(app)),
+      run: async () => (app.setup === 'managed' ? await endpointOf(await open(), targets) : handMade(app)),
     },
   ]
+  return [keyCheck, ...others.map((check) => afterKey(check, askedKey))]
+}
+
+/** The checks of an app run side by side, and share one answer. */
+function once<T>(ask: () => Promise<T>): () => Promise<T> {
+  let asked: Promise<T> | undefined
+  return async () => await (asked ??= ask())
 }
 
 function opened(app: AppRow, targets: CheckTargets): Opened {
@@ -147,8 +152,6 @@ function polledOnly(app: AppRow, { publicUrl }: CheckTargets): Found {
 }
 
 const loopback: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]'])
-
-const mayReadEvents = (app: AppRow): boolean => !app.missingPermissions.includes('rak_event_read')
 
 function handMade(app: AppRow): Found {
   const polled = mayReadEvents(app)
