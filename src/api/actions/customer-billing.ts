@@ -1,5 +1,5 @@
 import { findOverride, upsertOverride } from '../../db/stores/billing-profiles.ts'
-import type { BillingOverrideRow } from '../../db/stores/billing-profiles.ts'
+import type { BillingOverrideRow, BillingProfileRow } from '../../db/stores/billing-profiles.ts'
 import { findCustomerLink } from '../../db/stores/customer-links.ts'
 import type { CustomerRow } from '../../db/stores/customers.ts'
 import { loadSettings } from '../../billing/settings.ts'
@@ -64,24 +64,20 @@ export async function setCustomerBilling(
   { billing_profile: profile, app_data: data }: CustomerBilling,
 ): Promise<void> {
   // Refused before Stripe is asked; written after Stripe agreed: a request that is refused changes nothing here.
-  const named = profile?.id
-  if (named !== undefined) await deps.db.transaction().execute(async (trx) => await linkedProfile(trx, named))
+  const needsApp = data?.stripe !== undefined && data.stripe.app_id === undefined
+  const isAsked = profile === null ? needsApp : profile !== undefined
+  const linked = isAsked ? await profileToLink(deps, profile?.id) : null
   if (data?.stripe !== undefined) {
-    const app = await appOfProfile(deps, { appId: data.stripe.app_id, profile })
-    await setStripeData(deps, customer, { ...data.stripe, ...(app !== undefined && { app_id: app }) })
+    // The link is for whoever bills from now on.
+    const appId = data.stripe.app_id ?? linked?.appId
+    await setStripeData(deps, customer, { ...data.stripe, ...(appId !== undefined && { app_id: appId }) })
   }
   if (profile !== undefined) await pinProfile(deps, customer.id, profile?.id ?? null)
 }
 
-interface Naming {
-  readonly appId: string | undefined
-  readonly profile: CustomerBilling['billing_profile']
-}
-
-/** The app of the profile that is set with it, where none is named: the link is for whoever bills from now on. */
-async function appOfProfile(deps: ApiDeps, { appId, profile }: Naming): Promise<string | undefined> {
-  if (appId !== undefined || profile === undefined) return appId
-  return await deps.db.transaction().execute(async (trx) => (await linkedProfile(trx, profile?.id)).appId)
+/** The profile of this id, without one the default. Errors: not_found, profile_missing. */
+async function profileToLink({ db }: ApiDeps, id: string | undefined): Promise<BillingProfileRow> {
+  return await db.transaction().execute(async (trx) => await linkedProfile(trx, id))
 }
 
 /** The rest of an override stays as it is, and has to go with the profile. */
