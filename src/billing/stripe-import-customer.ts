@@ -10,7 +10,7 @@ import {
 } from '../db/stores/stripe-imports.ts'
 import type { DB } from '../db/types.gen.ts'
 import { isKnownCurrency } from '../domain/currency.ts'
-import { DomainError } from '../domain/errors.ts'
+import { DomainError, orNull } from '../domain/errors.ts'
 import type { StripeSubscriberView, StripeSubscriptionView } from '../stripe/subscription-types.ts'
 import { loadSettings } from './settings.ts'
 
@@ -147,10 +147,5 @@ export async function billedThrough(
 }
 
 async function usesApp(trx: Transaction<DB>, appId: string, customerId: string): Promise<boolean> {
-  try {
-    return (await loadSettings(trx, customerId)).app.id === appId
-  } catch (error) {
-    if (error instanceof DomainError && error.code === 'profile_missing') return false
-    throw error
-  }
+  return (await orNull(loadSettings(trx, customerId), 'profile_missing'))?.app.id === appId
 }

@@ -29,6 +29,16 @@ export function isDomainError(error: unknown): error is DomainError {
   return error instanceof Error && error.name === 'DomainError' && 'code' in error
 }
 
+/** What is asked for; null where the answer is a refusal under this code, such as that it does not exist. */
+export async function orNull<T>(asked: Promise<T>, code: ErrorCode): Promise<T | null> {
+  try {
+    return await asked
+  } catch (error) {
+    if (isDomainError(error) && error.code === code) return null
+    throw error
+  }
+}
+
 /** Whether a text is a code of the table: codes cross Temporal as the type of a failure. */
 export function isErrorCode(code: string): code is ErrorCode {
   return Object.hasOwn(errorCodes, code)

@@ -1,5 +1,5 @@
 import type { Stripe } from 'stripe'
-import { DomainError } from '../domain/errors.ts'
+import { DomainError, orNull } from '../domain/errors.ts'
 import type { Connection } from './client.ts'
 import { classifyStripeError, stripeFailure } from './failures.ts'
 import { dueParams, isTaxAsked, refreshDraft, syncLines } from './invoice-draft.ts'
@@ -106,12 +106,7 @@ async function locate(connection: Connection, invoice: InvoiceToSync): Promise<S
 }
 
 async function retrieveIfThere(connection: Connection, id: string): Promise<Stripe.Invoice | null> {
-  try {
-    return await retrieveInvoice(connection, id)
-  } catch (error) {
-    if (error instanceof DomainError && error.code === 'stripe_invoice_not_found') return null
-    throw error
-  }
+  return await orNull(retrieveInvoice(connection, id), 'stripe_invoice_not_found')
 }
 
 async function create(connection: Connection, invoice: InvoiceToSync): Promise<Stripe.Invoice> {

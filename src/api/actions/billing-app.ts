@@ -2,7 +2,7 @@ import { loadSettings } from '../../billing/settings.ts'
 import { findApp } from '../../db/stores/apps.ts'
 import type { AppRow } from '../../db/stores/apps.ts'
 import { findDefaultProfile } from '../../db/stores/billing-profiles.ts'
-import { DomainError, isDomainError } from '../../domain/errors.ts'
+import { DomainError, orNull } from '../../domain/errors.ts'
 import type { ApiDeps } from '../deps.ts'
 import { appOf } from './customer-links.ts'
 
@@ -34,13 +34,8 @@ interface Applied {
 }
 
 async function settingsOf({ db }: Pick<ApiDeps, 'db'>, customerId: string): Promise<Applied | null> {
-  try {
-    const { app, defaultCurrency } = await loadSettings(db, customerId)
-    return { appId: app.id, currency: defaultCurrency }
-  } catch (error) {
-    if (isDomainError(error) && error.code === 'profile_missing') return null
-    throw error
-  }
+  const settings = await orNull(loadSettings(db, customerId), 'profile_missing')
+  return settings === null ? null : { appId: settings.app.id, currency: settings.defaultCurrency }
 }
 
 async function defaultSettings({ db }: Pick<ApiDeps, 'db'>): Promise<Applied | null> {

@@ -3,7 +3,7 @@ import type { BillingOverrideRow, BillingProfileRow } from '../../db/stores/bill
 import { findCustomerLink } from '../../db/stores/customer-links.ts'
 import type { CustomerRow } from '../../db/stores/customers.ts'
 import { loadSettings } from '../../billing/settings.ts'
-import { DomainError, isDomainError } from '../../domain/errors.ts'
+import { DomainError, orNull } from '../../domain/errors.ts'
 import type { ApiDeps } from '../deps.ts'
 import { withoutNulls } from '../presenters/without-nulls.ts'
 import type { OverrideCreate } from '../schemas/billing-profiles.ts'
@@ -26,31 +26,21 @@ export async function customerBilling(deps: ApiDeps, customer: CustomerRow): Pro
 }
 
 async function profileOf({ db }: ApiDeps, customerId: string): Promise<string | null> {
-  try {
-    return (await loadSettings(db, customerId)).profileId
-  } catch (error) {
-    if (isDomainError(error) && error.code === 'profile_missing') return null
-    throw error
-  }
+  return (await orNull(loadSettings(db, customerId), 'profile_missing'))?.profileId ?? null
 }
 
 async function stripeData(deps: ApiDeps, customerId: string): Promise<StripeData | null> {
-  try {
-    const { app } = await billingApp(deps, customerId)
-    const link = await findCustomerLink(deps.db, customerId, app.id)
-    if (link === null) return null
-    return {
-      app_id: link.appId,
-      customer_id: link.stripeCustomerId,
-      ...withoutNulls({
-        default_payment_method_id: link.stripeDefaultPaymentMethodId,
-        labels: link.labels as Record<string, string> | null,
-      }),
-    }
-  } catch (error) {
-    // No Stripe account is installed.
-    if (isDomainError(error) && error.code === 'validation_failed') return null
-    throw error
+  // Refused where no Stripe account is installed.
+  const billing = await orNull(billingApp(deps, customerId), 'validation_failed')
+  const link = billing === null ? null : await findCustomerLink(deps.db, customerId, billing.app.id)
+  if (link === null) return null
+  return {
+    app_id: link.appId,
+    customer_id: link.stripeCustomerId,
+    ...withoutNulls({
+      default_payment_method_id: link.stripeDefaultPaymentMethodId,
+      labels: link.labels as Record<string, string> | null,
+    }),
   }
 }
 

@@ -5,7 +5,7 @@ import { invoiceOfStripeEvent } from '../../db/stores/stripe-events.ts'
 import type { InvoiceOfEvent, StripeEventRow } from '../../db/stores/stripe-events.ts'
 import { appendTimeline } from '../../db/stores/timeline.ts'
 import { currency } from '../../domain/currency.ts'
-import { isDomainError } from '../../domain/errors.ts'
+import { orNull } from '../../domain/errors.ts'
 import { displayMinor } from '../../domain/money.ts'
 import type { StripeInvoiceView } from '../../stripe/types.ts'
 import type { RelayDeps } from '../relay.ts'
@@ -130,10 +130,6 @@ export const invoiceOverpaid: EventHandler = ofInvoice(async (deps, invoice, eve
 })
 
 async function viewOf(deps: RelayDeps, event: StripeEventRow, id: string): Promise<StripeInvoiceView | null> {
-  try {
-    return await deps.stripe.getInvoice(await storedApp(deps.db, event.appId), id)
-  } catch (error) {
-    if (isDomainError(error) && error.code === 'stripe_invoice_not_found') return null
-    throw error
-  }
+  const app = await storedApp(deps.db, event.appId)
+  return await orNull(deps.stripe.getInvoice(app, id), 'stripe_invoice_not_found')
 }

@@ -3,7 +3,7 @@ import { storedApp } from '../../db/stores/billing-settings.ts'
 import { findCustomerLink } from '../../db/stores/customer-links.ts'
 import { findCustomer } from '../../db/stores/customers.ts'
 import type { StripeEventRow } from '../../db/stores/stripe-events.ts'
-import { isDomainError } from '../../domain/errors.ts'
+import { orNull } from '../../domain/errors.ts'
 import type { SetupIntentView } from '../../stripe/checkout-types.ts'
 import type { StoredApp } from '../../stripe/types.ts'
 import { issueAgain, wakeWaiting } from '../customers.ts'
@@ -84,13 +84,9 @@ async function isNamedSince(deps: RelayDeps, event: StripeEventRow, saved: Saved
 }
 
 async function isAttached(deps: RelayDeps, app: StoredApp, saved: Saved): Promise<boolean> {
-  try {
-    const method = await deps.stripe.getPaymentMethod(app, saved.paymentMethodId)
-    return method.isUnread === true || method.customerId === saved.stripeCustomerId
-  } catch (error) {
-    if (isDomainError(error) && error.code === 'stripe_payment_method_not_found') return false
-    throw error
-  }
+  const asked = deps.stripe.getPaymentMethod(app, saved.paymentMethodId)
+  const method = await orNull(asked, 'stripe_payment_method_not_found')
+  return method !== null && (method.isUnread === true || method.customerId === saved.stripeCustomerId)
 }
 
 /** At Stripe first: it charges its own default where ours is not known. */

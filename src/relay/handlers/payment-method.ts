@@ -8,7 +8,7 @@ import {
 } from '../../db/stores/customer-links.ts'
 import type { StripeEventRow } from '../../db/stores/stripe-events.ts'
 import { appendTimeline } from '../../db/stores/timeline.ts'
-import { isDomainError } from '../../domain/errors.ts'
+import { orNull } from '../../domain/errors.ts'
 import { wakeWaiting } from '../customers.ts'
 import type { RelayDeps } from '../relay.ts'
 import type { EventHandler } from './outcome.ts'
@@ -43,13 +43,9 @@ async function defaultAtStripe(
   deps: RelayDeps,
   { appId, stripeCustomerId }: OfCustomer,
 ): Promise<string | null> {
-  try {
-    const app = await storedApp(deps.db, appId)
-    return (await deps.stripe.getCustomer(app, stripeCustomerId)).defaultPaymentMethodId
-  } catch (error) {
-    if (isDomainError(error) && error.code === 'stripe_customer_not_found') return null
-    throw error
-  }
+  const app = await storedApp(deps.db, appId)
+  const customer = await orNull(deps.stripe.getCustomer(app, stripeCustomerId), 'stripe_customer_not_found')
+  return customer?.defaultPaymentMethodId ?? null
 }
 
 /** One more payment method: what waits is charged only if this is the one that would be, not with the one that failed. */
@@ -87,11 +83,7 @@ export const paymentMethodDetached: EventHandler = async (deps, event) => {
 }
 
 async function isAttachedAgain(deps: RelayDeps, event: StripeEventRow, id: string): Promise<boolean> {
-  try {
-    const method = await deps.stripe.getPaymentMethod(await storedApp(deps.db, event.appId), id)
-    return method.customerId !== null
-  } catch (error) {
-    if (isDomainError(error) && error.code === 'stripe_payment_method_not_found') return false
-    throw error
-  }
+  const app = await storedApp(deps.db, event.appId)
+  const method = await orNull(deps.stripe.getPaymentMethod(app, id), 'stripe_payment_method_not_found')
+  return method !== null && method.customerId !== null
 }
