@@ -1,7 +1,6 @@
-import type { Db } from '../db/connection.ts'
 import { bindInvoiceNumber, passInvoiceNumber } from '../db/stores/invoice-numbers.ts'
-import { getInvoiceLines, setLineTaxes, updateInvoice } from '../db/stores/invoices.ts'
-import type { InvoiceLineRow, InvoicePatch, InvoiceRow } from '../db/stores/invoices.ts'
+import { getInvoiceLines, setLineTaxes } from '../db/stores/invoices.ts'
+import type { InvoiceLineRow, InvoiceRow } from '../db/stores/invoices.ts'
 import { appendTimeline } from '../db/stores/timeline.ts'
 import { addDuration, zoned } from '../domain/calendar.ts'
 import { DomainError } from '../domain/errors.ts'
@@ -11,10 +10,13 @@ import type { InvoiceToSync, StripeInvoiceView } from '../stripe/types.ts'
 import type { CollectDeps } from './collect-deps.ts'
 import { invoiceSettings } from './invoice-settings.ts'
 import { nextLookMs } from './invoice-look.ts'
-import { issueItems } from './stripe-items.ts'
 import { isTaxFailure, withoutTax } from './invoice-tax.ts'
+import { invoiceRef, write } from './invoice-write.ts'
 import { spreadTax, taxTreatment } from './line-tax.ts'
+import { netMinor } from './net-minor.ts'
+import { searchSince } from './search-since.ts'
 import { namingWhatIsGone, requireStripeCustomer } from './stripe-customer.ts'
+import { issueItems } from './stripe-items.ts'
 import { storedApp } from '../db/stores/billing-settings.ts'
 
 /** An invoice that was issued, with what Stripe answered; null where Stripe bills it in its own invoices. */
@@ -74,7 +76,7 @@ function requireSameSubtotal(view: StripeInvoiceView, { lines }: InvoiceToSync):
 
 /** An invoice with its lines as Stripe is sent it. */
 export function invoiceToSync(row: InvoiceRow, lines: readonly InvoiceLineRow[]): InvoiceToSync {
-  const { workflow, onTestClock, stripe } = invoiceSettings(row)
+  const { workflow, stripe } = invoiceSettings(row)
   return {
     invoiceId: row.id,
     subscriptionId: row.subscriptionId,
@@ -83,8 +85,7 @@ export function invoiceToSync(row: InvoiceRow, lines: readonly InvoiceLineRow[])
     generation: row.syncGeneration,
     run: row.runs,
     isGrowing: row.runs > 0 && row.number === null,
-    // Restored to before it, it is closed again later than it was sent first.
-    createdMs: onTestClock ? null : Math.min(row.createdAt.getTime(), row.periodFrom.getTime()),
+    createdMs: searchSince(row),
     currency: row.currency,
     collectionMethod: workflow.payment.collectionMethod,
     ...(workflow.payment.collectionMethod === 'send_invoice' && { daysUntilDue: daysUntilDue(row) }),
@@ -93,7 +94,7 @@ export function invoiceToSync(row: InvoiceRow, lines: readonly InvoiceLineRow[])
     paymentMethodTypes: stripe.paymentMethodTypes,
     lines: lines.map((line) => ({
       lineId: line.id,
-      amountMinor: BigInt(line.amountMinor) - BigInt(line.discountMinor),
+      amountMinor: netMinor(line),
       description: `${line.name}: ${line.description}`,
       fromMs: line.serviceFrom.getTime(),
       toMs: line.serviceTo.getTime(),
@@ -171,19 +172,4 @@ async function adopt(
       sentAt: null,
     })
   })
-}
-
-/** Writes under the version that was read; another run that was faster wins, and this one starts over. */
-export async function write(db: Db, row: InvoiceRow, patch: InvoicePatch): Promise<InvoiceRow> {
-  const written = await updateInvoice(db, row, patch)
-  if (!written) throw new DomainError('conflict', 'another run wrote the invoice')
-  return written
-}
-
-export function invoiceRef(row: InvoiceRow): {
-  invoiceId: string
-  stripeInvoiceId: string
-  generation: number
-} {
-  return { invoiceId: row.id, stripeInvoiceId: row.stripeInvoiceId ?? '', generation: row.syncGeneration }
 }

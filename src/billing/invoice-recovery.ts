@@ -1,7 +1,7 @@
 import { appAndLink } from '../db/stores/billing-settings.ts'
 import type { InvoicePatch, InvoiceRow } from '../db/stores/invoices.ts'
 import type { CollectDeps } from './collect-deps.ts'
-import { write } from './invoice-issue.ts'
+import { write } from './invoice-write.ts'
 
 /** Failures that somebody mends at Stripe, or on the customer's link: looked at again without being asked. */
 const mendedElsewhere: ReadonlySet<string | null> = new Set([

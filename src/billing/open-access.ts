@@ -28,7 +28,7 @@ export async function openAccess(trx: Db, { before, after, asOfMs }: InvoiceChan
   const all = await loadAccess(trx, after.customerId, asOfMs)
   const own = all.find(({ subscription }) => subscription.id === after.subscriptionId)
   if (own !== undefined) await recordOpening(trx, own, { before, after, asOfMs })
-  await grantPending(trx, all, { customerId: after.customerId, asOfMs })
+  await grant(trx, await pendingAccessRequests(trx, after.customerId), all, asOfMs)
 }
 
 async function recordOpening(
@@ -66,14 +66,6 @@ export async function grantWhatIsOpen(trx: Db, { customerId, asOfMs }: Settling)
   const pending = await pendingAccessRequests(trx, customerId)
   if (pending.length === 0) return
   await grant(trx, pending, await loadAccess(trx, customerId, asOfMs), asOfMs)
-}
-
-async function grantPending(
-  trx: Db,
-  access: readonly SubscriptionAccess[],
-  { customerId, asOfMs }: Settling,
-): Promise<void> {
-  await grant(trx, await pendingAccessRequests(trx, customerId), access, asOfMs)
 }
 
 async function grant(

@@ -1,12 +1,14 @@
 import { storedApp } from '../db/stores/billing-settings.ts'
 import { getInvoiceLines } from '../db/stores/invoices.ts'
 import type { InvoiceRow } from '../db/stores/invoices.ts'
-import { DomainError, isDomainError } from '../domain/errors.ts'
-import type { InvoiceToSync, StoredApp, StripeInvoiceStatus } from '../stripe/types.ts'
+import { DomainError, orNull } from '../domain/errors.ts'
+import type { InvoiceToSync, StoredApp } from '../stripe/types.ts'
 import type { CollectDeps } from './collect-deps.ts'
-import { invoiceRef, invoiceToSync, write } from './invoice-issue.ts'
+import { invoiceToSync } from './invoice-issue.ts'
 import { invoiceSettings } from './invoice-settings.ts'
 import { isTaxFailure } from './invoice-tax.ts'
+import { invoiceRef, write } from './invoice-write.ts'
+import { searchSince } from './search-since.ts'
 import { pushItems, withdrawItems } from './stripe-items.ts'
 
 /**
@@ -65,32 +67,16 @@ async function withdrawDraft(deps: CollectDeps, row: InvoiceRow): Promise<void> 
   const { stripeCustomerId } = row
   if (stripeCustomerId === null) return
   const app = await storedApp(deps.db, row.appId)
-  const { onTestClock } = invoiceSettings(row)
-  const createdMs = onTestClock ? null : row.createdAt.getTime()
-  const stripeInvoiceId =
-    row.stripeInvoiceId ??
-    (await deps.stripe.findInvoice(app, { invoiceId: row.id, stripeCustomerId, createdMs }))
+  const query = { invoiceId: row.id, stripeCustomerId, createdMs: searchSince(row) }
+  const stripeInvoiceId = row.stripeInvoiceId ?? (await deps.stripe.findInvoice(app, query))
   if (stripeInvoiceId === null) return
-  const status = await statusAtStripe(deps, app, stripeInvoiceId)
-  if (status === 'draft') await deps.stripe.deleteDraft(app, stripeInvoiceId)
-  if (status === 'open') await deps.stripe.voidInvoice(app, { ...invoiceRef(row), stripeInvoiceId })
-  if (status === 'paid') {
+  const view = await orNull(deps.stripe.getInvoice(app, stripeInvoiceId), 'stripe_invoice_not_found')
+  if (view?.status === 'draft') await deps.stripe.deleteDraft(app, stripeInvoiceId)
+  if (view?.status === 'open') await deps.stripe.voidInvoice(app, { ...invoiceRef(row), stripeInvoiceId })
+  if (view?.status === 'paid') {
     throw new DomainError(
       'stripe_draft_finalized',
       `its draft ${stripeInvoiceId} was finalized at Stripe and paid, though it is not to be collected: refund it there`,
     )
-  }
-}
-
-async function statusAtStripe(
-  deps: CollectDeps,
-  app: StoredApp,
-  stripeInvoiceId: string,
-): Promise<StripeInvoiceStatus | 'gone'> {
-  try {
-    return (await deps.stripe.getInvoice(app, stripeInvoiceId)).status
-  } catch (error) {
-    if (isDomainError(error) && error.code === 'stripe_invoice_not_found') return 'gone'
-    throw error
   }
 }

@@ -5,8 +5,8 @@ import { DomainError } from '../domain/errors.ts'
 import { classifyStripeError } from '../stripe/failures.ts'
 import type { CollectDeps } from './collect-deps.ts'
 
-/** Errors: customer_not_linked, stripe_customer_deleted. */
-export async function requireStripeCustomer(deps: CollectDeps, row: InvoiceRow): Promise<void> {
+/** The Stripe customer of an invoice. Errors: customer_not_linked, stripe_customer_deleted. */
+export async function requireStripeCustomer(deps: CollectDeps, row: InvoiceRow): Promise<string> {
   if (row.stripeCustomerId === null) {
     throw new DomainError(
       'customer_not_linked',
@@ -16,6 +16,7 @@ export async function requireStripeCustomer(deps: CollectDeps, row: InvoiceRow):
   const { link } = await appAndLink(deps.db, row.appId, row.customerId)
   const isGone = link?.stripeDeletedAt !== null && link?.stripeCustomerId === row.stripeCustomerId
   if (link !== null && isGone) throw deleted(row.stripeCustomerId)
+  return row.stripeCustomerId
 }
 
 const deleted = (stripeCustomerId: string): DomainError =>

@@ -1,21 +1,19 @@
-import { appAndLink } from '../db/stores/billing-settings.ts'
+import { appAndLink, storedApp } from '../db/stores/billing-settings.ts'
 import type { InvoiceLineRow, InvoiceRow } from '../db/stores/invoices.ts'
 import { insertOutbox } from '../db/stores/outbox.ts'
 import { getSubscription } from '../db/stores/subscriptions.ts'
-import { DomainError, isDomainError } from '../domain/errors.ts'
 import type { CollectDeps } from './collect-deps.ts'
 import { invoiceSettings } from './invoice-settings.ts'
+import { netMinor } from './net-minor.ts'
+import { searchSince } from './search-since.ts'
 import { requireStripeCustomer } from './stripe-customer.ts'
-import { netMinor, refreshItems } from './stripe-item-sync.ts'
+import { refreshItems, subscriptionAtStripe } from './stripe-item-sync.ts'
 import type { ItemPlace } from './stripe-item-sync.ts'
 
 /** While the invoice runs, its items wait for the next invoice of the Stripe subscription. Errors: customer_not_linked. */
 export async function runningPlace(deps: CollectDeps, row: InvoiceRow): Promise<ItemPlace> {
-  await requireStripeCustomer(deps, row)
-  const { stripeCustomerId } = row
-  if (stripeCustomerId === null)
-    throw new DomainError('customer_not_linked', 'the customer has no Stripe customer')
-  const { app } = await appAndLink(deps.db, row.appId, row.customerId)
+  const stripeCustomerId = await requireStripeCustomer(deps, row)
+  const app = await storedApp(deps.db, row.appId)
   const subscription = await getSubscription(deps.db, row.subscriptionId)
   // A customer may be billed so without a subscription at Stripe: whatever invoice comes next takes them up.
   const stripeSubscriptionId =
@@ -39,23 +37,14 @@ export async function closingPlace(
   const draft = await deps.stripe.findDraft(app, stripeSubscriptionId)
   deps.progress?.()
   if (draft !== null) return { ...place, stripeInvoiceId: draft }
-  if (!(await hasEnded(deps, place))) return place
+  const subscription = await subscriptionAtStripe(deps, app, stripeSubscriptionId)
+  const hasEnded = subscription === null || subscription.endedMs !== null
+  if (!hasEnded) return place
   // An endpoint that does not send its end: ours follows by this look.
   await insertOutbox(deps.db, { kind: 'end_subscription', subjectId: row.subscriptionId })
   const ended = { ...place, stripeSubscriptionId: null }
   if (await isAllInvoiced(deps, row, { place, lines })) return ended
   return { ...ended, stripeInvoiceId: await lastInvoice(deps, row, place) }
-}
-
-async function hasEnded(deps: CollectDeps, { app, stripeSubscriptionId }: ItemPlace): Promise<boolean> {
-  try {
-    return (await deps.stripe.getSubscription(app, stripeSubscriptionId ?? '')).endedMs !== null
-  } catch (error) {
-    if (isDomainError(error) && error.code === 'stripe_subscription_not_found') return true
-    throw error
-  } finally {
-    deps.progress?.()
-  }
 }
 
 interface Closing {
@@ -84,14 +73,14 @@ async function lastInvoice(
   row: InvoiceRow,
   { app, stripeCustomerId }: ItemPlace,
 ): Promise<string> {
-  const { workflow, onTestClock } = invoiceSettings(row)
+  const { workflow } = invoiceSettings(row)
   const { link } = await appAndLink(deps.db, row.appId, row.customerId)
   const isSent = workflow.payment.collectionMethod === 'send_invoice'
   return await deps.stripe.lastInvoice(app, {
     invoiceId: row.id,
     generation: row.syncGeneration,
     stripeCustomerId,
-    createdMs: onTestClock ? null : row.createdAt.getTime(),
+    createdMs: searchSince(row),
     currency: row.currency,
     collectionMethod: workflow.payment.collectionMethod,
     ...(isSent && { daysUntilDue: DAYS_UNTIL_DUE }),

@@ -4,12 +4,15 @@ import { insertItem, itemsOfInvoice, patchItem } from '../db/stores/stripe-items
 import type { StripeItemRow } from '../db/stores/stripe-items.ts'
 import { credits, planItems, planWithoutCredits } from '../domain/item-plan.ts'
 import type { ItemChange, ItemPlan } from '../domain/item-plan.ts'
-import { isDomainError } from '../domain/errors.ts'
+import { orNull } from '../domain/errors.ts'
 import type { ItemContent, StripeItemView } from '../stripe/invoice-item-types.ts'
+import type { StripeSubscriptionView } from '../stripe/subscription-types.ts'
 import type { StoredApp } from '../stripe/types.ts'
 import type { CollectDeps } from './collect-deps.ts'
 import { invoiceSettings } from './invoice-settings.ts'
 import { taxTreatment } from './line-tax.ts'
+import { netMinor } from './net-minor.ts'
+import { searchSince } from './search-since.ts'
 
 /** Where new items go: a draft that still takes them, else they wait for the next invoice of the Stripe subscription. */
 export interface ItemPlace {
@@ -23,16 +26,13 @@ export interface ItemPlace {
 export const itemKey = ({ kind, lineKey }: Pick<InvoiceLineRow, 'kind' | 'lineKey'>): string =>
   `${kind} ${lineKey}`
 
-export const netMinor = (line: Pick<InvoiceLineRow, 'amountMinor' | 'discountMinor'>): bigint =>
-  BigInt(line.amountMinor) - BigInt(line.discountMinor)
-
 /** The items with what Stripe says of them now: lost replies, invoices that took them up, changes by hand. */
 export async function refreshItems(
   deps: CollectDeps,
   row: InvoiceRow,
   { app, stripeCustomerId }: Pick<ItemPlace, 'app' | 'stripeCustomerId'>,
 ): Promise<readonly StripeItemRow[]> {
-  const createdMs = invoiceSettings(row).onTestClock ? null : row.createdAt.getTime()
+  const createdMs = searchSince(row)
   const there = await deps.stripe.listItems(app, { invoiceId: row.id, stripeCustomerId, createdMs })
   deps.progress?.()
   const byId = new Map(there.map((item) => [item.itemId, item]))
@@ -121,14 +121,17 @@ async function isTaxed(deps: CollectDeps, row: InvoiceRow, place: ItemPlace): Pr
   const { app, stripeSubscriptionId } = place
   const byProfile = invoiceSettings(row).workflow.tax.enabled
   if (stripeSubscriptionId === null) return byProfile
-  try {
-    return (await deps.stripe.getSubscription(app, stripeSubscriptionId)).automaticTax
-  } catch (error) {
-    if (isDomainError(error) && error.code === 'stripe_subscription_not_found') return byProfile
-    throw error
-  } finally {
-    deps.progress?.()
-  }
+  return (await subscriptionAtStripe(deps, app, stripeSubscriptionId))?.automaticTax ?? byProfile
+}
+
+/** Null where Stripe has it no more. */
+export async function subscriptionAtStripe(
+  deps: CollectDeps,
+  app: StoredApp,
+  id: string,
+): Promise<StripeSubscriptionView | null> {
+  const asked = deps.stripe.getSubscription(app, id)
+  return await orNull(asked, 'stripe_subscription_not_found').finally(() => deps.progress?.())
 }
 
 const placed = (item: StripeItemRow) => ({

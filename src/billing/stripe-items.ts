@@ -1,24 +1,25 @@
-import { appAndLink } from '../db/stores/billing-settings.ts'
-import { getInvoiceLines, updateInvoice } from '../db/stores/invoices.ts'
+import { storedApp } from '../db/stores/billing-settings.ts'
+import { getInvoiceLines } from '../db/stores/invoices.ts'
 import type { InvoiceLineRow, InvoicePatch, InvoiceRow } from '../db/stores/invoices.ts'
 import { itemsOfInvoice, setInvoiceOfItems } from '../db/stores/stripe-items.ts'
 import type { StripeItemRow } from '../db/stores/stripe-items.ts'
 import { unsentCredit } from '../db/stores/ledger.ts'
-import { appendTimeline } from '../db/stores/timeline.ts'
 import { ACCRUING } from '../db/stores/running-invoices.ts'
-import { DomainError, isDomainError } from '../domain/errors.ts'
+import { isDomainError } from '../domain/errors.ts'
 import { isCollecting } from '../domain/invoice-state.ts'
 import type { InvoiceStatus } from '../domain/invoice-state.ts'
 import { settlementOf } from '../domain/item-settlement.ts'
 import { classifyStripeError } from '../stripe/failures.ts'
+import type { StoredApp } from '../stripe/types.ts'
 import type { CollectDeps } from './collect-deps.ts'
 import { linesToBillEarly } from './early-lines.ts'
 import { nextLookMs } from './invoice-look.ts'
+import { changeInvoice, write } from './invoice-write.ts'
+import { netMinor } from './net-minor.ts'
 import { closingPlace, runningPlace } from './stripe-item-place.ts'
-import { alignItems, dropPending, netMinor, refreshItems } from './stripe-item-sync.ts'
+import { alignItems, dropPending, refreshItems } from './stripe-item-sync.ts'
 import type { ItemPlace } from './stripe-item-sync.ts'
 import { carryUnsent } from './unsent-credit.ts'
-import { openAccess } from './open-access.ts'
 
 /**
  * Makes the pending items at Stripe add up to the running invoice's lines. What Stripe has invoiced meanwhile stays, and
@@ -27,7 +28,7 @@ import { openAccess } from './open-access.ts'
 export async function pushItems(deps: CollectDeps, row: InvoiceRow, asOfMs: number): Promise<InvoiceRow> {
   const place = await runningPlace(deps, row)
   await alignItems(deps, row, { lines: await linesNow(deps, row, asOfMs), place })
-  return await write(deps, row, {
+  return await write(deps.db, row, {
     sentToStripeAt: new Date(asOfMs),
     statusReason: null,
     statusCode: null,
@@ -39,8 +40,7 @@ export async function pushItems(deps: CollectDeps, row: InvoiceRow, asOfMs: numb
 export async function withdrawItems(deps: CollectDeps, row: InvoiceRow, asOfMs: number): Promise<void> {
   try {
     const place = await runningPlace(deps, row)
-    const unsentMinor = await alignItems(deps, row, { lines: [], place })
-    await carryUnsent(deps.db, row, { unsentMinor, asOfMs })
+    await placeAt(deps, row, { lines: [], asOfMs, place })
   } catch (error) {
     // Without its customer nothing is there.
     if (!isDomainError(error) || !goneCustomer.has(error.code)) throw error
@@ -58,10 +58,10 @@ export async function issueItems(deps: CollectDeps, row: InvoiceRow, asOfMs: num
   const place = await placeItems(deps, row, { lines, asOfMs })
   const lookAt = new Date(nextLookMs(asOfMs, asOfMs))
   const where = place.stripeInvoiceId ?? 'the next invoice at Stripe'
-  return await write(
-    deps,
-    row,
-    {
+  return await changeInvoice(deps.db, row, {
+    asOfMs,
+    detail: `Billed by Stripe on ${where}`,
+    patch: {
       status: 'issued',
       substatus: 'billed_by_stripe',
       statusReason: null,
@@ -71,30 +71,40 @@ export async function issueItems(deps: CollectDeps, row: InvoiceRow, asOfMs: num
       nextLookAt: lookAt,
       nextDueAt: lookAt,
     },
-    { asOfMs, detail: `Billed by Stripe on ${where}` },
-  )
+  })
+}
+
+interface Placing {
+  readonly lines: readonly InvoiceLineRow[]
+  readonly asOfMs: number
 }
 
 /** A draft may be finalized meanwhile: then it is none any more. */
 async function placeItems(
   deps: CollectDeps,
   row: InvoiceRow,
-  { lines, asOfMs }: { readonly lines: readonly InvoiceLineRow[]; readonly asOfMs: number },
+  { lines, asOfMs }: Placing,
 ): Promise<ItemPlace> {
   const place = await closingPlace(deps, row, lines)
   try {
     if (place.stripeInvoiceId !== null) await dropPending(deps, row, place)
-    const unsentMinor = await alignItems(deps, row, { lines, place })
-    await carryUnsent(deps.db, row, { unsentMinor, asOfMs })
-    return place
+    return await placeAt(deps, row, { lines, asOfMs, place })
   } catch (error) {
     if (place.stripeInvoiceId === null || classifyStripeError(error).kind !== 'final') throw error
     const next = await closingPlace(deps, row, lines)
     if (next.stripeInvoiceId === place.stripeInvoiceId) throw error
-    const unsentMinor = await alignItems(deps, row, { lines, place: next })
-    await carryUnsent(deps.db, row, { unsentMinor, asOfMs })
-    return next
+    return await placeAt(deps, row, { lines, asOfMs, place: next })
   }
+}
+
+async function placeAt(
+  deps: CollectDeps,
+  row: InvoiceRow,
+  { lines, asOfMs, place }: Placing & { readonly place: ItemPlace },
+): Promise<ItemPlace> {
+  const unsentMinor = await alignItems(deps, row, { lines, place })
+  await carryUnsent(deps.db, row, { unsentMinor, asOfMs })
+  return place
 }
 
 /** Nothing to collect is nothing to send; of a running invoice what may shrink waits. */
@@ -114,9 +124,12 @@ async function linesNow(
  * failure, is Stripe's.
  */
 export async function settleItems(deps: CollectDeps, row: InvoiceRow, asOfMs: number): Promise<InvoiceRow> {
-  if (row.stripeCustomerId === null) return row
-  const items = (await wholeItems(deps, row, asOfMs)).filter((item) => BigInt(item.amountMinor) !== 0n)
-  const states = await invoiceStates(deps, row, items)
+  const { stripeCustomerId } = row
+  if (stripeCustomerId === null) return row
+  const app = await storedApp(deps.db, row.appId)
+  const whole = await wholeItems(deps, row, { app, stripeCustomerId, asOfMs })
+  const items = whole.filter((item) => BigInt(item.amountMinor) !== 0n)
+  const states = await invoiceStates(deps, app, items)
   const settlement = settlementOf(
     items.map((item) => ({
       amountMinor: BigInt(item.amountMinor),
@@ -128,7 +141,7 @@ export async function settleItems(deps: CollectDeps, row: InvoiceRow, asOfMs: nu
   const shown = { statusReason: settlement.reason, stripeHostedUrl: pages.at(-1) ?? null }
   if (settlement.status === 'open') {
     const lookAt = new Date(nextLookMs(asOfMs, (row.issuedAt ?? row.createdAt).getTime()))
-    return await write(deps, row, { ...shown, nextLookAt: lookAt, nextDueAt: lookAt })
+    return await write(deps.db, row, { ...shown, nextLookAt: lookAt, nextDueAt: lookAt })
   }
   if (settlement.status === row.status) return row
   const at = new Date(asOfMs)
@@ -143,22 +156,21 @@ export async function settleItems(deps: CollectDeps, row: InvoiceRow, asOfMs: nu
     ...(settlement.status === 'uncollectible' && { uncollectibleAt: row.uncollectibleAt ?? at }),
   }
   const detail = `${said[settlement.status]} at Stripe${settlement.reason === null ? '' : `: ${settlement.reason}`}`
-  return await write(deps, row, patch, { asOfMs, detail })
+  return await changeInvoice(deps.db, row, { asOfMs, detail, patch })
 }
 
 /** While it is collected its items are its lines: what somebody deleted, or changed, is made up for. */
 async function wholeItems(
   deps: CollectDeps,
   row: InvoiceRow,
-  asOfMs: number,
+  { asOfMs, ...there }: Pick<ItemPlace, 'app' | 'stripeCustomerId'> & { readonly asOfMs: number },
 ): Promise<readonly StripeItemRow[]> {
-  const { app } = await appAndLink(deps.db, row.appId, row.customerId)
-  const items = await refreshItems(deps, row, { app, stripeCustomerId: row.stripeCustomerId ?? '' })
+  const items = await refreshItems(deps, row, there)
   if (!isCollecting(row.status as InvoiceStatus)) return items
   const lines = await linesNow(deps, row, asOfMs)
-  const there = items.reduce((sum, { amountMinor }) => sum + BigInt(amountMinor), 0n)
-  const wanted = lines.reduce((sum, line) => sum + netMinor(line), 0n)
-  if (there === wanted - (await unsentCredit(deps.db, row))) return items
+  const placedMinor = items.reduce((sum, { amountMinor }) => sum + BigInt(amountMinor), 0n)
+  const wantedMinor = lines.reduce((sum, line) => sum + netMinor(line), 0n)
+  if (placedMinor === wantedMinor - (await unsentCredit(deps.db, row))) return items
   await placeItems(deps, row, { lines, asOfMs })
   return await itemsOfInvoice(deps.db, row.id)
 }
@@ -172,10 +184,9 @@ interface StripeInvoiceState {
 
 async function invoiceStates(
   deps: CollectDeps,
-  row: InvoiceRow,
+  app: StoredApp,
   items: readonly StripeItemRow[],
 ): Promise<ReadonlyMap<string, StripeInvoiceState>> {
-  const { app } = await appAndLink(deps.db, row.appId, row.customerId)
   const states = new Map<string, StripeInvoiceState>()
   for (const id of new Set(items.flatMap(({ stripeInvoiceId }) => stripeInvoiceId ?? []))) {
     const { status, number, hostedUrl } = await deps.stripe.getInvoice(app, id)
@@ -184,30 +195,4 @@ async function invoiceStates(
     states.set(id, { status, hostedUrl })
   }
   return states
-}
-
-interface Told {
-  readonly asOfMs: number
-  readonly detail: string
-}
-
-/** Under the version that was read; another run that was faster wins. */
-async function write(
-  deps: CollectDeps,
-  row: InvoiceRow,
-  patch: InvoicePatch,
-  told?: Told,
-): Promise<InvoiceRow> {
-  return await deps.db.transaction().execute(async (trx) => {
-    const written = await updateInvoice(trx, row, patch)
-    if (written === undefined) throw new DomainError('conflict', 'another run wrote the invoice')
-    if (told !== undefined) {
-      await openAccess(trx, { before: row, after: written, asOfMs: told.asOfMs })
-      const at = new Date(told.asOfMs)
-      await appendTimeline(trx, [
-        { subjectType: 'invoice', subjectId: row.id, at, kind: written.status, detail: told.detail },
-      ])
-    }
-    return written
-  })
 }

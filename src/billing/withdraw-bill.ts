@@ -2,9 +2,10 @@ import type { InvoiceRow } from '../db/stores/invoices.ts'
 import { appendTimeline } from '../db/stores/timeline.ts'
 import { classifyStripeError } from '../stripe/failures.ts'
 import type { CollectDeps } from './collect-deps.ts'
-import { write } from './invoice-issue.ts'
+
 import { nextLookMs } from './invoice-look.ts'
 import { isOutageCode } from './invoice-outage.ts'
+import { write } from './invoice-write.ts'
 import { withdrawBill } from './push-bill.ts'
 
 /** Settled as soon as Stripe has nothing of them any more: the draft of the open period, and what was settled here. */

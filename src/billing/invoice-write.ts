@@ -1,0 +1,68 @@
+import type { Database, Db } from '../db/connection.ts'
+import { recordInvoiceCommand, updateInvoice } from '../db/stores/invoices.ts'
+import type { InvoicePatch, InvoiceRow } from '../db/stores/invoices.ts'
+import { insertLedgerEntryOnce } from '../db/stores/ledger.ts'
+import { insertOutbox } from '../db/stores/outbox.ts'
+import { appendTimeline } from '../db/stores/timeline.ts'
+import { DomainError } from '../domain/errors.ts'
+import type { InvoiceRef } from '../stripe/types.ts'
+import { openAccess } from './open-access.ts'
+
+/** Writes under the version that was read; another run that was faster wins, and this one starts over. */
+export async function write(db: Db, row: InvoiceRow, patch: InvoicePatch): Promise<InvoiceRow> {
+  const written = await updateInvoice(db, row, patch)
+  if (!written) throw new DomainError('conflict', 'another run wrote the invoice')
+  return written
+}
+
+interface InvoiceChange {
+  readonly asOfMs: number
+  /** For the invoice's timeline; null: nothing that people care about. */
+  readonly detail: string | null
+  readonly patch: InvoicePatch
+  readonly cancels?: boolean
+  /** A balance the Stripe customer already had, which paid a part of it (rule 21). */
+  readonly balanceMinor?: bigint
+  /** Recorded with what it changed. */
+  readonly command?: { readonly requestId: string; readonly kind: string }
+}
+
+/** Writes what became of an invoice, with all that goes with it: access, the timeline, the ledger, its subscription. */
+export async function changeInvoice(
+  db: Database,
+  row: InvoiceRow,
+  { asOfMs, detail, patch, cancels, balanceMinor, command }: InvoiceChange,
+): Promise<InvoiceRow> {
+  return await db.transaction().execute(async (trx) => {
+    const written = await write(trx, row, patch)
+    await openAccess(trx, { before: row, after: written, asOfMs })
+    if (command)
+      await recordInvoiceCommand(trx, { invoiceId: row.id, requestId: command.requestId, kind: command.kind })
+    if (detail !== null) {
+      await appendTimeline(trx, [
+        { subjectType: 'invoice', subjectId: row.id, at: new Date(asOfMs), kind: written.status, detail },
+      ])
+    }
+    if (balanceMinor !== undefined && balanceMinor !== 0n) {
+      await insertLedgerEntryOnce(trx, {
+        id: `${row.id}:balance`,
+        subscriptionId: row.subscriptionId,
+        customerId: row.customerId,
+        currency: row.currency,
+        amountMinor: balanceMinor,
+        kind: 'customer_balance_payment',
+        invoiceId: row.id,
+      })
+    }
+    if (cancels === true) {
+      const payload = { invoiceId: row.id, effectiveAtMs: asOfMs }
+      await insertOutbox(trx, { kind: 'invoice_outcome', subjectId: row.subscriptionId, payload })
+    }
+    return written
+  })
+}
+
+/** How Stripe's invoice is named in a call. */
+export function invoiceRef(row: InvoiceRow): InvoiceRef {
+  return { invoiceId: row.id, stripeInvoiceId: row.stripeInvoiceId ?? '', generation: row.syncGeneration }
+}
