@@ -1,11 +1,9 @@
 import type { InvoiceRow } from '../db/stores/invoices.ts'
-import { appendTimeline } from '../db/stores/timeline.ts'
 import { classifyStripeError } from '../stripe/failures.ts'
 import type { CollectDeps } from './collect-deps.ts'
-
 import { nextLookMs } from './invoice-look.ts'
 import { isOutageCode } from './invoice-outage.ts'
-import { write } from './invoice-write.ts'
+import { changeInvoice, write } from './invoice-write.ts'
 import { withdrawBill } from './push-bill.ts'
 
 /** Settled as soon as Stripe has nothing of them any more: the draft of the open period, and what was settled here. */
@@ -40,11 +38,9 @@ export async function finishWithdrawal(
     row.substatus === 'withdrawn'
       ? { status: 'voided', substatus: null, voidedAt: asOf }
       : { status: 'paid', paidAt: asOf }
-  return await deps.db.transaction().execute(async (trx) => {
-    const detail = `Nothing of it is at Stripe; ${settled.status}`
-    await appendTimeline(trx, [
-      { subjectType: 'invoice', subjectId: row.id, at: asOf, kind: settled.status, detail },
-    ])
-    return await write(trx, row, { ...settled, nextDueAt: null, nextLookAt: null })
+  return await changeInvoice(deps.db, row, {
+    asOfMs,
+    detail: `Nothing of it is at Stripe; ${settled.status}`,
+    patch: { ...settled, nextDueAt: null, nextLookAt: null },
   })
 }

@@ -270,6 +270,56 @@ test('a trial passes card-free and open, and closes at the first invoice with a 
   })
 })
 
+const feeOf = (amount: string) => ({
+  type: 'flat_fee',
+  key: 'fee',
+  name: 'Fee',
+  billingCadence: 'P1M',
+  price: { type: 'flat', amount, paymentTerm: 'in_advance' },
+})
+
+test('rule 21: a first invoice too small to collect opens nothing: the next one is to be paid', async () => {
+  const own = await onOwnClock()
+  const customer = await addCustomer(installation, own, {
+    key: 'small',
+    card: 'pm_card_chargeCustomerFail',
+  })
+  await override(customer, gated)
+  const [main] = fixedFee.phases
+  const small = { ...main, key: 'small', name: 'Small', duration: 'P1M', rateCards: [feeOf('0.10')] }
+  const large = { ...main, rateCards: [feeOf('20')] }
+  await subscribe(customer, { customPlan: { ...fixedFee, phases: [small, large] } })
+  await firstInvoice(customer, 'carried_forward')
+  expect((await access(customer)).subscriptions).toMatchObject([
+    { access: 'granted', reason: 'Nothing is to be paid yet.' },
+  ])
+  await advanceTo(installation, own.clockId, '2026-02-01T00:00:01Z')
+  const [, february] = await invoicesOf(customer)
+  expect((await access(customer)).subscriptions).toMatchObject([
+    { access: 'pending_payment', firstInvoiceId: february?.id },
+  ])
+})
+
+test('a running invoice that is withdrawn leaves access as it was', async () => {
+  const own = await onOwnClock()
+  const customer = await addCustomer(installation, own, { key: 'moved', card: null })
+  await override(customer, gated)
+  const [main] = fixedFee.phases
+  const free = { ...main, key: 'free', name: 'Free', duration: 'P1M', rateCards: [] }
+  const paid = { ...main, rateCards: [feeOf('20')] }
+  const { id } = await subscribe(customer, { customPlan: { ...fixedFee, phases: [free, paid] } })
+  await advanceTo(installation, own.clockId, '2026-01-02T00:00:00Z')
+  await installation.call('POST', `/api/v1/subscriptions/${id}/invoice-now`)
+  expect(await stateOf(customer)).toBe('granted')
+  const another = await stripePost(installation.sandboxUrl, 'customers', { test_clock: own.stripeClockId })
+  await installation.call('PUT', `/api/v1/customers/${customer.id}/apps`, [
+    { type: 'stripe', stripeCustomerId: another.id },
+  ])
+  await installation.call('POST', `/api/v1/subscriptions/${id}/invoice-now`)
+  await firstInvoice(customer, 'voided')
+  expect(await stateOf(customer)).toBe('granted')
+})
+
 test('rule 32: a bank debit that is processing for days opens nothing and is not retried', async () => {
   const own = await onOwnClock()
   const customer = await addCustomer(installation, own, { key: 'debited', card: null })

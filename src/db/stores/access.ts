@@ -2,14 +2,13 @@ import { sql } from 'kysely'
 import type { Selectable } from 'kysely'
 import type { Db } from '../connection.ts'
 import type { Invoices, SubscriptionAccess } from '../types.gen.ts'
-import { ACCRUING } from './running-invoices.ts'
 import type { SubscriptionRow } from './subscriptions.ts'
 
 /** Statuses of an invoice that somebody still owes. */
 const owed = ['issued', 'payment_processing', 'overdue', 'uncollectible'] as const
 
-/** Substatuses of a draft that collects nothing. */
-const noInvoiceYet = [ACCRUING, 'withdrawn'] as const
+/** Too small to collect: what it is over is on a later invoice. */
+const carried = ['carried_forward', 'remainder_reported'] as const
 
 /** Subscriptions that have not ended for us; where all have, the one that did last. */
 export async function currentSubscriptions(db: Db, customerId: string): Promise<readonly SubscriptionRow[]> {
@@ -61,8 +60,8 @@ export async function accessRows(db: Db, subscriptionId: string): Promise<Access
 }
 
 /**
- * The first invoice with something to collect: one that still grows or was withdrawn is none. One that was voided is taken
- * only where no other is there: it was not paid, so it opens nothing.
+ * The first invoice with something to collect: one that no closing made still grows, or was withdrawn. One that was voided
+ * is taken only where no other is there: it was not paid, so it opens nothing.
  */
 async function firstCollected(db: Db, subscriptionId: string): Promise<FirstInvoiceRow | undefined> {
   return await db
@@ -71,7 +70,16 @@ async function firstCollected(db: Db, subscriptionId: string): Promise<FirstInvo
     .where('subscriptionId', '=', subscriptionId)
     .where('deletedAt', 'is', null)
     .where('totalMinor', '>', '0')
-    .where((eb) => eb.or([eb('substatus', 'is', null), eb('substatus', 'not in', [...noInvoiceYet])]))
+    .where((eb) => eb.or([eb('substatus', 'is', null), eb('substatus', 'not in', [...carried])]))
+    .where((eb) =>
+      eb.exists(
+        eb
+          .selectFrom('closings')
+          .select('closings.invoiceId')
+          .whereRef('closings.subscriptionId', '=', 'invoices.subscriptionId')
+          .whereRef('closings.invoiceId', '=', 'invoices.id'),
+      ),
+    )
     .orderBy((eb) => eb('status', '=', 'voided'))
     .orderBy('closingAt')
     .orderBy('createdAt')
