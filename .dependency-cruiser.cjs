@@ -85,6 +85,20 @@ module.exports = {
       'reconcile',
       ['reconcile/', 'domain/', 'db/', 'temporal/', 'stripe/', 'billing/', 'periodic\\.ts'],
     ),
+    only(
+      'metrics-are-told',
+      'Metrics implement the observers of others, and read the database; nobody needs them.',
+      'metrics',
+      [
+        'metrics/',
+        'db/',
+        'api/observer\\.ts',
+        'stripe/types\\.ts',
+        'relay/relay\\.ts',
+        'reconcile/loop\\.ts',
+        'activities/deps\\.ts',
+      ],
+    ),
     only('api-is-thin', 'Activities and API use the adapters and never each other.', 'api', [
       'api/',
       'reconcile/',
@@ -118,6 +132,20 @@ module.exports = {
       comment: 'src/db is the only importer of pg and kysely.',
       from: { path: '^(src/|worker|server|cli)', pathNot: '^src/(db|local)/' },
       to: { path: 'node_modules/(pg|kysely)/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'prometheus-in-one-place',
+      severity: 'error',
+      comment: 'src/metrics is the only importer of prom-client: what is measured says so to an observer.',
+      from: { path: '^(src/|worker|server|cli)', pathNot: '^src/metrics/' },
+      to: { path: 'node_modules/prom-client/' },
+    },
+    {
+      name: 'metrics-look-from-outside',
+      severity: 'error',
+      comment: 'Observers are types only: metrics must not pull the parts that they observe.',
+      from: { path: '^src/metrics/' },
+      to: { path: '^src/(api|stripe|relay|reconcile|activities)/', dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'stripe-in-one-place',

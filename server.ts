@@ -7,6 +7,10 @@ import { keyWatch } from './src/billing/key-watch.ts'
 import { readConfig } from './src/config.ts'
 import { openDatabase } from './src/db/connection.ts'
 import { countApiKeys } from './src/db/stores/api-keys.ts'
+import { apiObserver } from './src/metrics/api.ts'
+import { listenForScrapes } from './src/metrics/listener.ts'
+import { processRegistry } from './src/metrics/registry.ts'
+import { stripeObserver } from './src/metrics/stripe.ts'
 import { newId } from './src/new-id.ts'
 import { createStripeGateway } from './src/stripe/gateway.ts'
 import { loggedError } from './src/stripe/logged-error.ts'
@@ -20,6 +24,7 @@ const db = openDatabase({
   maxConnections: config.databasePoolSize,
   applicationName: 'perennial-api',
 })
+const registry = processRegistry(db)
 const temporal = await connectTemporal(config.temporal)
 // Another address than Stripe's own is a sandbox: it has no limits.
 const stripe = createStripeGateway({
@@ -27,6 +32,7 @@ const stripe = createStripeGateway({
   ...(config.previousMasterKey !== undefined && { previousMasterKey: config.previousMasterKey }),
   allowLiveKeys: config.stripe.allowLiveKeys,
   keyWatch: keyWatch(db, log),
+  observer: stripeObserver(registry),
   ...(config.stripe.baseUrl === undefined ? {} : { baseUrl: config.stripe.baseUrl, limits: false as const }),
 })
 const deps: ApiDeps = {
@@ -37,14 +43,18 @@ const deps: ApiDeps = {
   newId,
   now: () => new Date(),
   log,
+  observer: apiObserver(registry),
 }
 assertBindAllowed(config.host, await countApiKeys(db))
 const app = await buildApp(deps, { drainMs: config.shutdownDrainMs })
+const { host, port } = config.metrics
+const metrics = port === undefined ? null : await listenForScrapes({ host, port, registry })
 
 closeWithGrace({ delay: config.shutdownDrainMs + config.shutdownGraceMs }, async ({ err, signal }) => {
   if (err !== undefined) log.fatal({ err }, 'the API ended by an error')
   else log.info({ signal }, 'the API is stopping')
   await app.close()
+  await metrics?.close()
   await temporal.close()
   await db.destroy()
 })

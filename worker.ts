@@ -9,11 +9,16 @@ import { keyWatch } from './src/billing/key-watch.ts'
 import { readConfig } from './src/config.ts'
 import type { Config } from './src/config.ts'
 import { openDatabase } from './src/db/connection.ts'
+import type { Database } from './src/db/connection.ts'
+import { checkDatabase } from './src/db/stores/api-keys.ts'
 import { startAppCare } from './src/relay/app-care.ts'
 import { startEventPolling } from './src/relay/poll-events.ts'
 import { newId } from './src/new-id.ts'
 import { startReconciler } from './src/reconcile/loop.ts'
 import { startRelay } from './src/relay/relay.ts'
+import { listenForScrapes } from './src/metrics/listener.ts'
+import { temporalMetrics } from './src/metrics/temporal.ts'
+import { workerMetrics } from './src/metrics/worker.ts'
 import { createStripeGateway } from './src/stripe/gateway.ts'
 import { loggedError } from './src/stripe/logged-error.ts'
 import { temporalGateway } from './src/temporal/gateway.ts'
@@ -22,10 +27,14 @@ import { temporalGateway } from './src/temporal/gateway.ts'
 async function main(): Promise<void> {
   const config = readConfig()
   const log = pino({ level: config.logLevel, name: 'worker', serializers: { err: loggedError } })
+  const sdkMetrics = config.metrics.port === undefined ? null : await temporalMetrics()
   Runtime.install({
     shutdownSignals: ['SIGINT', 'SIGTERM'],
     logger: temporalLogger(log),
-    telemetryOptions: { logging: { forward: {}, filter: 'WARN' } },
+    telemetryOptions: {
+      logging: { forward: {}, filter: 'WARN' },
+      ...(sdkMetrics !== null && { metrics: sdkMetrics.exporter }),
+    },
   })
   const connection = await NativeConnection.connect({ address: config.temporal.address })
   const db = openDatabase({
@@ -33,6 +42,7 @@ async function main(): Promise<void> {
     maxConnections: config.databasePoolSize,
     applicationName: 'perennial-worker',
   })
+  const metrics = workerMetrics(db)
   const temporal = temporalGateway(new Client({ connection, namespace: config.temporal.namespace }), {
     taskQueue: config.temporal.taskQueue,
   })
@@ -41,13 +51,14 @@ async function main(): Promise<void> {
     ...(config.previousMasterKey !== undefined && { previousMasterKey: config.previousMasterKey }),
     allowLiveKeys: config.stripe.allowLiveKeys,
     keyWatch: keyWatch(db, log),
+    observer: metrics.stripe,
     // Another address than Stripe's own is a sandbox: it has no limits.
     ...(config.stripe.baseUrl !== undefined && { baseUrl: config.stripe.baseUrl, limits: false }),
   })
-  const relay = startRelay({ db, temporal, stripe, newId, log })
+  const relay = startRelay({ db, temporal, stripe, newId, log, observer: metrics.relay })
   const polling = startEventPolling({ db, stripe, log })
   const care = startAppCare({ db, stripe, log })
-  const reconciler = startReconciler({ db, temporal, stripe, log })
+  const reconciler = startReconciler({ db, temporal, stripe, log, observer: metrics.reconciler })
   const activities = createActivities({
     db,
     stripe,
@@ -56,6 +67,7 @@ async function main(): Promise<void> {
     jitterWindowMs: config.closeJitterMs,
     kickRelay: relay.kick,
     log,
+    observer: metrics.billing,
   })
   const worker = await Worker.create({
     connection,
@@ -70,15 +82,34 @@ async function main(): Promise<void> {
     shutdownGraceTime: config.shutdownGraceMs,
     shutdownForceTime: config.shutdownGraceMs + 5_000,
   })
+  const { host, port } = config.metrics
+  const scrapes =
+    port === undefined || sdkMetrics === null
+      ? null
+      : await listenForScrapes({
+          host,
+          port,
+          registry: metrics.registry,
+          more: sdkMetrics.read,
+          isReady: async () => worker.getState() === 'RUNNING' && (await answers(db)),
+        })
   log.info({ temporal: config.temporal }, 'worker runs')
   await worker.run()
   await reconciler.stop()
   await polling.stop()
   await care.stop()
   await relay.stop()
+  await scrapes?.close()
   await connection.close()
   await db.destroy()
   log.info('worker stopped')
+}
+
+async function answers(db: Database): Promise<boolean> {
+  return await checkDatabase(db).then(
+    () => true,
+    () => false,
+  )
 }
 
 /** What Temporal says of activities that failed goes to the same log, by the same rule for errors. */

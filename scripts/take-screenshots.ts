@@ -1,4 +1,4 @@
-/** Takes the pictures of docs/operating.md from a running `npm start`: npx tsx scripts/take-screenshots.ts <ui> <api>. */
+/** Takes the pictures of docs/operations.md from a running `npm start`: npx tsx scripts/take-screenshots.ts <ui> <api>. */
 import { mkdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { startBrowser } from '../test/support/browser.ts'

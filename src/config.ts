@@ -2,6 +2,8 @@
 export interface Config {
   readonly host: string
   readonly port: number
+  /** Where metrics are shown; a port of undefined: nowhere. */
+  readonly metrics: { readonly host: string; readonly port: number | undefined }
   readonly databaseUrl: string
   /** Connections a process keeps at most. */
   readonly databasePoolSize: number
@@ -37,6 +39,8 @@ export type LogLevel = (typeof logLevels)[number]
 export const variables = {
   HOST: 'Address the API listens on (127.0.0.1). Others need an API key to exist.',
   PORT: 'Port the API listens on (8888).',
+  METRICS_PORT: 'Port on which this process shows its metrics at /metrics, for Prometheus (none).',
+  METRICS_HOST: 'Address of that port (127.0.0.1). It asks for no key: let only the monitoring reach it.',
   DATABASE_URL: 'PostgreSQL 15 or later, postgres://user:password@host:port/database. Required.',
   DATABASE_POOL_SIZE: 'Connections a process keeps at most (10); at least 4.',
   TEMPORAL_ADDRESS: 'Temporal frontend, host:port (127.0.0.1:7233).',
@@ -78,6 +82,10 @@ export function readConfig(environment: Environment = process.env): Config {
   const config: Config = {
     host: read.text('HOST') ?? '127.0.0.1',
     port,
+    metrics: {
+      host: read.text('METRICS_HOST') ?? '127.0.0.1',
+      port: read.optionalInteger('METRICS_PORT', { min: 1, max: 65_535 }),
+    },
     databaseUrl: read.url('DATABASE_URL', ['postgres:', 'postgresql:']) ?? read.missing('DATABASE_URL'),
     databasePoolSize: read.integer('DATABASE_POOL_SIZE', 10, { min: 4, max: 1000 }),
     temporal: {
@@ -165,6 +173,11 @@ interface Reader {
     fallback: number,
     range: { readonly min: number; readonly max: number },
   ) => number
+  /** undefined where it is not set. */
+  readonly optionalInteger: (
+    name: Variable,
+    range: { readonly min: number; readonly max: number },
+  ) => number | undefined
   readonly oneOf: <T extends string>(name: Variable, values: readonly T[], fallback: T) => T
   readonly flag: (name: Variable) => boolean
   readonly secret: (name: Variable, minLength: number) => string | undefined
@@ -182,6 +195,14 @@ function reader(environment: Environment): Reader {
     if (text(name) === undefined) problem(name, `is missing. ${variables[name]}`)
     return ''
   }
+  const optionalInteger: Reader['optionalInteger'] = (name, { min, max }) => {
+    const value = text(name)
+    if (value === undefined) return undefined
+    const number = /^\d{1,10}$/.test(value) ? Number(value) : Number.NaN
+    if (number >= min && number <= max) return number
+    problem(name, `"${value}" is not a whole number from ${min} to ${max}`)
+    return undefined
+  }
   return {
     text,
     missing,
@@ -197,14 +218,8 @@ function reader(environment: Environment): Reader {
       )
       return undefined
     },
-    integer(name, fallback, { min, max }) {
-      const value = text(name)
-      if (value === undefined) return fallback
-      const number = /^\d{1,10}$/.test(value) ? Number(value) : Number.NaN
-      if (number >= min && number <= max) return number
-      problem(name, `"${value}" is not a whole number from ${min} to ${max}`)
-      return fallback
-    },
+    integer: (name, fallback, range) => optionalInteger(name, range) ?? fallback,
+    optionalInteger,
     oneOf(name, values, fallback) {
       const value = text(name)
       if (value === undefined) return fallback

@@ -16,6 +16,15 @@ export interface ActivityDeps {
   /** How often Temporal tries a step that Stripe does not answer before it waits on the customer's clock; default 6. */
   readonly stripeTries?: number
   readonly log: ActivityLog
+  readonly observer?: BillingObserver
+}
+
+/** Told of what was billed to customers in real time; metrics are made of it. */
+export interface BillingObserver {
+  /** A period was closed, so long after its end. */
+  readonly closed: (seconds: number) => void
+  /** An invoice was found paid, so long after the end of its period. */
+  readonly paid: (seconds: number) => void
 }
 
 export interface ActivityLog {

@@ -11,6 +11,7 @@ import type { ActivityDeps } from './deps.ts'
 import { verdictOf } from './failures.ts'
 import { withHeartbeat } from './heartbeat.ts'
 import { advanceWithReason } from './invoice-advance.ts'
+import { observePaid } from './observing.ts'
 
 /** Activities of `invoice/{id}`. */
 export function invoiceActivities(deps: ActivityDeps): InvoiceActivities {
@@ -26,6 +27,7 @@ export function invoiceActivities(deps: ActivityDeps): InvoiceActivities {
             attempt,
             ...(command && { command }),
           })
+          observePaid(deps, row, asOfMs)
           deps.kickRelay()
           return toStep(row)
         } catch (error) {

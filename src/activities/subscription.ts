@@ -8,6 +8,7 @@ import type { SubscriptionActivities, SubscriptionStep } from './contracts.ts'
 import type { ActivityDeps } from './deps.ts'
 import { withHeartbeat } from './heartbeat.ts'
 import { advanceWithReason } from './invoice-advance.ts'
+import { observeClosing, observePaid } from './observing.ts'
 import { sendRunningInvoice } from './send-bill.ts'
 
 /** Activities of `subscription/{id}`. */
@@ -25,6 +26,7 @@ export function subscriptionActivities(deps: ActivityDeps): SubscriptionActiviti
           jitterWindowMs,
           ...(command && { command }),
         })
+        observeClosing(deps, result)
         await collectInlineInvoices(deps, subscriptionId, asOfMs)
         const isAsked = command?.kind === 'invoice_now' || command?.kind === 'approve_bill'
         const againMs = result.isRunning
@@ -53,6 +55,7 @@ async function collectInline(deps: ActivityDeps, invoice: InvoiceRow, asOfMs: nu
   let row = invoice
   try {
     row = await advanceWithReason(deps, { invoiceId: invoice.id, asOfMs, look: false })
+    observePaid(deps, row, asOfMs)
   } catch (error) {
     deps.log.warn({ invoiceId: invoice.id, err: error }, 'collecting goes on in the invoice workflow')
   }

@@ -6,6 +6,7 @@ import type { ApiDeps } from './deps.ts'
 import { authentication } from './plugins/authentication.ts'
 import { draining } from './plugins/draining.ts'
 import { idempotency } from './plugins/idempotency.ts'
+import { observing } from './plugins/observing.ts'
 import { jsonBodies } from './plugins/json-bodies.ts'
 import { openapi } from './plugins/openapi.ts'
 import { answerFrameworkError, problems } from './plugins/problems.ts'
@@ -39,6 +40,7 @@ import { stripeWebhookRoutes } from './routes/stripe-webhook.ts'
 import { subscriptionRoutes } from './routes/subscriptions.ts'
 import { testClockRoutes } from './routes/test-clocks.ts'
 import { upcomingInvoiceRoutes } from './routes/upcoming-invoice.ts'
+import { unobserved } from './observer.ts'
 import { schemas } from './schemas/registry.ts'
 
 const BODY_LIMIT_BYTES = 4 * 1024 * 1024
@@ -86,6 +88,7 @@ export async function buildApp(deps: ApiDeps, options: AppOptions = {}): Promise
   for (const schema of schemas) app.addSchema(schema)
 
   // Plugins, in the order in which a request meets them.
+  await app.register(observing(deps.observer ?? unobserved))
   await app.register(problems)
   await app.register(draining(options.drainMs ?? 0))
   // First of those that add routes: it knows every route.

@@ -2,6 +2,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { Database } from '../db/connection.ts'
 import type { StripeGateway } from '../stripe/types.ts'
 import type { TemporalGateway } from '../temporal/gateway.ts'
+import type { ApiObserver } from './observer.ts'
 
 /** What the API needs to know about the installation. */
 export interface ApiConfig {
@@ -20,4 +21,5 @@ export interface ApiDeps {
   /** Real time. What a customer is billed by may stand on a test clock: `nowForCustomer` in src/billing. */
   readonly now: () => Date
   readonly log: FastifyBaseLogger
+  readonly observer?: ApiObserver
 }

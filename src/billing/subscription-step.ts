@@ -35,6 +35,8 @@ export interface SubscriptionStepResult {
   readonly wakeMs: number | null
   /** Whether there is a running invoice, which may have to be sent. */
   readonly isRunning: boolean
+  /** The closing instant that was billed in this step, and whether by a test clock; left out where none was. */
+  readonly closed?: { readonly atMs: number; readonly onTestClock: boolean }
   readonly refused: DomainError | null
 }
 
@@ -138,7 +140,13 @@ async function billWhatIsDue(db: Db, options: BillOptions): Promise<Stepped> {
   const closed = { ...row, closedThrough: new Date(due.closing.atMs) }
   const next = nextStep(closed, settings, options.jitterWindowMs)
   const mirrorMs = mirrorDueMs(closed, settings, undefined)
-  return await writeNext(db, { row: closed, settings, options, next }, { mirrorMs, isRunning: false })
+  const written = await writeNext(
+    db,
+    { row: closed, settings, options, next },
+    { mirrorMs, isRunning: false },
+  )
+  const onTestClock = settings.customer.testClockId !== null
+  return { ...written, closed: { atMs: due.closing.atMs, onTestClock } }
 }
 
 interface Position {

@@ -20,6 +20,21 @@ const types = new TypeOverrides()
 // bigint and numeric stay strings (pg's default): a float must not reach an amount. Instants become Dates.
 types.setTypeParser(TIMESTAMPTZ_OID, (text) => new Date(text))
 
+const pools = new WeakMap<Database, Pool>()
+
+/** How a process uses its connections. */
+export interface PoolUse {
+  readonly open: number
+  readonly idle: number
+  /** Queries that wait for a connection. */
+  readonly waiting: number
+}
+
+export function poolUse(db: Database): PoolUse {
+  const pool = pools.get(db)
+  return { open: pool?.totalCount ?? 0, idle: pool?.idleCount ?? 0, waiting: pool?.waitingCount ?? 0 }
+}
+
 /** Opens a pool; nothing connects before the first query. Close it with `db.destroy()`. */
 export function openDatabase(options: DatabaseOptions): Database {
   const pool = new Pool({
@@ -34,8 +49,10 @@ export function openDatabase(options: DatabaseOptions): Database {
   pool.on('error', () => {})
   // One that is lost while it is used fails its query, and says so a second time as an event.
   pool.on('connect', (client) => void client.on('error', () => {}))
-  return new Kysely<DB>({
+  const db = new Kysely<DB>({
     dialect: new PostgresDialect({ pool }),
     plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })],
   })
+  pools.set(db, pool)
+  return db
 }

@@ -11,6 +11,12 @@ export interface ReconcilerDeps extends ReconcileDeps {
     readonly info: (fields: object, message: string) => void
     readonly warn: (fields: object, message: string) => void
   }
+  readonly observer?: ReconcilerObserver
+}
+
+/** Told of what a look found; metrics are made of it. */
+export interface ReconcilerObserver {
+  readonly found: (finding: Finding) => void
 }
 
 const LOOK_EVERY_MS = 5 * 60 * 1000
@@ -57,7 +63,10 @@ async function lookOnce(deps: ReconcilerDeps, everyMs: number, stopping: AbortSi
     error = caught instanceof Error ? caught.message : String(caught)
     deps.log.warn({ err: caught }, 'reconciling failed; it goes on from the same place')
   }
-  for (const finding of found) deps.log.warn({ ...finding }, 'reconciled')
+  for (const finding of found) {
+    deps.log.warn({ ...finding }, 'reconciled')
+    deps.observer?.found(finding)
+  }
   await noteLook(deps.db, run, { at: now, nextAfter, examined, findings: found, error })
   if (nextAfter === null && error === null) {
     const purged = await purgeDone(deps.db, now)

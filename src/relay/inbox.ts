@@ -30,17 +30,32 @@ export async function deliverInbox(deps: RelayDeps): Promise<number> {
     const events = await takeStripeEvents(trx, BATCH)
     // Side by side: one that waits for Stripe does not hold up the others of its batch.
     const outcomes = await Promise.all(turnsOf(events).map(async (turn) => await inTurn(deps, turn)))
-    for (const { event, outcome } of outcomes.flat()) {
-      if ('outcome' in outcome) await completeStripeEvent(trx, event.eventId, outcome.outcome)
-      else if (isHopeless(event)) await giveUp(deps, trx, { event, error: outcome.later })
-      else
-        await deferStripeEvent(trx, event.eventId, {
-          delayMs: backoffMs(event.attempts, LONGEST_WAIT_MS),
-          error: outcome.later,
-        })
-    }
+    for (const handled of outcomes.flat()) tell(deps, handled, await note(deps, trx, handled))
     return events.length
   })
+}
+
+type Noted = 'done' | 'deferred' | 'given_up'
+
+async function note(deps: RelayDeps, db: Db, { event, outcome }: Handled): Promise<Noted> {
+  if ('outcome' in outcome) {
+    await completeStripeEvent(db, event.eventId, outcome.outcome)
+    return 'done'
+  }
+  if (isHopeless(event)) {
+    await giveUp(deps, db, { event, error: outcome.later })
+    return 'given_up'
+  }
+  const delayMs = backoffMs(event.attempts, LONGEST_WAIT_MS)
+  await deferStripeEvent(db, event.eventId, { delayMs, error: outcome.later })
+  return 'deferred'
+}
+
+function tell({ observer }: RelayDeps, { event }: Handled, outcome: Noted): void {
+  // What we act on is a short list; the other types that an endpoint may be sent are one.
+  const kind = event.type in eventHandlers ? event.type : 'other'
+  const seconds = (Date.now() - event.receivedAt.getTime()) / 1000
+  observer?.delivered({ box: 'inbox', kind, outcome, seconds })
 }
 
 const isHopeless = ({ receivedAt, attempts }: StripeEventRow): boolean =>

@@ -18,12 +18,19 @@ export async function deliverOutbox(deps: RelayDeps): Promise<number> {
       try {
         await deliver(deps, row)
         await completeOutbox(trx, row.id)
+        tell(deps, row, 'done')
       } catch (error) {
         await deferOutbox(trx, row.id, { delayMs: backoffMs(row.attempts), error: messageOf(error) })
+        tell(deps, row, 'deferred')
       }
     }
     return rows.length
   })
+}
+
+function tell({ observer }: RelayDeps, row: OutboxRow, outcome: 'done' | 'deferred'): void {
+  const seconds = (Date.now() - row.createdAt.getTime()) / 1000
+  observer?.delivered({ box: 'outbox', kind: row.kind, outcome, seconds })
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

@@ -11,6 +11,18 @@ export interface RelayDeps {
   readonly stripe: StripeGateway
   readonly newId: () => string
   readonly log: { readonly warn: (fields: object, message: string) => void }
+  readonly observer?: RelayObserver
+}
+
+/** Told what became of each row that was taken; metrics are made of it. */
+export interface RelayObserver {
+  readonly delivered: (delivery: {
+    readonly box: 'inbox' | 'outbox'
+    readonly kind: string
+    readonly outcome: 'done' | 'deferred' | 'given_up'
+    /** Since the row was written. */
+    readonly seconds: number
+  }) => void
 }
 
 export interface Relay {

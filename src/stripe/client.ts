@@ -7,7 +7,7 @@ import { classifyStripeError, toStripeFailure } from './failures.ts'
 import type { Limiter } from './limiter.ts'
 import { refusedPermission } from './permissions.ts'
 import type { SecretBox } from './secrets.ts'
-import type { KeyWatch, StoredApp } from './types.ts'
+import type { ClassifiedFailure, KeyWatch, StoredApp, StripeObserver } from './types.ts'
 
 /** A client of one account. Every request passes through `call`, which limits its rate and classifies its failure. */
 export interface Connection {
@@ -26,6 +26,7 @@ export interface ConnectionOptions {
   readonly limiter: Limiter
   readonly secrets: SecretBox
   readonly keyWatch?: KeyWatch
+  readonly observer?: StripeObserver
 }
 
 /** Connections kept open; the oldest makes room. */
@@ -92,15 +93,28 @@ function connect(key: string, account: string, options: ConnectionOptions): Conn
   return {
     expansion: createExpansion(),
     async call(endpoint, request) {
+      const asked = performance.now()
       await options.limiter.admit({ account, livemode, endpoint })
+      const begun = performance.now()
+      options.observer?.waited((begun - asked) / 1000)
+      const told = (outcome: Outcome): void =>
+        options.observer?.called({ endpoint, outcome, seconds: (performance.now() - begun) / 1000 })
       try {
-        return await request(stripe)
+        const reply = await request(stripe)
+        told('ok')
+        return reply
       } catch (error) {
+        told(outcomeOf(classifyStripeError(error)))
         throw toStripeFailure(error)
       }
     },
   }
 }
+
+type Outcome = Parameters<StripeObserver['called']>[0]['outcome']
+
+const outcomeOf = ({ kind, code }: ClassifiedFailure): Outcome =>
+  code === 'rate_limit' || code === 'lock_timeout' ? 'rate_limited' : kind
 
 function address(baseUrl: string | undefined): Stripe.StripeConfig {
   if (baseUrl === undefined) return {}

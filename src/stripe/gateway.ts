@@ -57,6 +57,7 @@ export function createStripeGateway(options: StripeGatewayOptions): StripeGatewa
     timeoutMs: options.timeoutMs ?? defaultTimeoutMs,
     ...(options.baseUrl !== undefined && { baseUrl: options.baseUrl }),
     ...(options.keyWatch !== undefined && { keyWatch: options.keyWatch }),
+    ...(options.observer !== undefined && { observer: options.observer }),
   })
   const policy = { allowLiveKeys: options.allowLiveKeys ?? false, elsewhere: options.baseUrl !== undefined }
   const { ofApp, ofKey } = connections

@@ -40,6 +40,7 @@ export interface StripeGatewayOptions {
   /** false switches the limiter off (the sandbox has no limits). */
   readonly limits?: LimiterOptions | false
   readonly keyWatch?: KeyWatch
+  readonly observer?: StripeObserver
   /** One HTTP request; under the activity's own timeout. Default 15 000. */
   readonly timeoutMs?: number
 }
@@ -48,6 +49,18 @@ export interface StripeGatewayOptions {
 export interface KeyWatch {
   readonly refused: (app: StoredApp, reason: string) => Promise<void>
   readonly accepted: (app: StoredApp) => Promise<void>
+}
+
+/** Told of every call; metrics are made of it. */
+export interface StripeObserver {
+  readonly called: (call: {
+    /** Method and resource without ids, e.g. `invoices.pay`. */
+    readonly endpoint: string
+    readonly outcome: 'ok' | 'rate_limited' | ClassifiedFailure['kind']
+    readonly seconds: number
+  }) => void
+  /** How long a call was held back by the limiter. */
+  readonly waited: (seconds: number) => void
 }
 
 export interface InspectedKey {

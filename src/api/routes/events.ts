@@ -65,6 +65,7 @@ export function eventRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         const now = deps.now()
         const events = eventsOf(request.body, request.headers['content-type'] ?? '', now)
         const counts = await write(events, now)
+        deps.observer?.eventsTaken(counts)
         for (const [name, count] of Object.entries(counts))
           reply.header(`perennial-events-${name}`, String(count))
         return reply.status(204).send(null)

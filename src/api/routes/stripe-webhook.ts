@@ -29,9 +29,10 @@ function secretsOf(app: SignedApp, now: Date): readonly string[] {
 const REFUSALS_LOGGED_EVERY_MS = 60_000
 
 /** Says that webhooks are refused, once a minute for each app: a flood of forged ones must not fill the log. */
-function refusalLog({ log, now }: ApiDeps) {
+function refusalLog({ log, now, observer }: ApiDeps) {
   const since = new Map<string | null, { readonly atMs: number; refused: number }>()
   return (appId: string | null, reason: string): void => {
+    observer?.webhookTaken('refused')
     const last = since.get(appId)
     const atMs = now().getTime()
     if (last !== undefined && atMs - last.atMs < REFUSALS_LOGGED_EVERY_MS) {
@@ -73,8 +74,12 @@ function verify(
 
 /** Stored under its own id before it is answered: Stripe does not send again what was answered with 200 (billing rule 30). */
 async function receive(deps: ApiDeps, app: StoredApp, event: VerifiedEvent): Promise<string> {
-  if (event.livemode !== app.livemode) return 'ignored: it is of the other mode than the app'
+  if (event.livemode !== app.livemode) {
+    deps.observer?.webhookTaken('other_mode')
+    return 'ignored: it is of the other mode than the app'
+  }
   const isNew = await insertStripeEvent(deps.db, app.id, event)
+  deps.observer?.webhookTaken(isNew ? 'received' : 'repeated')
   return isNew ? 'received' : 'received before'
 }
 
