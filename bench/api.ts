@@ -58,6 +58,12 @@ function reads(invoices: number): readonly Read[] {
       share: 0.2,
     },
     {
+      name: 'invoices, newest first',
+      ours: () => `${list}?order=DESC`,
+      floor: () => '/invoices?order=desc',
+      share: 0.2,
+    },
+    {
       name: 'invoices, one status',
       ours: () => `${list}?statuses=issued`,
       floor: () => '/invoices?status=issued',

@@ -13,6 +13,7 @@ interface ListQuery {
   readonly offset?: string
   readonly customer?: string
   readonly status?: string
+  readonly order?: 'desc'
 }
 
 app.get<{ Querystring: ListQuery }>('/invoices', async ({ query }) => {
@@ -21,11 +22,12 @@ app.get<{ Querystring: ListQuery }>('/invoices', async ({ query }) => {
   const where = `deleted_at IS NULL ${value === undefined ? '' : `AND ${column} = $1`}`
   const values = value === undefined ? [] : [value]
   const filter = value === undefined ? 'all' : column
+  const order = query.order ?? 'asc'
   const [rows, count] = await Promise.all([
     read(
-      `invoices_${filter}`,
+      `invoices_${filter}_${order}`,
       `SELECT *, (SELECT sum(total_minor) FROM invoice_lines l WHERE l.invoice_id = i.id) AS lines_minor FROM invoices i
-       WHERE ${where} ORDER BY created_at, id LIMIT 100 OFFSET $${values.length + 1}`,
+       WHERE ${where} ORDER BY created_at ${order}, id ${order} LIMIT 100 OFFSET $${values.length + 1}`,
       [...values, Number(query.offset ?? 0)],
     ),
     read(`count_${filter}`, `SELECT count(*) FROM invoices WHERE ${where}`, values),

@@ -1,9 +1,7 @@
 import type { Db } from '../db/connection.ts'
-import { ratedUsageSince } from '../db/stores/closings.ts'
+import { closingBasis, ratedUsageSince } from '../db/stores/closings.ts'
 import type { RatedUsageRow } from '../db/stores/closings.ts'
-import { carriedBalance } from '../db/stores/ledger.ts'
 import type { SubscriptionRow } from '../db/stores/subscriptions.ts'
-import { currentCutoff } from '../db/stores/usage-query.ts'
 import { currency } from '../domain/currency.ts'
 import { planTotals } from '../domain/invoice-arithmetic.ts'
 import type { Totals } from '../domain/invoice-arithmetic.ts'
@@ -45,7 +43,7 @@ interface PlanRequest {
 export async function planClosing(db: Db, request: PlanRequest): Promise<ClosingPlan> {
   const { subscription, settings, closing, reason } = request
   const terms = termsOf(subscription)
-  const cutoff = await currentCutoff(db)
+  const { cutoff, carriedInMinor } = await closingBasis(db, subscription)
   const items = reason === 'period' ? itemsAt(terms, closing) : []
   const late = await lateCandidates(db, request)
   const keys = [...items, ...late.map(itemOfSlice)].flatMap((item) => item.featureKey ?? [])
@@ -62,7 +60,7 @@ export async function planClosing(db: Db, request: PlanRequest): Promise<Closing
   const totals = planTotals({
     lines: lines.map((line) => line.rated),
     currency: currency(subscription.currency),
-    carriedInMinor: await carriedBalance(db, subscription.id, subscription.currency),
+    carriedInMinor,
     isLast,
   })
   return { subscription, settings, closing, reason, isLast, cutoff, lines, totals }

@@ -1,6 +1,6 @@
 import type { Selectable } from 'kysely'
 import type { Db } from '../db/connection.ts'
-import { appAndLink, billingRows } from '../db/stores/billing-settings.ts'
+import { billingRows } from '../db/stores/billing-settings.ts'
 import type { Apps, BillingProfiles, CustomerApps, Customers } from '../db/types.gen.ts'
 import type { AccessGate } from '../domain/access.ts'
 import type { DunningPolicy } from '../domain/dunning.ts'
@@ -82,7 +82,7 @@ function merge(base: unknown, override: unknown): unknown {
 /** A profile as it applies to a customer. Documents are validated where they are written, with defaults filled in. */
 export function effectiveProfile(
   profile: ProfileDocuments,
-  override: OverrideDocuments | undefined,
+  override: OverrideDocuments | null | undefined,
 ): ProfileSettings {
   return {
     workflow: merge(profile.workflow, override?.workflow) as WorkflowSettings,
@@ -96,9 +96,10 @@ export function effectiveProfile(
 
 /** Loads how a customer is billed now. Errors: not_found (customer), profile_missing (no profile applies). */
 export async function loadSettings(db: Db, customerId: string): Promise<BillingSettings> {
-  const { customer, override, profile, subjectKeys } = await billingRows(db, customerId)
-  if (!customer) throw new DomainError('not_found', `customer ${customerId} does not exist`)
-  if (!profile) {
+  const rows = await billingRows(db, customerId)
+  if (rows === null) throw new DomainError('not_found', `customer ${customerId} does not exist`)
+  const { customer, override, profile, app, link, subjectKeys } = rows
+  if (profile === null || app === null) {
     throw new DomainError(
       'profile_missing',
       'no billing profile applies: create a default one, or link the customer to one',
@@ -108,7 +109,8 @@ export async function loadSettings(db: Db, customerId: string): Promise<BillingS
     profileId: profile.id,
     supplier: profile.supplier,
     ...effectiveProfile(profile, override),
-    ...(await appAndLink(db, profile.appId, customerId)),
+    app,
+    link,
     customer,
     subjectKeys,
   }

@@ -1,5 +1,5 @@
 import type { Db } from '../db/connection.ts'
-import { getSubscription } from '../db/stores/subscriptions.ts'
+import { findSubscription } from '../db/stores/subscription-reads.ts'
 import { DomainError } from '../domain/errors.ts'
 import { planClosing } from './closing-plan.ts'
 import type { ClosingPlan } from './closing-plan.ts'
@@ -14,7 +14,7 @@ export async function upcomingInvoice(
   db: Db,
   request: { readonly subscriptionId: string },
 ): Promise<ClosingPlan | null> {
-  const subscription = await getSubscription(db, request.subscriptionId)
+  const subscription = await findSubscription(db, request.subscriptionId)
   if (!subscription)
     throw new DomainError('not_found', `subscription ${request.subscriptionId} does not exist`)
   const closing = upcomingClosing(subscription)

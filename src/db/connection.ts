@@ -1,5 +1,5 @@
 import { CamelCasePlugin, Kysely, PostgresDialect } from 'kysely'
-import type { Transaction } from 'kysely'
+import type { PluginTransformResultArgs, QueryResult, Transaction, UnknownRow } from 'kysely'
 import { Pool, TypeOverrides } from 'pg'
 import type { DB } from './types.gen.ts'
 
@@ -35,6 +35,19 @@ export function poolUse(db: Database): PoolUse {
   return { open: pool?.totalCount ?? 0, idle: pool?.idleCount ?? 0, waiting: pool?.waitingCount ?? 0 }
 }
 
+/** Rows of one answer have the same columns: these are renamed once, not in every row. */
+class ColumnNames extends CamelCasePlugin {
+  override async transformResult({ result }: PluginTransformResultArgs): Promise<QueryResult<UnknownRow>> {
+    const names = Object.keys(result.rows[0] ?? {}).map((column) => [column, this.camelCase(column)] as const)
+    const renamed = (row: UnknownRow): UnknownRow => {
+      const named: UnknownRow = {}
+      for (const [column, name] of names) named[name] = row[column]
+      return named
+    }
+    return { ...result, rows: result.rows.map(renamed) }
+  }
+}
+
 /** Opens a pool; nothing connects before the first query. Close it with `db.destroy()`. */
 export function openDatabase(options: DatabaseOptions): Database {
   const pool = new Pool({
@@ -51,7 +64,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   pool.on('connect', (client) => void client.on('error', () => {}))
   const db = new Kysely<DB>({
     dialect: new PostgresDialect({ pool }),
-    plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })],
+    plugins: [new ColumnNames()],
   })
   pools.set(db, pool)
   return db

@@ -114,6 +114,16 @@ test('an invoice has every total, and its lines explain every cent of them', asy
   }
 })
 
+test('totals are the same whether the lines of a list are shown or not', async () => {
+  await explainedInvoice()
+  await insertInvoiceRow(api.db, owner)
+  const bare = await client.billing.invoices.list()
+  const whole = await client.billing.invoices.list({ expand: ['lines'] })
+  expect(bare?.items.length).toBeGreaterThan(1)
+  expect(bare?.items.map(({ lines }) => lines)).toEqual(bare?.items.map(() => undefined))
+  expect(bare?.items).toEqual(whole?.items.map(({ lines: _shown, ...rest }) => rest))
+})
+
 test('a line of usage shows its quantities, its price and why it was discounted', async () => {
   const invoice = await client.billing.invoices.get(await explainedInvoice())
   const line = invoice?.lines?.[0]

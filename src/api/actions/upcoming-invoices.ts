@@ -7,7 +7,6 @@ import { withSnapshot } from '../../db/transaction.ts'
 import { DomainError } from '../../domain/errors.ts'
 import type { ApiDeps } from '../deps.ts'
 import { presentGatheringInvoice } from '../presenters/gathering-invoice.ts'
-import type { InvoiceOptions } from '../presenters/invoice.ts'
 import type { Invoice } from '../schemas/invoices.ts'
 
 const LIVING = ['scheduled', 'active', 'canceled', 'parked']
@@ -54,7 +53,13 @@ async function planOf(deps: ApiDeps, subscriptionId: string): Promise<ClosingPla
   return await withSnapshot(deps.db, async (trx) => await upcomingInvoice(trx, { subscriptionId }))
 }
 
-async function present(deps: ApiDeps, plan: ClosingPlan, options: InvoiceOptions): Promise<Invoice> {
-  const nowMs = await nowForCustomer(deps.db, plan.subscription.customerId, deps.now())
+async function present(
+  deps: ApiDeps,
+  plan: ClosingPlan,
+  options: { readonly showLines: boolean },
+): Promise<Invoice> {
+  const { customer } = plan.settings
+  const isOnClock = customer.testClockId !== null
+  const nowMs = isOnClock ? await nowForCustomer(deps.db, customer.id, deps.now()) : deps.now().getTime()
   return presentGatheringInvoice(plan, { showLines: options.showLines, nowMs })
 }

@@ -3,8 +3,7 @@ import type { ClosingPlan } from '../../billing/closing-plan.ts'
 import type { InvoiceLineRow, InvoiceRow } from '../../db/stores/invoices.ts'
 import type { Invoice } from '../schemas/invoices.ts'
 import { derivedId } from './derived-id.ts'
-import { presentInvoice } from './invoice.ts'
-import type { InvoiceOptions } from './invoice.ts'
+import { presentInvoice, viewOfLines } from './invoice.ts'
 
 /** What the columns of an invoice that was not inserted would hold. */
 const emptyInvoice = {
@@ -74,7 +73,7 @@ function readBack(row: object): object {
  */
 export function presentGatheringInvoice(
   plan: ClosingPlan,
-  options: InvoiceOptions & { readonly nowMs: number },
+  options: { readonly showLines: boolean; readonly nowMs: number },
 ): Invoice {
   const { id } = plan.subscription
   let made = 0
@@ -94,7 +93,7 @@ export function presentGatheringInvoice(
   const lines = lineRows(plan, ids).map(
     (line) => ({ ...emptyLine, ...readBack(line), createdAt: at }) as InvoiceLineRow,
   )
-  const draft = presentInvoice(row, lines, options)
+  const draft = presentInvoice(row, viewOfLines(lines, options.showLines))
   return {
     ...draft,
     number: `UPCOMING-${id.slice(-10)}`,

@@ -17,9 +17,25 @@ import { presentInvoiceLine } from './invoice-line.ts'
 import { presentStatus, stateOf } from './invoice-status.ts'
 import { instant, withoutNulls } from './without-nulls.ts'
 
+/** What an answer says of an invoice's lines: their sums always, themselves where they are asked for. */
+export interface InvoiceLinesView {
+  readonly count: number
+  /** What commitments added to them. */
+  readonly chargesMinor: bigint
+  readonly shown: readonly InvoiceLineRow[] | null
+}
+
+/** Of lines that were read. */
+export function viewOfLines(lines: readonly InvoiceLineRow[], showLines: boolean): InvoiceLinesView {
+  const charges = lines.map((line) => chargesOf(line.details as unknown as readonly StoredDetail[]))
+  return {
+    count: lines.length,
+    chargesMinor: charges.reduce((sum, minor) => sum + minor, 0n),
+    shown: showLines ? lines : null,
+  }
+}
+
 export interface InvoiceOptions {
-  /** Whether the answer shows the lines; totals are of them either way. */
-  readonly showLines: boolean
   /** Its app, where the answer shows more of it than the id. */
   readonly app?: AppRow | undefined
   /** What happened to its money at Stripe. */
@@ -28,11 +44,11 @@ export interface InvoiceOptions {
   readonly stripeNumbers?: readonly string[] | undefined
 }
 
-/** An invoice as the contract has it, with what we add. `lines` are all of its lines, in order. */
+/** An invoice as the contract has it, with what we add. */
 export function presentInvoice(
   row: InvoiceRow,
-  lines: readonly InvoiceLineRow[],
-  options: InvoiceOptions,
+  lines: InvoiceLinesView,
+  options: InvoiceOptions = {},
 ): Invoice {
   const c = currency(row.currency)
   const number = row.number ?? options.stripeNumbers?.[0] ?? row.draftNumber
@@ -51,14 +67,14 @@ export function presentInvoice(
     customer: presentCustomer(row),
     number,
     currency: row.currency,
-    totals: totalsOf(row, lines, c),
+    totals: totalsOf(row, lines.chargesMinor, c),
     ...presentStatus(row),
     ...instants(row),
-    ...(lines.length > 0 && {
+    ...(lines.count > 0 && {
       period: { from: row.periodFrom.toISOString(), to: row.periodTo.toISOString() },
     }),
     workflow: presentWorkflow(row, options.app),
-    ...(options.showLines && { lines: lines.map((line) => presentInvoiceLine(line, context)) }),
+    ...(lines.shown && { lines: lines.shown.map((line) => presentInvoiceLine(line, context)) }),
     payment: { terms: paymentTerms(row, c) },
     ...validationIssues(row),
     ...(row.stripeInvoiceId !== null && { externalIds: { invoicing: row.stripeInvoiceId } }),
@@ -87,19 +103,18 @@ function instants(row: InvoiceRow) {
   })
 }
 
-function totalsOf(row: InvoiceRow, lines: readonly InvoiceLineRow[], c: Currency): InvoiceTotals {
+function totalsOf(row: InvoiceRow, chargesMinor: bigint, c: Currency): InvoiceTotals {
   const [amountMinor, discountMinor, taxMinor] = [
     BigInt(row.subtotalMinor),
     BigInt(row.discountMinor),
     BigInt(row.taxMinor),
   ]
-  const charges = lines.map((line) => chargesOf(line.details as unknown as readonly StoredDetail[]))
   return presentTotals(
     {
       amountMinor,
       discountMinor,
       taxMinor,
-      chargesMinor: charges.reduce((sum, minor) => sum + minor, 0n),
+      chargesMinor,
       // What the total did not grow by, the prices hold already.
       includedTaxMinor: taxMinor - (BigInt(row.totalMinor) - (amountMinor - discountMinor)),
     },

@@ -120,14 +120,6 @@ export interface ExpandOptions {
   readonly features: ReadonlyMap<string, FeatureRow>
 }
 
-/** The keys of the features that a subscription's items name. */
-export function featureKeysOf(row: SubscriptionRow): readonly string[] {
-  const keys = termsOf(row).phases.flatMap((phase) =>
-    phase.rateCards.flatMap((card) => card.featureKey ?? []),
-  )
-  return [...new Set(keys)]
-}
-
 /** A subscription with its phases and items. */
 export function presentSubscriptionExpanded(
   row: SubscriptionRow,

@@ -1,9 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { Static } from 'typebox'
-import { nowForCustomer } from '../../billing/clock.ts'
-import { findFeaturesByKey } from '../../db/stores/features.ts'
-import { findCustomerByIdOrKey, listSubscriptions, listTimeline } from '../../db/stores/subscription-reads.ts'
+import {
+  findCustomerByIdOrKey,
+  listSubscriptions,
+  listTimeline,
+  viewSubscription,
+} from '../../db/stores/subscription-reads.ts'
 import {
   cancelSubscription,
   releaseSubscription,
@@ -15,7 +18,6 @@ import type { ApiDeps } from '../deps.ts'
 import { found } from '../not-found.ts'
 import { pageRequest, presentPage } from '../paging.ts'
 import {
-  featureKeysOf,
   lifecyclesOfStatus,
   presentSubscription,
   presentSubscriptionExpanded,
@@ -121,11 +123,10 @@ export function subscriptionRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         },
       },
       async ({ params: { subscriptionId } }) => {
-        const row = await subscriptionOf(deps, subscriptionId)
-        const nowMs = await nowForCustomer(deps.db, row.customerId, deps.now())
-        const features = await findFeaturesByKey(deps.db, featureKeysOf(row))
+        const view = (await viewSubscription(deps.db, subscriptionId)) ?? null
+        const { row, frozenTime, features } = found(view, 'subscription', subscriptionId)
         return presentSubscriptionExpanded(row, {
-          nowMs,
+          nowMs: (frozenTime ?? deps.now()).getTime(),
           features: new Map(features.map((one) => [one.key, one])),
         })
       },

@@ -1,5 +1,4 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { subscriptionOf } from '../actions/cancel-subscription.ts'
 import { upcomingOf } from '../actions/upcoming-invoices.ts'
 import type { ApiDeps } from '../deps.ts'
 import { Invoice } from '../schemas/invoices.ts'
@@ -20,10 +19,7 @@ export function upcomingInvoiceRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox 
           response: { 200: ref(Invoice) },
         },
       },
-      async ({ params: { subscriptionId } }) => {
-        const { id } = await subscriptionOf(deps, subscriptionId)
-        return await upcomingOf(deps, id)
-      },
+      async ({ params: { subscriptionId } }) => await upcomingOf(deps, subscriptionId),
     )
   }
 }

@@ -1,45 +1,57 @@
+import { sql } from 'kysely'
 import type { Selectable } from 'kysely'
 import type { Db } from '../connection.ts'
+import { rowOf } from '../row-document.ts'
+import type { DocumentsOf } from '../row-document.ts'
 import type { Apps, BillingOverrides, BillingProfiles, CustomerApps, Customers } from '../types.gen.ts'
 import { storedAppColumns } from './stripe-app-columns.ts'
 
-/** The rows that decide how a customer is billed; undefined where there is none. */
+/** The rows that decide how a customer is billed; null where there is none. */
 export interface BillingRows {
-  readonly customer: Selectable<Customers> | undefined
-  readonly override: Selectable<BillingOverrides> | undefined
-  readonly profile: Selectable<BillingProfiles> | undefined
+  readonly customer: Selectable<Customers>
+  readonly override: Selectable<BillingOverrides> | null
+  /** The override's, else the default one; with its app, and who the customer is there. */
+  readonly profile: Selectable<BillingProfiles> | null
+  readonly app: Selectable<Apps> | null
+  readonly link: Selectable<CustomerApps> | null
   readonly subjectKeys: readonly string[]
 }
 
-/** The customer with their override and the profile that applies: the override's, else the default one. */
-export async function billingRows(db: Db, customerId: string): Promise<BillingRows> {
-  const customer = await db
-    .selectFrom('customers')
-    .selectAll()
-    .where('id', '=', customerId)
-    .executeTakeFirst()
-  const override = await db
-    .selectFrom('billingOverrides')
-    .selectAll()
-    .where('customerId', '=', customerId)
-    .executeTakeFirst()
-  const profile = await db
-    .selectFrom('billingProfiles')
-    .selectAll()
-    .where('deletedAt', 'is', null)
-    .where((eb) =>
-      override?.billingProfileId ? eb('id', '=', override.billingProfileId) : eb('isDefault', '=', true),
-    )
-    .executeTakeFirst()
-  const subjects = await db
-    .selectFrom('customerSubjects')
-    .select('subjectKey')
-    .where('customerId', '=', customerId)
-    .where('deletedAt', 'is', null)
-    .orderBy('subjectKey')
-    .execute()
-  return { customer, override, profile, subjectKeys: subjects.map((subject) => subject.subjectKey) }
+/** Everything that decides how a customer is billed, in one question: every closing and every preview asks it. */
+export async function billingRows(db: Db, customerId: string): Promise<BillingRows | null> {
+  const { rows } = await sql<DocumentsOf<BillingRows>>`
+    SELECT to_jsonb(c) AS customer, to_jsonb(o) AS override, to_jsonb(p) AS profile, to_jsonb(a) AS app, to_jsonb(l) AS link,
+      ARRAY(SELECT s.subject_key FROM customer_subjects s WHERE s.customer_id = c.id AND s.deleted_at IS NULL
+        ORDER BY s.subject_key) AS subject_keys
+    FROM customers c
+    LEFT JOIN billing_overrides o ON o.customer_id = c.id
+    LEFT JOIN billing_profiles p ON p.deleted_at IS NULL AND p.id = coalesce(o.billing_profile_id,
+      (SELECT id FROM billing_profiles WHERE is_default AND deleted_at IS NULL))
+    LEFT JOIN apps a ON a.id = p.app_id
+    LEFT JOIN customer_apps l ON l.customer_id = c.id AND l.app_id = a.id
+    WHERE c.id = ${customerId}`.execute(db)
+  const [found] = rows
+  if (found === undefined) return null
+  return {
+    customer: rowOf<Customers>(found.customer, { ...stamps, deletedAt: true }),
+    override: found.override && rowOf<BillingOverrides>(found.override, stamps),
+    profile: found.profile && rowOf<BillingProfiles>(found.profile, { ...stamps, deletedAt: true }),
+    app: found.app && rowOf<Apps>(found.app, appInstants),
+    link:
+      found.link &&
+      rowOf<CustomerApps>(found.link, { ...stamps, paymentMethodSetAt: true, stripeDeletedAt: true }),
+    subjectKeys: found.subjectKeys,
+  }
 }
+
+const stamps = { createdAt: true, updatedAt: true } as const
+const appInstants = {
+  ...stamps,
+  deletedAt: true,
+  reconciledAt: true,
+  webhookCheckedAt: true,
+  webhookSecretPreviousUntil: true,
+} as const
 
 /** The app of a profile, and who the customer is there. */
 export async function appAndLink(

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Insertable, Selectable } from 'kysely'
 import type { Db } from '../connection.ts'
+import { carriedBalanceOf } from './ledger.ts'
 import type { Closings, RatedUsage } from '../types.gen.ts'
 
 export type ClosingRow = Selectable<Closings>
@@ -28,6 +29,20 @@ export async function setClosingInvoice(
     .where('periodAt', '=', closing.periodAt)
     .where('reason', '=', closing.reason)
     .execute()
+}
+
+/**
+ * What a closing begins with: the snapshot of its transaction as text, which `usage_cutoff` columns keep (billing rule 8), and
+ * what is carried to it (rule 21).
+ */
+export async function closingBasis(
+  db: Db,
+  { id, currency }: { readonly id: string; readonly currency: string },
+): Promise<{ readonly cutoff: string; readonly carriedInMinor: bigint }> {
+  const { cutoff, balance } = await carriedBalanceOf(db, id, currency)
+    .select(sql<string>`pg_current_snapshot()::text`.as('cutoff'))
+    .executeTakeFirstOrThrow()
+  return { cutoff, carriedInMinor: BigInt(balance) }
 }
 
 /** How many closings of the subscription fall into the interval: the safety bound of rule 33. */

@@ -215,16 +215,16 @@ export async function listCustomers(
   filter: CustomerFilter,
   paging: PageRequest & Ordering<'id' | 'name' | 'createdAt'>,
 ): Promise<Page<CustomerRow>> {
-  const { count } = await filtered(
-    db.selectFrom('customers').select(sql<string>`count(*)`.as('count')),
-    filter,
-  ).executeTakeFirstOrThrow()
-  const rows = await filtered(customers(db), filter)
-    .orderBy(`customers.${paging.orderBy}`, paging.order)
-    .orderBy('customers.id')
-    .limit(paging.pageSize)
-    .offset(offsetOf(paging))
-    .execute()
+  const counting = filtered(db.selectFrom('customers').select(sql<string>`count(*)`.as('count')), filter)
+  const [{ count }, rows] = await Promise.all([
+    counting.executeTakeFirstOrThrow(),
+    filtered(customers(db), filter)
+      .orderBy(`customers.${paging.orderBy}`, paging.order)
+      .orderBy('customers.id')
+      .limit(paging.pageSize)
+      .offset(offsetOf(paging))
+      .execute(),
+  ])
   return { items: rows as unknown as CustomerRow[], totalCount: Number(count) }
 }
 

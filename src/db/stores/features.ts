@@ -4,6 +4,8 @@ import { DomainError } from '../../domain/errors.ts'
 import type { Db } from '../connection.ts'
 import { json, offsetOf } from '../page.ts'
 import type { Ordering, Page, PageRequest } from '../page.ts'
+import { rowOf } from '../row-document.ts'
+import type { RowDocument } from '../row-document.ts'
 import type { Features } from '../types.gen.ts'
 import { isUniqueViolation } from '../unique-violation.ts'
 
@@ -29,6 +31,12 @@ export interface NewFeature {
 export interface FeatureFilter {
   readonly meterKeys?: readonly string[] | undefined
   readonly includeArchived?: boolean | undefined
+}
+
+/** A feature, with the key of its meter, that was read as a document. */
+export function featureOfDocument(document: RowDocument): Feature {
+  const row = rowOf<Features>(document, { createdAt: true, updatedAt: true, archivedAt: true })
+  return row as unknown as Feature
 }
 
 function features(db: Db) {

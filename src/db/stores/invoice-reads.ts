@@ -28,6 +28,7 @@ export interface InvoicePageQuery {
   readonly orderBy: InvoiceOrder
 }
 
+/** What may be null comes last, either way; said of the others too, it would keep an index from being used. */
 const orderColumns = {
   'customer.name': sql`customer_snapshot ->> 'name'`,
   issuedAt: sql.ref('issuedAt'),
@@ -36,6 +37,8 @@ const orderColumns = {
   updatedAt: sql.ref('updatedAt'),
   periodStart: sql.ref('periodFrom'),
 } as const
+
+const mayBeNull: ReadonlySet<InvoiceOrder> = new Set<InvoiceOrder>(['customer.name', 'issuedAt'])
 
 /** An invoice that was not deleted. */
 export async function findInvoice(db: Db, id: string): Promise<InvoiceRow | undefined> {
@@ -72,7 +75,9 @@ export async function listInvoices(
     matching.select((eb) => eb.fn.countAll<string>().as('count')).executeTakeFirstOrThrow(),
     matching
       .selectAll()
-      .orderBy(orderColumns[page.orderBy], (order) => order[direction]().nullsLast())
+      .orderBy(orderColumns[page.orderBy], (order) =>
+        mayBeNull.has(page.orderBy) ? order[direction]().nullsLast() : order[direction](),
+      )
       .orderBy('id', direction)
       .limit(page.pageSize)
       .offset((page.page - 1) * page.pageSize)
@@ -103,6 +108,28 @@ function conditions(filter: InvoiceFilter): readonly Expression<SqlBool>[] {
   bound('periodFrom', '<=', filter.periodStartBefore)
   if (filter.includeDeleted !== true) all.push(sql<SqlBool>`deleted_at is null`)
   return all
+}
+
+/** What is said of lines without showing them, for each invoice that has any. */
+export async function sumsOfLines(
+  db: Db,
+  invoiceIds: readonly string[],
+): Promise<readonly { invoiceId: string; count: number; chargesMinor: bigint }[]> {
+  if (invoiceIds.length === 0) return []
+  const charges = sql<string>`coalesce(sum((
+    select sum((detail ->> 'amountMinor')::bigint) from jsonb_array_elements(details) detail
+    where detail ->> 'category' = 'commitment')), 0)::text`
+  const rows = await db
+    .selectFrom('invoiceLines')
+    .select(['invoiceId', (eb) => eb.fn.countAll<string>().as('count'), charges.as('chargesMinor')])
+    .where('invoiceId', 'in', [...invoiceIds])
+    .groupBy('invoiceId')
+    .execute()
+  return rows.map(({ invoiceId, count, chargesMinor }) => ({
+    invoiceId,
+    count: Number(count),
+    chargesMinor: BigInt(chargesMinor),
+  }))
 }
 
 /** The lines of some invoices, in their order on each. */

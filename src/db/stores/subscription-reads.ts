@@ -1,5 +1,9 @@
+import { sql } from 'kysely'
 import type { Selectable } from 'kysely'
 import type { Db } from '../connection.ts'
+import type { RowDocument } from '../row-document.ts'
+import { featureOfDocument } from './features.ts'
+import type { Feature } from './features.ts'
 import type { Customers, Timeline } from '../types.gen.ts'
 import type { SubscriptionRow } from './subscriptions.ts'
 
@@ -38,6 +42,38 @@ export async function findSubscription(db: Db, id: string): Promise<Subscription
     .where('deletedAt', 'is', null)
     .executeTakeFirst()
 }
+
+export interface SubscriptionView {
+  readonly row: SubscriptionRow
+  /** Where the customer's test clock stands; null in real time. */
+  readonly frozenTime: Date | null
+  /** Those that its rate cards name and that are not archived. */
+  readonly features: readonly Feature[]
+}
+
+/** A subscription that was not deleted, with what an answer about it needs besides. */
+export async function viewSubscription(db: Db, id: string): Promise<SubscriptionView | undefined> {
+  const found = await db
+    .selectFrom('subscriptions')
+    .innerJoin('customers', 'customers.id', 'subscriptions.customerId')
+    .leftJoin('testClocks', 'testClocks.id', 'customers.testClockId')
+    .selectAll('subscriptions')
+    .select(['testClocks.frozenTime', featuresOfRateCards])
+    .where('subscriptions.id', '=', id)
+    .where('subscriptions.deletedAt', 'is', null)
+    .executeTakeFirst()
+  if (found === undefined) return undefined
+  const { frozenTime, features, ...row } = found
+  return { row, frozenTime, features: features.map(featureOfDocument) }
+}
+
+const featuresOfRateCards = sql<readonly RowDocument[]>`(
+  select coalesce(jsonb_agg(to_jsonb(f) || jsonb_build_object('meter_key', m.key)), '[]') from features f
+  left join meters m on m.id = f.meter_id
+  where f.archived_at is null and f.key in (
+    select key #>> '{}' from jsonb_path_query(subscriptions.phases, '$[*].rateCards[*].featureKey') key))`.as(
+  'features',
+)
 
 /** One page of the subscriptions that match, and how many there are in all. */
 export async function listSubscriptions(
