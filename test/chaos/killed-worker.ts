@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { accountOf, expectedAccount } from './audit.ts'
+import { accountOf, expectedAccount } from './account.ts'
 import { cycles } from './cycles.ts'
 import type { KillPoint } from './kill-points.ts'
 import type { Lane } from './lane.ts'

@@ -6,6 +6,7 @@ import { completeAuthentication } from '../invoices/collect.ts'
 import type { ActiveRule, WebhookRule } from '../webhook-rules.ts'
 import { webhookActions } from '../webhook-rules.ts'
 import { completeSetupAuthentication } from '../setup.ts'
+import { tableNames } from '../tables.ts'
 import type { SetupIntentRecord } from '../tables.ts'
 import type { Call, ControlDeps, Handler } from './call.ts'
 import { asRecord, BadCall } from './call.ts'
@@ -45,10 +46,16 @@ function requestsOf(deps: ControlDeps, { query }: Call): unknown {
   return { requests: found }
 }
 
-function dump(deps: ControlDeps): unknown {
+function dump(deps: ControlDeps, { query }: Call): unknown {
+  const { store } = deps.context()
+  const wanted = query.get('table')
+  if (wanted !== null) {
+    const table = tableNames.find((name) => name === wanted)
+    if (table === undefined) throw new BadCall(`table must be one of ${tableNames.join(', ')}`)
+    return { [table]: [...store.all(table)] }
+  }
   const tables: Record<string, object[]> = {}
-  for (const [table, , record] of deps.context().store.dump())
-    if (record !== null) (tables[table] ??= []).push(record)
+  for (const [table, , record] of store.dump()) if (record !== null) (tables[table] ??= []).push(record)
   return tables
 }
 

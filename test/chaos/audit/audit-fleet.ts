@@ -1,0 +1,48 @@
+import { readTheirSide } from './at-stripe.ts'
+import { checkCharges, checkNumbers } from './charges.ts'
+import { checkInvoices, checkPeriods } from './closings.ts'
+import { findings } from './contract.ts'
+import type { Audit, AuditTarget } from './contract.ts'
+import { arrange } from './fleet.ts'
+import { checkEvents, checkRating } from './rated.ts'
+import { readOurSide } from './rows.ts'
+import { checkLogs, searchFor } from './secrets.ts'
+import { checkTotals } from './totals.ts'
+import { readAccepted } from './usage.ts'
+import { checkWaiting } from './waiting.ts'
+import { visitWorkflows } from './workflows.ts'
+import type { Workflow } from './workflows.ts'
+
+/**
+ * Counts what a fleet at rest has come to, from the rows by plain SQL and from the sandbox's own tables, without anything
+ * of the product: it is right only where both sides and the arithmetic of this folder agree.
+ */
+export async function auditFleet(target: AuditTarget): Promise<Audit> {
+  const histories = findings('histories and visibility hold no secrets')
+  const search = searchFor(histories, target.secrets)
+  const workflows: Workflow[] = []
+  await visitWorkflows(target, ({ text, ...workflow }) => {
+    search.in(`workflow ${workflow.id} (${workflow.runId})`, text)
+    workflows.push(workflow)
+  })
+  const fleet = arrange({
+    ours: await readOurSide(target.databaseUrl),
+    theirs: await readTheirSide(target.sandboxUrl),
+    accepted: await readAccepted(target.acceptedEventsFile),
+    announced: target.announced ?? {},
+  })
+  return {
+    checks: [
+      checkInvoices(fleet),
+      checkTotals(fleet),
+      checkEvents(fleet),
+      checkRating(fleet),
+      checkCharges(fleet),
+      checkPeriods(fleet),
+      checkWaiting(fleet, workflows),
+      checkNumbers(fleet),
+      await checkLogs(target),
+      histories.check(),
+    ],
+  }
+}
