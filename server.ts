@@ -46,13 +46,14 @@ const deps: ApiDeps = {
   observer: apiObserver(registry),
 }
 assertBindAllowed(config.host, await countApiKeys(db))
-const app = await buildApp(deps, { drainMs: config.shutdownDrainMs })
+const app = await buildApp(deps)
 const { host, port } = config.metrics
 const metrics = port === undefined ? null : await listenForScrapes({ host, port, registry })
 
-closeWithGrace({ delay: config.shutdownDrainMs + config.shutdownGraceMs }, async ({ err, signal }) => {
+closeWithGrace({ delay: 2 * config.shutdownDrainMs + config.shutdownGraceMs }, async ({ err, signal }) => {
   if (err !== undefined) log.fatal({ err }, 'the API ended by an error')
   else log.info({ signal }, 'the API is stopping')
+  if (err === undefined) await app.drain(config.shutdownDrainMs)
   await app.close()
   await metrics?.close()
   await temporal.close()

@@ -26,7 +26,7 @@ export interface Config {
   /** A file with bundled workflows; undefined: bundled at start. */
   readonly workflowBundle: string | undefined
   readonly worker: { readonly maxConcurrentActivities: number; readonly maxConcurrentWorkflowTasks: number }
-  /** How long a stopping API serves on while load balancers and kept-alive connections turn away, in milliseconds. */
+  /** How long a stopping API serves on while load balancers turn away, and then kept-alive connections, in milliseconds. */
   readonly shutdownDrainMs: number
   /** How long a stopping process may then finish what it does, in milliseconds. */
   readonly shutdownGraceMs: number
@@ -57,7 +57,8 @@ export const variables = {
   WORKFLOW_BUNDLE: 'File with bundled workflows (bundled when the worker starts).',
   WORKER_MAX_ACTIVITIES: 'Activities a worker runs at once (20).',
   WORKER_MAX_WORKFLOW_TASKS: 'Workflow tasks a worker runs at once (20).',
-  SHUTDOWN_DRAIN: 'Seconds a stopping API serves on, not ready any more, while callers turn away (5).',
+  SHUTDOWN_DRAIN:
+    'Seconds a stopping API, not ready any more, serves on; then as many for kept-alive connections (5).',
   SHUTDOWN_GRACE: 'Seconds a stopping process may then finish what it does (35); a command takes up to 30.',
 } as const
 export type Variable = keyof typeof variables

@@ -56,8 +56,6 @@ export interface AppOptions {
   readonly checkResponses?: boolean
   /** How long a client may take to send a request, in milliseconds (60 000; its headers 15 000 of them). */
   readonly requestTimeoutMs?: number
-  /** How long `close()` serves on while callers turn away, in milliseconds (0). */
-  readonly drainMs?: number
 }
 
 /** The HTTP API: a table of contents. It does not listen; `close()` it when done. */
@@ -90,7 +88,7 @@ export async function buildApp(deps: ApiDeps, options: AppOptions = {}): Promise
   // Plugins, in the order in which a request meets them.
   await app.register(observing(deps.observer ?? unobserved))
   await app.register(problems)
-  await app.register(draining(options.drainMs ?? 0))
+  await app.register(draining)
   // First of those that add routes: it knows every route.
   await app.register(authentication(deps))
   await app.register(openapi)

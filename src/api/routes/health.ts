@@ -60,7 +60,7 @@ export function healthRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
           temporal: await attempt(() => deps.temporal.checkHealth()),
         }
         const works = Object.values(checks).every((check) => check.ok)
-        if (app.isDraining) return reply.status(503).send({ status: 'stopping', checks })
+        if (app.isDraining()) return reply.status(503).send({ status: 'stopping', checks })
         return reply.status(works ? 200 : 503).send({ status: works ? 'ready' : 'not_ready', checks })
       },
     )
