@@ -2,6 +2,7 @@ import { loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { writeDocument } from './document/document.ts'
 import { api } from './api.ts'
+import { close } from './close.ts'
 import { duplicates, ingest } from './ingest.ts'
 import { rating } from './rating.ts'
 import { measure } from './support/benchmark.ts'
@@ -12,7 +13,7 @@ import { describeMachine } from './support/machine.ts'
 import { writeReport } from './support/results.ts'
 import { table } from './support/table.ts'
 
-const benchmarks: readonly Benchmark[] = [ingest, duplicates, rating, api]
+const benchmarks: readonly Benchmark[] = [ingest, duplicates, rating, api, close]
 
 const help = `npm run bench -- [options]
 

@@ -9,6 +9,8 @@ export interface Sample {
   readonly p99?: number
   /** CPU spent by our process and PostgreSQL for each thousand units of work, in ms: says more than time on a busy machine. */
   readonly cpuMs?: number
+  /** Further figures by name and unit. */
+  readonly more?: Readonly<Record<string, number>>
 }
 
 export type Unit = 'events/s' | 'invoices/s' | 'requests/s' | 'ms' | 's' | 'bytes'
@@ -61,6 +63,7 @@ export interface SideResult {
   readonly max: number
   readonly p99?: number
   readonly cpuMs?: number
+  readonly more?: Readonly<Record<string, number>>
 }
 
 export interface CaseResult {
@@ -112,7 +115,17 @@ function summary(name: string, samples: readonly Sample[]): SideResult {
     max: Math.max(...values),
     ...(p99s.length === 0 ? {} : { p99: median(p99s) }),
     ...(cpus.length === 0 ? {} : { cpuMs: median(cpus) }),
+    ...more(samples),
   }
+}
+
+function more(samples: readonly Sample[]): Pick<SideResult, 'more'> {
+  const names = new Set(samples.flatMap((sample) => Object.keys(sample.more ?? {})))
+  const medians = [...names].map((name) => [
+    name,
+    median(samples.flatMap((sample) => sample.more?.[name] ?? [])),
+  ])
+  return names.size === 0 ? {} : { more: Object.fromEntries(medians) }
 }
 
 export function median(values: readonly number[]): number {

@@ -5,7 +5,7 @@ import { Client, Pool } from 'pg'
 import { openDatabase } from '../../src/db/connection.ts'
 import type { Database } from '../../src/db/connection.ts'
 import { migrate } from '../../src/db/migrate.ts'
-import { startPostgres } from '../../src/local/postgres.ts'
+import { startTunedPostgres } from '../stack/postgres.ts'
 
 /** How much is loaded: to see that it runs, for a look, as it is published. */
 export const benchSizes = ['tiny', 'small', 'full'] as const
@@ -32,7 +32,7 @@ export async function openBench(
 ): Promise<{ bench: Bench; stop: () => Promise<void> }> {
   const given = process.env['DATABASE_URL']
   const folder = await mkdtemp(join(tmpdir(), 'perennial-bench-'))
-  const server = given === undefined ? await startTuned(folder) : null
+  const server = given === undefined ? await startTunedPostgres(folder, DATABASE) : null
   const url = new URL(server?.url ?? given ?? '')
   url.pathname = `/${DATABASE}`
   await recreate(url)
@@ -54,19 +54,6 @@ export async function openBench(
     await rm(folder, { recursive: true, force: true })
   }
   return { bench: { db, url: url.href, pool, size, databasePids, log }, stop }
-}
-
-/** fsync stays on. A gigabyte of buffers and room for the log, as anyone who ran it in earnest would give it. */
-async function startTuned(folder: string): ReturnType<typeof startPostgres> {
-  const options = { folder, durability: 'durable', database: DATABASE } as const
-  const untuned = await startPostgres(options)
-  const client = new Client({ connectionString: untuned.url })
-  await client.connect()
-  for (const setting of ["shared_buffers = '1GB'", "max_wal_size = '8GB'"])
-    await client.query(`ALTER SYSTEM SET ${setting}`)
-  await client.end()
-  await untuned.stop()
-  return await startPostgres(options)
 }
 
 async function recreate(url: URL): Promise<void> {

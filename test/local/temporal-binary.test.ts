@@ -2,7 +2,8 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { cacheFolder, temporalBinary } from '../../src/local/temporal-binary.ts'
+import { cacheFolder } from '../../src/local/programs.ts'
+import { temporalBinary } from '../../src/local/temporal-binary.ts'
 
 async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'perennial-temporal-'))

@@ -1,5 +1,8 @@
-import type { Installation } from './installation.ts'
+import type { Installation as WholeInstallation } from './installation.ts'
 import { stripePost } from './stripe-client.ts'
+
+/** What a scenario needs of an installation. */
+type Installation = Pick<WholeInstallation, 'call' | 'sandboxUrl'>
 
 /** What most scenarios begin with, made over the public API as a user would. */
 export interface Scenario {

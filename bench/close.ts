@@ -1,0 +1,172 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { startFloor } from './close/floor.ts'
+import type { Floor } from './close/floor.ts'
+import { stripeCalls } from './close/stripe-calls.ts'
+import { addCustomers, asleep, prepare, subscribeAll } from './close/subscribers.ts'
+import type { Setup } from './close/subscribers.ts'
+import { cpuMsOfTree } from './stack/cpu.ts'
+import { startStack } from './stack/stack.ts'
+import type { Stack } from './stack/stack.ts'
+import type { Scenario } from '../test/support/scenario.ts'
+import { quantile } from './support/benchmark.ts'
+import type { Benchmark, Case, Sample, Side } from './support/benchmark.ts'
+import type { Bench } from './support/environment.ts'
+
+interface World {
+  readonly stack: Stack
+  readonly setup: Setup
+  readonly scenario: Scenario
+  readonly floor: Floor
+  readonly say: (line: string) => void
+}
+
+const FLOOR = 'same workflow, only the Stripe requests'
+const SIZES = { tiny: [20], small: [100], full: [100, 1000] } as const
+
+export const close: Benchmark = {
+  name: 'close',
+  about: 'Subscriptions due at one instant, until all their invoices are paid in the sandbox',
+  cases: closeCases,
+}
+
+async function* closeCases(bench: Bench): AsyncGenerator<Case> {
+  const folder = await mkdtemp(join(tmpdir(), 'perennial-close-'))
+  const stack = await startStack({
+    folder,
+    apis: 1,
+    workers: 1,
+    temporal: 'server',
+    say: bench.log,
+  })
+  const floor = await startFloor(stack)
+  try {
+    const world = { stack, ...(await prepare(stack)), floor, say: bench.log }
+    for (const size of SIZES[bench.size]) yield closing(world, size)
+  } finally {
+    await floor.stop()
+    await stack.stop()
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+function closing(world: World, size: number): Case {
+  const sides: readonly Side[] = [
+    { name: 'ours', run: async () => await ours(world, size) },
+    { name: FLOOR, run: async () => await floorRound(world, size) },
+    { name: 'only the Stripe requests', run: async () => await stripeOnly(world, size) },
+  ]
+  return {
+    name: `${size.toLocaleString('en-US')} subscriptions`,
+    unit: 'invoices/s',
+    sides,
+    setup: 'Temporal 1.29.1 on PostgreSQL, 512 shards; one worker, one API process',
+    targets: [
+      // 1.3 times the floor's time.
+      { figure: 'median', of: FLOOR, bound: 'least', value: 1 / 1.3 },
+      { figure: 'median', bound: 'least', value: 25 },
+      { figure: 'median', bound: 'least', value: 47 },
+    ],
+    point: { curve: 'close', counted: 'subscriptions due at once', size },
+  }
+}
+
+/** New ones each time: what was billed before only sleeps. */
+async function ours(world: World, size: number): Promise<Sample> {
+  const { stack, setup, say } = world
+  for (let leadMs = 15_000 + size * 100; ; leadMs *= 2) {
+    const customers = await addCustomers(world, size)
+    // To the whole second, as the anchor of a subscription is.
+    const dueMs = Math.ceil((Date.now() + leadMs) / 1000) * 1000
+    await subscribeAll(setup, customers, dueMs)
+    const missing = await asleep(stack, { dueMs, count: size, reserveMs: 2_000 })
+    if (missing === 0) {
+      const paid = async (): Promise<number> => await paidCount(stack, dueMs)
+      return await measured(world, { size, dueMs, paid, workerPid: stack.workers[0]?.pid() ?? 0 })
+    }
+    say(`close: ${missing} of ${size} were not asleep in ${leadMs} ms; again with more time`)
+  }
+}
+
+async function paidCount({ db }: Stack, dueMs: number): Promise<number> {
+  const { paid } = await db
+    .selectFrom('invoices')
+    .select(({ fn }) => fn.countAll<string>().as('paid'))
+    .where('closingAt', '=', new Date(dueMs))
+    .where('status', '=', 'paid')
+    .executeTakeFirstOrThrow()
+  return Number(paid)
+}
+
+async function floorRound(world: World, size: number): Promise<Sample> {
+  const { floor, stack } = world
+  const customers = await addCustomers(world, size)
+  const dueMs = Date.now() + 10_000 + size * 40
+  for (const { stripeCustomerId } of customers) await floor.start({ dueMs, customer: stripeCustomerId })
+  if (Date.now() > dueMs - 2_000) throw new Error('the workflows of the floor took too long to start')
+  floor.takeDone()
+  let done = 0
+  const paid = async (): Promise<number> => (done += floor.takeDone().length)
+  return await measured({ ...world, stack }, { size, dueMs, paid, workerPid: process.pid })
+}
+
+interface Round {
+  readonly size: number
+  readonly dueMs: number
+  readonly paid: () => Promise<number>
+  readonly workerPid: number
+}
+
+const POLL_MS = 50
+
+/** From the instant at which all are due to the last that is paid. */
+async function measured({ stack }: World, { size, dueMs, paid, workerPid }: Round): Promise<Sample> {
+  const pids = {
+    Temporal: stack.temporal.pid(),
+    PostgreSQL: stack.postgresPid,
+    worker: workerPid,
+    sandbox: stack.sandbox.pid(),
+    API: stack.apis[0]?.pid() ?? 0,
+  }
+  const cpu = async (): Promise<readonly (readonly [string, number])[]> =>
+    await Promise.all(
+      Object.entries(pids).map(async ([name, pid]) => [name, await cpuMsOfTree(pid)] as const),
+    )
+  await delay(Math.max(0, dueMs - Date.now()))
+  const before = await cpu()
+  const latencies: number[] = []
+  while (latencies.length < size) {
+    const count = await paid()
+    const latency = Date.now() - dueMs
+    while (latencies.length < count) latencies.push(latency)
+    await delay(POLL_MS)
+  }
+  const spent = (await cpu()).map(
+    ([name, ms], index) => [name, (ms - (before[index]?.[1] ?? 0)) / size] as const,
+  )
+  return {
+    value: size / ((latencies.at(-1) ?? 0) / 1000),
+    p99: quantile(latencies, 0.99),
+    cpuMs: spent.reduce((sum, [, ms]) => sum + ms, 0) * 1000,
+    more: {
+      'p50 ms': quantile(latencies, 0.5),
+      ...Object.fromEntries(spent.map(([name, ms]) => [`CPU-ms each: ${name}`, ms])),
+    },
+  }
+}
+
+/** As many at a time as a worker has activities. */
+async function stripeOnly(world: World, size: number): Promise<Sample> {
+  const customers = await addCustomers(world, size)
+  const call = stripeCalls(world.stack.sandbox.url)
+  const begun = performance.now()
+  let next = 0
+  const callers = Array.from({ length: 20 }, async () => {
+    for (let one = customers[next++]; one !== undefined; one = customers[next++])
+      await call(one.stripeCustomerId)
+  })
+  await Promise.all(callers)
+  return { value: size / ((performance.now() - begun) / 1000) }
+}
