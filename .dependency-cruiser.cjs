@@ -113,6 +113,7 @@ module.exports = {
       'cli/',
       'local/',
       'config\\.ts',
+      'version\\.ts',
       'domain/',
       'db/',
       'stripe/',

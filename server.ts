@@ -15,6 +15,7 @@ import { newId } from './src/new-id.ts'
 import { createStripeGateway } from './src/stripe/gateway.ts'
 import { loggedError } from './src/stripe/logged-error.ts'
 import { connectTemporal } from './src/temporal/gateway.ts'
+import { version } from './src/version.ts'
 
 // The API process. Stateless: run as many as you like.
 const config = readConfig()
@@ -60,3 +61,4 @@ closeWithGrace({ delay: 2 * config.shutdownDrainMs + config.shutdownGraceMs }, a
   await db.destroy()
 })
 await app.listen({ host: config.host, port: config.port })
+log.info({ version }, 'the API runs')

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker'
 import type { WorkerOptions } from '@temporalio/worker'
@@ -22,6 +23,8 @@ import { workerMetrics } from './src/metrics/worker.ts'
 import { createStripeGateway } from './src/stripe/gateway.ts'
 import { loggedError } from './src/stripe/logged-error.ts'
 import { temporalGateway } from './src/temporal/gateway.ts'
+import { deploymentOptions } from './src/temporal/worker-version.ts'
+import { version } from './src/version.ts'
 
 /** Workflows, activities, the relay and the polling of events. Stateless: run as many as you like. */
 async function main(): Promise<void> {
@@ -75,6 +78,8 @@ async function main(): Promise<void> {
     taskQueue: config.temporal.taskQueue,
     activities,
     ...workflowSource(config),
+    identity: `${config.worker.buildId} ${process.pid}@${hostname()}`,
+    ...workerVersion(config),
     maxConcurrentActivityTaskExecutions: config.worker.maxConcurrentActivities,
     maxConcurrentWorkflowTaskExecutions: config.worker.maxConcurrentWorkflowTasks,
     // Sleeping subscriptions need not stay in memory: replaying a period is cheap.
@@ -93,7 +98,8 @@ async function main(): Promise<void> {
           more: sdkMetrics.read,
           isReady: async () => worker.getState() === 'RUNNING' && (await answers(db)),
         })
-  log.info({ temporal: config.temporal }, 'worker runs')
+  const { deployment, buildId } = config.worker
+  log.info({ version, deployment, buildId, temporal: config.temporal }, 'worker runs')
   await worker.run()
   await reconciler.stop()
   await polling.stop()
@@ -121,6 +127,12 @@ function temporalLogger(log: Logger): DefaultLogger {
     else if (level === 'WARN') log.warn(fields, message)
     else log.info(fields, message)
   })
+}
+
+function workerVersion({ worker }: Config): Pick<WorkerOptions, 'workerDeploymentOptions'> {
+  const { deployment, buildId } = worker
+  if (deployment === undefined) return {}
+  return { workerDeploymentOptions: deploymentOptions({ deployment, buildId }) }
 }
 
 function workflowSource(config: Config): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {

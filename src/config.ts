@@ -1,3 +1,5 @@
+import { version } from './version.ts'
+
 /** The only reader of the environment. Every process gets its settings from here, checked, in one typed value. */
 export interface Config {
   readonly host: string
@@ -25,7 +27,14 @@ export interface Config {
   readonly closeJitterMs: number
   /** A file with bundled workflows; undefined: bundled at start. */
   readonly workflowBundle: string | undefined
-  readonly worker: { readonly maxConcurrentActivities: number; readonly maxConcurrentWorkflowTasks: number }
+  readonly worker: {
+    readonly maxConcurrentActivities: number
+    readonly maxConcurrentWorkflowTasks: number
+    /** What the worker is called among those of other versions. */
+    readonly buildId: string
+    /** Under which Temporal tells versions apart; undefined: it does not. */
+    readonly deployment: string | undefined
+  }
   /** How long a stopping API serves on while load balancers turn away, and then kept-alive connections, in milliseconds. */
   readonly shutdownDrainMs: number
   /** How long a stopping process may then finish what it does, in milliseconds. */
@@ -59,6 +68,8 @@ export const variables = {
   WORKER_MAX_WORKFLOW_TASKS: 'Workflow tasks a worker runs at once (20).',
   SHUTDOWN_DRAIN:
     'Seconds a stopping API, not ready any more, serves on; then as many for kept-alive connections (5).',
+  PERENNIAL_DEPLOYMENT: 'Name under which Temporal tells versions of workers apart (none: it does not).',
+  PERENNIAL_BUILD_ID: 'Version of a worker in its deployment (that of the package).',
   SHUTDOWN_GRACE: 'Seconds a stopping process may then finish what it does (35); a command takes up to 30.',
 } as const
 export type Variable = keyof typeof variables
@@ -107,6 +118,8 @@ export function readConfig(environment: Environment = process.env): Config {
     worker: {
       maxConcurrentActivities: read.integer('WORKER_MAX_ACTIVITIES', 20, { min: 1, max: 1000 }),
       maxConcurrentWorkflowTasks: read.integer('WORKER_MAX_WORKFLOW_TASKS', 20, { min: 2, max: 1000 }),
+      buildId: read.text('PERENNIAL_BUILD_ID') ?? version,
+      deployment: read.text('PERENNIAL_DEPLOYMENT'),
     },
     shutdownDrainMs: read.integer('SHUTDOWN_DRAIN', 5, { min: 0, max: 3600 }) * 1000,
     shutdownGraceMs: read.integer('SHUTDOWN_GRACE', 35, { min: 0, max: 3600 }) * 1000,

@@ -33,6 +33,7 @@ import { invoiceRoutes } from './routes/invoices.ts'
 import { notServedRoutes } from './routes/not-served.ts'
 import { planRoutes } from './routes/plans.ts'
 import { reconciliationRoutes } from './routes/reconciliation.ts'
+import { workflowRoutes } from './routes/workflows.ts'
 import { stripeImportRoutes } from './routes/stripe-imports.ts'
 import { stripeItemRoutes } from './routes/stripe-items.ts'
 import { stripePlanMappingRoutes } from './routes/stripe-plan-mappings.ts'
@@ -125,6 +126,7 @@ export async function buildApp(deps: ApiDeps, options: AppOptions = {}): Promise
   await app.register(invoiceActionRoutes(deps))
   await app.register(stripeWebhookRoutes(deps))
   await app.register(reconciliationRoutes(deps))
+  await app.register(workflowRoutes(deps))
 
   // Last: what the OpenMeter clients know and nobody above serves answers 501.
   await app.register(notServedRoutes)

@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { version } from '../version.ts'
 import { clockCommand } from './commands/clock.ts'
 import { customersCommand } from './commands/customers.ts'
 import { doctorCommand } from './commands/doctor.ts'
@@ -11,10 +12,12 @@ import { secretsCommand } from './commands/secrets.ts'
 import { startCommand } from './commands/start.ts'
 import { statusCommand } from './commands/status.ts'
 import { subscriptionsCommand } from './commands/subscriptions.ts'
+import { workflowsCommand } from './commands/workflows.ts'
 
 /** The command line: a table of contents. */
 export function createProgram(): Command {
   return new Command('perennial')
+    .version(version)
     .description('Usage-based billing that survives anything.')
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError('(--help shows what there is)')
@@ -28,6 +31,7 @@ export function createProgram(): Command {
     .addCommand(secretsCommand())
     .addCommand(migrateCommand())
     .addCommand(reconcileCommand())
+    .addCommand(workflowsCommand())
     .addCommand(doctorCommand())
     .addCommand(statusCommand())
     .addHelpText(

@@ -26,10 +26,20 @@ export async function listOpen(
   { type, taskQueue, after }: OpenQuery,
 ): Promise<OpenWorkflows> {
   const query = `ExecutionStatus = 'Running' AND WorkflowType = '${type}' AND TaskQueue = '${taskQueue}'`
+  return await openPage(client, { query, pageSize: PAGE, after })
+}
+
+interface Page {
+  readonly query: string
+  readonly pageSize: number
+  readonly after: string | null
+}
+
+async function openPage(client: Client, { query, pageSize, after }: Page): Promise<OpenWorkflows> {
   const page = await client.workflowService.listWorkflowExecutions({
     namespace: client.options.namespace,
     query,
-    pageSize: PAGE,
+    pageSize,
     ...(after !== null && { nextPageToken: opened(after) }),
   })
   const token = page.nextPageToken
@@ -73,6 +83,26 @@ type Executions = Awaited<ReturnType<Client['workflowService']['listWorkflowExec
 
 const idsOf = (executions: Executions): readonly string[] =>
   executions.flatMap(({ execution }) => (execution?.workflowId == null ? [] : [execution.workflowId]))
+
+interface PokeQuery {
+  readonly taskQueue: string
+  /** Only runs that began before: those that were poked since have a younger one. */
+  readonly startedBefore: Date
+  readonly limit: number
+  readonly after: string | null
+}
+
+/** Pokes one page of the open workflows of every type. */
+export async function pokeOpen(client: Client, { taskQueue, ...query }: PokeQuery): Promise<OpenWorkflows> {
+  const began = `StartTime < '${query.startedBefore.toISOString()}'`
+  const page = await openPage(client, {
+    query: `ExecutionStatus = 'Running' AND TaskQueue = '${taskQueue}' AND ${began}`,
+    pageSize: query.limit,
+    after: query.after,
+  })
+  const poked = await Promise.all(page.workflowIds.map(async (id) => ((await poke(client, id)) ? [id] : [])))
+  return { workflowIds: poked.flat(), next: page.next }
+}
 
 /** Tells a workflow to look again; false when it is not running. */
 export async function poke(client: Client, workflowId: string): Promise<boolean> {

@@ -1,7 +1,7 @@
 import { Client, Connection } from '@temporalio/client'
 import type { InvoiceCommand, SubscriptionCommand } from '../activities/contracts.ts'
 import { sendUpdate } from './commands.ts'
-import { listOpen, openAmong, poke } from './care.ts'
+import { listOpen, openAmong, poke, pokeOpen } from './care.ts'
 import type { OpenWorkflows, WorkflowType } from './care.ts'
 import { isGone } from './gone.ts'
 import { workflowIds } from './ids.ts'
@@ -36,8 +36,17 @@ export interface TemporalGateway {
   readonly openAmong: (workflowIds: readonly string[]) => Promise<ReadonlySet<string>>
   /** A page of the installation's open workflows. */
   readonly listOpen: (type: WorkflowType, after: string | null) => Promise<OpenWorkflows>
+  /** Pokes a page of the open workflows whose run began before; answers which. */
+  readonly pokeOpen: (page: PokePage) => Promise<OpenWorkflows>
   readonly checkHealth: () => Promise<{ readonly ok: boolean; readonly detail: string }>
   readonly close: () => Promise<void>
+}
+
+export interface PokePage {
+  readonly startedBefore: Date
+  readonly limit: number
+  /** The `next` of the page before; null: the first. */
+  readonly after: string | null
 }
 
 export interface TemporalOptions {
@@ -98,6 +107,7 @@ export function temporalGateway(client: Client, options: GatewayOptions): Tempor
     poke: async (workflowId) => await poke(client, workflowId),
     openAmong: async (ids) => await openAmong(client, ids),
     listOpen: async (type, after) => await listOpen(client, { type, taskQueue, after }),
+    pokeOpen: async (page) => await pokeOpen(client, { taskQueue, ...page }),
     checkHealth: async () => await checkHealth(client),
     close: options.close ?? (async () => {}),
   }

@@ -12,6 +12,7 @@ import { createClock } from './clock.ts'
 import type { ClockSource } from './clock.ts'
 import { createCommandQueue } from './commands.ts'
 import { invoiceCommand, poke, stripeEventReceived } from './messages.ts'
+import { pokeBeginsRun } from './patches.ts'
 import { advanceInvoice } from './proxies.ts'
 import { invoiceStatusAttribute } from './search-attributes.ts'
 
@@ -31,12 +32,14 @@ export interface InvoiceInput {
 export async function invoice(input: InvoiceInput): Promise<void> {
   const commands = createCommandQueue<InvoiceCommand>()
   let look = input.look ?? false
+  let poked = false
   setHandler(invoiceCommand, (command) => commands.submit(command))
   setHandler(stripeEventReceived, () => {
     look = true
   })
   setHandler(poke, () => {
     look = true
+    poked = true
   })
   const clock = createClock(input.clock)
   const interrupted = (): boolean => look || !commands.isEmpty()
@@ -47,14 +50,16 @@ export async function invoice(input: InvoiceInput): Promise<void> {
 
   for (;;) {
     await clock.waitUntil(nextDueMs, interrupted, waitingFor)
-    if (workflowInfo().continueAsNewSuggested && commands.isEmpty()) {
+    const isLong = workflowInfo().continueAsNewSuggested
+    if (commands.isEmpty() && (isLong || (poked && pokeBeginsRun()))) {
       await condition(allHandlersFinished)
       const next = { nextDueMs, waitingFor, look }
       await continueAsNew<typeof invoice>({ ...input, ...next, clock: clock.source() })
     }
     const command = commands.next()
     const looking = look
-    look = false
+    // A command goes first.
+    look = poked && command !== undefined && pokeBeginsRun()
     const step = await advanceInvoice({
       invoiceId: input.invoiceId,
       asOfMs: clock.nowMs(),

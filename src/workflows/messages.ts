@@ -4,7 +4,7 @@ import type { InvoiceCommand, SubscriptionCommand } from '../activities/contract
 /** A test clock moved: everything of its customers takes the time from here. */
 export const tick = defineSignal<[{ readonly nowMs: number }]>('tick')
 
-/** Wake and look again; what a deployment or an operator sends to sleepers. */
+/** Wake, begin a new run and look again; what a deployment or an operator sends to sleepers. */
 export const poke = defineSignal('poke')
 
 /** Stripe reported something about the invoice; ids only, the object is fetched. */

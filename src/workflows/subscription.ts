@@ -12,6 +12,7 @@ import { createClock } from './clock.ts'
 import type { ClockSource } from './clock.ts'
 import { createCommandQueue } from './commands.ts'
 import { poke, subscriptionCommand } from './messages.ts'
+import { pokeBeginsRun } from './patches.ts'
 import { advanceSubscription } from './proxies.ts'
 import { billingStatusAttribute, nextBillingTimeAttribute } from './search-attributes.ts'
 
@@ -46,16 +47,16 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
 
   for (let steps = 0; ; steps++) {
     await clock.waitUntil(nextDueMs, interrupted, waitingFor)
-    if (steps >= STEPS_PER_RUN || workflowInfo().continueAsNewSuggested) {
-      if (commands.isEmpty()) {
-        await condition(allHandlersFinished)
-        // A poke that came meanwhile is heeded by the next run.
-        const next = { nextDueMs: poked ? 0 : nextDueMs, waitingFor }
-        await continueAsNew<typeof subscription>({ ...input, ...next, clock: clock.source() })
-      }
+    const isLong = steps >= STEPS_PER_RUN || workflowInfo().continueAsNewSuggested
+    if (commands.isEmpty() && (isLong || (poked && pokeBeginsRun()))) {
+      await condition(allHandlersFinished)
+      // A poke is heeded by the next run.
+      const next = { nextDueMs: poked ? 0 : nextDueMs, waitingFor }
+      await continueAsNew<typeof subscription>({ ...input, ...next, clock: clock.source() })
     }
-    poked = false
     const command = commands.next()
+    // A command goes first.
+    poked = poked && command !== undefined && pokeBeginsRun()
     const step = await advanceSubscription({
       subscriptionId: input.subscriptionId,
       asOfMs: clock.nowMs(),

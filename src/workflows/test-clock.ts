@@ -1,5 +1,6 @@
 import { condition, continueAsNew, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow'
-import { advance } from './messages.ts'
+import { advance, poke } from './messages.ts'
+import { pokeBeginsRun } from './patches.ts'
 import { stepTestClock } from './proxies.ts'
 
 export interface TestClockInput {
@@ -14,8 +15,16 @@ export async function testClock(input: TestClockInput): Promise<void> {
   setHandler(advance, () => {
     advancing = true
   })
+  let poked = false
+  setHandler(poke, () => {
+    poked = true
+  })
   for (;;) {
-    await condition(() => advancing)
+    await condition(() => advancing || poked)
+    if (poked && pokeBeginsRun())
+      await continueAsNew<typeof testClock>({ testClockId: input.testClockId, advancing })
+    poked = false
+    if (!advancing) continue
     advancing = false
     for (let done = false; !done;) {
       const step = await stepTestClock({ testClockId: input.testClockId })

@@ -172,6 +172,7 @@ export function recordingTemporal(act: (call: Call) => Promise<void> | void = ()
     poke: async (id) => await record('poke')(id).then(() => true),
     openAmong: async (ids) => new Set(ids),
     listOpen: async () => ({ workflowIds: [], next: null }),
+    pokeOpen: async () => ({ workflowIds: [], next: null }),
     checkHealth: async () => ({ ok: true, detail: 'recorded' }),
     close: async () => {},
   }

@@ -13,7 +13,7 @@ export async function branchesInSource(): Promise<readonly string[]> {
   const contracts = await read('activities/contracts.ts')
   const proxies = all(await read('workflows/proxies.ts'), /export const \{ (\w+) \}/g)
   const shared = await Promise.all(
-    ['clock', 'commands'].map(async (name) => await read(`workflows/${name}.ts`)),
+    ['clock', 'commands', 'patches'].map(async (name) => await read(`workflows/${name}.ts`)),
   )
   const branches: string[] = []
   for (const type of Object.keys(workflows)) {

@@ -16,6 +16,8 @@ declare module 'vitest' {
   interface ProvidedContext {
     /** The folder to record into. */
     readonly release: string
+    /** Names of histories; empty: all. */
+    readonly only: readonly string[]
   }
 }
 
@@ -24,6 +26,8 @@ const MINUTES = 60_000
 const folder = new URL(`${inject('release')}/`, historyFolder)
 const closing: (() => Promise<void>)[] = []
 let recorded: ReadonlySet<string>
+const only = new Set(inject('only'))
+const isWanted = (name: string): boolean => !recorded.has(name) && (only.size === 0 || only.has(name))
 
 beforeAll(async () => {
   await mkdir(folder, { recursive: true })
@@ -77,7 +81,7 @@ type Walk = (walker: Walker, key: string) => Promise<string | readonly string[]>
 
 /** Walks what is not recorded yet, and records the workflows that it names, in order. */
 async function walkAll(walks: readonly (readonly [Walk, ...string[]])[], options?: Options): Promise<void> {
-  const missing = walks.filter(([, ...names]) => !names.every((name) => recorded.has(name)))
+  const missing = walks.filter(([, ...names]) => names.some(isWanted))
   if (missing.length === 0) return
   const walker = await start(options)
   for (const [walk, ...names] of missing) {
@@ -125,7 +129,7 @@ test('billed by Stripe', { timeout: 5 * MINUTES }, async () => {
 
 test('that continue as new after their steps', { timeout: 5 * MINUTES }, async () => {
   const first = 'subscription-continued-first-run'
-  if (recorded.has(first)) return
+  if (!isWanted(first)) return
   const walker = await start()
   const { subscription, testClock } = await paths.continueAsNew(walker, 'daily')
   await record(walker, {
@@ -137,8 +141,17 @@ test('that continue as new after their steps', { timeout: 5 * MINUTES }, async (
   await record(walker, { name: 'test-clock', workflowId: testClock })
 })
 
+test('that are poked', { timeout: 5 * MINUTES }, async () => {
+  if (!isWanted('subscription-poked')) return
+  const walker = await start()
+  for (const workflowId of await slow.poke(walker, 'poked')) {
+    const name = `${workflowId.split('/')[0]}-poked`
+    await record(walker, { name, workflowId, runId: await runBefore(walker, workflowId) })
+  }
+})
+
 test('that continue as new when Temporal suggests it', { timeout: 5 * MINUTES }, async () => {
-  if (recorded.has('subscription-suggested')) return
+  if (!isWanted('subscription-suggested')) return
   const server = await startTemporal({
     folder: join(tmpdir(), `perennial-recorder-${process.pid}`),
     persistent: false,

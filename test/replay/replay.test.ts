@@ -41,7 +41,9 @@ test('what the first release recorded every later one has recorded, too', () => 
     histories.filter(({ release }) => release === wanted).map(({ name }) => name)
   const [first = '', ...later] = new Set(histories.map(({ release }) => release))
   expect(namesOf(first).length).toBeGreaterThan(20)
-  for (const release of later) expect(namesOf(release)).toEqual(expect.arrayContaining([...namesOf(first)]))
+  // What is not released yet has what is new only.
+  for (const release of later.filter((name) => name !== 'next'))
+    expect(namesOf(release)).toEqual(expect.arrayContaining([...namesOf(first)]))
 })
 
 test.each(histories)('$release/$name replays', async (recorded) => {

@@ -196,3 +196,25 @@ export async function dunDaily(walker: Walker, key: string): Promise<readonly [s
     await advanceTo(installation, scenario.clockId, `2026-01-0${day}T12:00:00Z`)
   return [`subscription/${subscriptionId}`, `invoice/${id}`, `test-clock/${scenario.clockId}`]
 }
+
+/** An unpaid customer on a test clock, all of whose workflows are told to begin a new run. */
+export async function poke(walker: Walker, key: string): Promise<readonly string[]> {
+  const { installation } = walker
+  const scenario = await onOwnClock(walker, key)
+  const options = { key, card: declining, profile: withRetries('P3D', 'P7D') }
+  const { customerId, subscriptionId } = await subscribe({ installation, scenario }, options)
+  const { id } = await firstInvoice(walker, customerId, 'issued.payment_failed')
+  await begun(walker, id)
+  await advanceTo(installation, scenario.clockId, '2026-01-05T00:00:00Z')
+  const workflows = [`subscription/${subscriptionId}`, `invoice/${id}`, `test-clock/${scenario.clockId}`]
+  for (const workflowId of workflows) {
+    const handle = installation.client.workflow.getHandle(workflowId)
+    const { runId } = await handle.describe()
+    await handle.signal('poke')
+    await waitFor(
+      async () => (await handle.describe()).runId,
+      (newest) => newest !== runId,
+    )
+  }
+  return workflows
+}

@@ -15,6 +15,7 @@ import { meterSchemas } from './meters.ts'
 import { planSchemas } from './plans.ts'
 import { priceSchemas } from './prices.ts'
 import { reconciliationSchemas } from './reconciliation.ts'
+import { workflowSchemas } from './workflows.ts'
 import { stripePlanMappingSchemas } from './stripe-plan-mappings.ts'
 import { subscriptionSchemas } from './subscriptions.ts'
 import { testClockSchemas } from './test-clocks.ts'
@@ -40,4 +41,5 @@ export const schemas: readonly TSchema[] = [
   ...invoiceSchemas,
   ...lateUsageSchemas,
   ...reconciliationSchemas,
+  ...workflowSchemas,
 ]

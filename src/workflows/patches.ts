@@ -1,0 +1,9 @@
+import { patched } from '@temporalio/workflow'
+
+// Every change of what a workflow does, in which order, has a patch here: runs that began before go on as they began. A
+// patch goes when no run of before it can be left (CONTRIBUTING, Releases).
+
+/** After 0.1.0 a poke begins a new run, and with it a new history. Before, it was heeded in the same run. */
+export function pokeBeginsRun(): boolean {
+  return patched('poke-begins-run')
+}
