@@ -16,16 +16,24 @@ export interface LoadResult {
 }
 
 /** A whole request, so that sending it costs the sender nothing: both share the machine with what is measured. */
-export function postRequest(path: string, apiKey: string, body: string): Buffer {
+export function bodyRequest(path: string, headers: Readonly<Record<string, string>>, body: string): Buffer {
   const bytes = Buffer.from(body)
   const head = [
     `POST ${path} HTTP/1.1`,
     'host: 127.0.0.1',
-    `authorization: Bearer ${apiKey}`,
-    'content-type: application/cloudevents-batch+json',
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
     `content-length: ${bytes.length}`,
   ]
   return Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`), bytes])
+}
+
+/** Events. */
+export function postRequest(path: string, apiKey: string, body: string): Buffer {
+  const headers = {
+    authorization: `Bearer ${apiKey}`,
+    'content-type': 'application/cloudevents-batch+json',
+  }
+  return bodyRequest(path, headers, body)
 }
 
 export function getRequest(path: string, apiKey: string): Buffer {
@@ -59,12 +67,15 @@ async function open(port: number): Promise<Socket> {
   })
 }
 
+const lastChunk = Buffer.from('0\r\n\r\n')
+
 /** Of an answer the head is read, and its body counted. */
 async function exchange(socket: Socket, request: Buffer): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     let answer = Buffer.alloc(0)
     /** Bytes of the body still to come; null until the head is there. */
     let missing: number | null = null
+    let isChunked = false
     const end = (problem?: Error): void => {
       socket.off('data', onData)
       socket.off('close', onClose)
@@ -81,10 +92,12 @@ async function exchange(socket: Socket, request: Buffer): Promise<void> {
           end(new Error(`the server answered ${answer.toString('utf8', 0, 600)}`))
           return
         }
+        isChunked = /transfer-encoding: chunked/i.test(head)
         const length = Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0)
         missing = length - (answer.length - headEnd - 4)
       } else missing -= chunk.length
-      if (missing <= 0) end()
+      // The last chunk is empty, and one answer at a time is on the way.
+      if (isChunked ? chunk.subarray(-5).equals(lastChunk) : missing <= 0) end()
     }
     const onClose = (): void => end(new Error('the server closed the connection'))
     socket.on('data', onData)
