@@ -21,6 +21,8 @@ export async function purgeDone(db: Db, now: Date): Promise<number> {
       WHERE received_at < ${before(EVENTS_KEPT_DAYS * 24)} AND processed_at IS NOT NULL LIMIT ${BATCH})`,
     sql`DELETE FROM idempotency_keys WHERE (caller, key) IN (SELECT caller, key FROM idempotency_keys
       WHERE created_at < ${before(KEYS_KEPT_HOURS)} LIMIT ${BATCH})`,
+    sql`DELETE FROM access_requests WHERE id IN (SELECT id FROM access_requests
+      WHERE status <> 'pending' AND updated_at < ${done} LIMIT ${BATCH})`,
     sql`DELETE FROM reconciliation_runs WHERE started_at < ${done}`,
   ]
   let purged = 0
