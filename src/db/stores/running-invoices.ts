@@ -40,20 +40,18 @@ export async function overwriteInvoice(
     .execute()
 }
 
-/** Replaces the lines of an invoice; one that bills the same slice keeps its id, by which Stripe's line is found again. */
+/** Replaces the lines of an invoice; the id of one, by which Stripe's is found again, follows from what it bills. */
 export async function replaceInvoiceLines(
   db: Db,
   invoiceId: string,
   lines: readonly Insertable<InvoiceLines>[],
 ): Promise<void> {
-  const before = await db
-    .deleteFrom('invoiceLines')
-    .where('invoiceId', '=', invoiceId)
-    .returning(['id', 'kind', 'lineKey'])
-    .execute()
-  const ids = new Map(before.map(({ id, kind, lineKey }) => [`${kind} ${lineKey}`, id]))
-  const kept = lines.map((line) => ({ ...line, id: ids.get(`${line.kind} ${line.lineKey}`) ?? line.id }))
-  if (kept.length > 0) await db.insertInto('invoiceLines').values(kept).execute()
+  await db.deleteFrom('invoiceLines').where('invoiceId', '=', invoiceId).execute()
+  if (lines.length > 0)
+    await db
+      .insertInto('invoiceLines')
+      .values([...lines])
+      .execute()
 }
 
 /** The subscription's step is due again at this instant at the latest. */
