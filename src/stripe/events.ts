@@ -6,6 +6,8 @@ import type { EventsPage, EventsQuery, VerifiedEvent } from './types.ts'
 
 /** What the endpoint is asked to send, and what polling asks for. */
 export const webhookEvents = [
+  // Nothing is done about it. But where an endpoint hears of it, Stripe finalizes a renewal no sooner than we answered, for up
+  // to 72 hours: our items still go onto it after an outage.
   'invoice.created',
   'invoice.updated',
   'invoice.finalized',
