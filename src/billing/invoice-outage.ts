@@ -1,5 +1,6 @@
+import { afterAsLongAgain } from './growing-wait.ts'
+
 const MINUTE_MS = 60_000
-const LONGEST_MS = 4 * 60 * MINUTE_MS
 
 /** Why Stripe cannot be asked, whatever it would say. Each ends by itself, or when the key is mended. */
 const outageCodes = [
@@ -16,5 +17,5 @@ export const isOutageCode = (code: string | null): code is OutageCode =>
 
 /** When Stripe is asked again: after a minute, then after as long again as it has waited, at most four hours. */
 export function nextTryMs(asOfMs: number, sinceMs: number): number {
-  return asOfMs + Math.min(Math.max(asOfMs - sinceMs, MINUTE_MS), LONGEST_MS)
+  return afterAsLongAgain(asOfMs, sinceMs, { leastMs: MINUTE_MS, mostMs: 240 * MINUTE_MS })
 }

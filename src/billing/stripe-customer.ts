@@ -2,7 +2,7 @@ import { appAndLink } from '../db/stores/billing-settings.ts'
 import type { InvoiceRow } from '../db/stores/invoices.ts'
 import { setStripeCustomerDeleted } from '../db/stores/stripe-customers.ts'
 import { DomainError } from '../domain/errors.ts'
-import { classifyStripeError } from '../stripe/failures.ts'
+import { classifyStripeError, draftDeleted } from '../stripe/failures.ts'
 import type { CollectDeps } from './collect-deps.ts'
 
 /** The Stripe customer of an invoice. Errors: customer_not_linked, stripe_customer_deleted. */
@@ -25,16 +25,13 @@ const deleted = (stripeCustomerId: string): DomainError =>
     `the Stripe customer ${stripeCustomerId} was deleted; link the customer to another one`,
   )
 
-const draftDeleted = (id: string | null): DomainError =>
-  new DomainError('stripe_invoice_deleted', `somebody deleted the draft ${id} at Stripe; retry makes another`)
-
 /**
  * The failure in words of ours where what it is about is gone at Stripe: the draft, or the customer, which is noted on the
  * link.
  */
 export async function namingWhatIsGone(deps: CollectDeps, row: InvoiceRow, error: unknown): Promise<unknown> {
   const { kind, code, param, message } = classifyStripeError(error)
-  if (code === 'stripe_invoice_not_found' && row.status === 'issuing')
+  if (code === 'stripe_invoice_not_found' && row.status === 'issuing' && row.stripeInvoiceId !== null)
     return draftDeleted(row.stripeInvoiceId)
   const isCustomer = param === 'customer' || /no such customer/i.test(message)
   if (kind !== 'final' || code !== 'resource_missing' || !isCustomer || row.stripeCustomerId === null)

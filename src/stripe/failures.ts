@@ -120,3 +120,10 @@ function retryAfter(header: string | undefined): number | undefined {
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
+
+/** Somebody deleted a draft of ours, which is known by this id. */
+export const draftDeleted = (stripeInvoiceId: string): DomainError =>
+  new DomainError(
+    'stripe_invoice_deleted',
+    `somebody deleted the draft ${stripeInvoiceId} at Stripe; retry makes another`,
+  )

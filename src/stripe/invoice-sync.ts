@@ -1,7 +1,7 @@
 import type { Stripe } from 'stripe'
 import { DomainError, orNull } from '../domain/errors.ts'
 import type { Connection } from './client.ts'
-import { classifyStripeError, stripeFailure } from './failures.ts'
+import { classifyStripeError, draftDeleted, stripeFailure } from './failures.ts'
 import { dueParams, isTaxAsked, refreshDraft, syncLines } from './invoice-draft.ts'
 import { compareWithStripe, processorLines } from './invoice-lines.ts'
 import { allLines, retrieveInvoice } from './invoice-view.ts'
@@ -95,11 +95,7 @@ async function locate(connection: Connection, invoice: InvoiceToSync): Promise<S
   if (invoice.stripeInvoiceId !== null) {
     const known = await retrieveIfThere(connection, invoice.stripeInvoiceId)
     if (known !== null && !isDiscarded(known, invoice)) return known
-    if (known === null)
-      throw new DomainError(
-        'stripe_invoice_deleted',
-        `somebody deleted the draft ${invoice.stripeInvoiceId} at Stripe; retry makes another`,
-      )
+    if (known === null) throw draftDeleted(invoice.stripeInvoiceId)
   }
   if (invoice.mayExist === false) return null
   return find(connection, invoice)

@@ -4,6 +4,7 @@ import { findCustomerLink, setPortalConfiguration } from '../../db/stores/custom
 import type { CustomerRow } from '../../db/stores/customers.ts'
 import type { PortalSessionView, PortalToOpen } from '../../stripe/checkout-types.ts'
 import { StripeFailure } from '../../stripe/failures.ts'
+import { lacksPermission } from '../../stripe/permissions.ts'
 import type { ApiDeps } from '../deps.ts'
 import { presentPortalSession } from '../presenters/checkout.ts'
 import type { PortalSession, PortalSessionCreate } from '../schemas/checkout.ts'
@@ -75,7 +76,7 @@ async function configure(deps: ApiDeps, app: AppRow): Promise<string | null> {
     await setPortalConfiguration(deps.db, app.id, id)
     return id
   } catch (error) {
-    if (error instanceof StripeFailure && error.failure.code === 'permission_missing') return null
+    if (lacksPermission(error)) return null
     throw error
   }
 }

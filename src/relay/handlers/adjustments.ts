@@ -4,16 +4,14 @@ import { invoiceOfStripeEvent } from '../../db/stores/stripe-events.ts'
 import type { InvoiceOfEvent, StripeEventRow } from '../../db/stores/stripe-events.ts'
 import { appendTimeline } from '../../db/stores/timeline.ts'
 import { currency } from '../../domain/currency.ts'
+import { isCollecting } from '../../domain/invoice-state.ts'
+import type { InvoiceStatus } from '../../domain/invoice-state.ts'
 import { displayMinor } from '../../domain/money.ts'
 import type { AdjustmentSource, InvoiceAdjustments, StripeAdjustment } from '../../stripe/adjustment-types.ts'
-import { classifyStripeError } from '../../stripe/failures.ts'
+import { lacksPermission } from '../../stripe/permissions.ts'
 import type { RelayDeps } from '../relay.ts'
-import { signalInvoice } from './invoice.ts'
+import { signalInvoice, unknownInvoice } from './invoice.ts'
 import type { EventHandler } from './outcome.ts'
-
-/** A payment may be refunded before the step that made it has committed. */
-const TRIES_UNKNOWN = 8
-const COLLECTING = new Set(['issued', 'payment_processing', 'overdue'])
 
 /**
  * Money of an invoice was given back, disputed or credited at Stripe: it is recorded beside the invoice, whose status
@@ -26,10 +24,10 @@ export function adjusted(kind: AdjustmentSource['kind']): EventHandler {
     if (found.stripeInvoiceId === null || found.adjustments.length === 0) return { outcome: 'not_ours' }
     const ofInvoice = { appId: event.appId, invoiceId: null, objectId: found.stripeInvoiceId }
     const invoice = await invoiceOfStripeEvent(deps.db, ofInvoice)
-    if (invoice === undefined)
-      return event.attempts < TRIES_UNKNOWN ? { later: 'no such invoice yet' } : { outcome: 'not_ours' }
+    // A payment may be refunded before the step that made it has committed.
+    if (invoice === undefined) return unknownInvoice(event)
     await record(deps, invoice, { event, adjustments: found.adjustments })
-    if (COLLECTING.has(invoice.status)) await signalInvoice(deps, invoice, event)
+    if (isCollecting(invoice.status as InvoiceStatus)) await signalInvoice(deps, invoice, event)
     return { outcome: 'recorded' }
   }
 }
@@ -44,7 +42,7 @@ async function fetchAdjustments(
   try {
     return await deps.stripe.getAdjustments(app, { kind, id: event.sourceId ?? event.objectId })
   } catch (error) {
-    if (classifyStripeError(error).code === 'permission_missing') return null
+    if (lacksPermission(error)) return null
     throw error
   }
 }

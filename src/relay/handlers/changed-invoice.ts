@@ -7,6 +7,7 @@ import { appendTimeline } from '../../db/stores/timeline.ts'
 import { currency } from '../../domain/currency.ts'
 import { orNull } from '../../domain/errors.ts'
 import { displayMinor } from '../../domain/money.ts'
+import { draftDeleted } from '../../stripe/failures.ts'
 import type { StripeInvoiceView } from '../../stripe/types.ts'
 import type { RelayDeps } from '../relay.ts'
 import { signalInvoice, unknownInvoice } from './invoice.ts'
@@ -81,7 +82,7 @@ export const invoiceDeleted: EventHandler = ofInvoice(async (deps, invoice, even
     invoiceId: invoice.id,
     at: at(invoice, event),
     code: 'stripe_invoice_deleted',
-    reason: `somebody deleted the draft ${event.objectId} at Stripe; retry makes another`,
+    reason: draftDeleted(event.objectId).message,
     ...(row.status === 'issuing' && { patch: { substatus: 'failed', nextDueAt: null } }),
   })
   return { outcome: 'noted' }
