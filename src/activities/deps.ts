@@ -1,5 +1,5 @@
 import type { Database } from '../db/connection.ts'
-import type { StripeGateway } from '../stripe/types.ts'
+import type { StripeGateway } from '../stripe/gateway-types.ts'
 import type { TemporalGateway } from '../temporal/gateway.ts'
 
 /** What activities are built from; made once a process, in worker.ts. */

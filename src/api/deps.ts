@@ -1,6 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Database } from '../db/connection.ts'
-import type { StripeGateway } from '../stripe/types.ts'
+import type { StripeGateway } from '../stripe/gateway-types.ts'
 import type { TemporalGateway } from '../temporal/gateway.ts'
 import type { ApiObserver } from './observer.ts'
 

@@ -1,5 +1,5 @@
 import type { Database } from '../db/connection.ts'
-import type { StripeGateway } from '../stripe/types.ts'
+import type { StripeGateway } from '../stripe/gateway-types.ts'
 
 /** What collecting an invoice needs. */
 export interface CollectDeps {

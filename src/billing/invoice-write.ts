@@ -5,7 +5,7 @@ import { insertLedgerEntryOnce } from '../db/stores/ledger.ts'
 import { insertOutbox } from '../db/stores/outbox.ts'
 import { appendTimeline } from '../db/stores/timeline.ts'
 import { DomainError } from '../domain/errors.ts'
-import type { InvoiceRef } from '../stripe/types.ts'
+import type { InvoiceRef } from '../stripe/invoice-types.ts'
 import { openAccess } from './open-access.ts'
 
 /** Writes under the version that was read; another run that was faster wins, and this one starts over. */

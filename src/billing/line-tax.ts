@@ -1,7 +1,7 @@
 import type { InvoiceLineRow } from '../db/stores/invoices.ts'
 import { divideRounded } from '../domain/decimal.ts'
 import type { TaxConfig } from '../domain/rate-card.ts'
-import type { LinePart, LineTax, LineToSync } from '../stripe/types.ts'
+import type { LinePart, LineTax, LineToSync } from '../stripe/invoice-types.ts'
 
 /** How a line is taxed: what its rate card says, and for what that leaves open the profile's default. */
 export function taxConfigOf(own: TaxConfig | null | undefined, fallback: unknown): TaxConfig | null {

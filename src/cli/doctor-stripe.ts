@@ -3,7 +3,8 @@ import { listApps } from '../db/stores/apps.ts'
 import type { AppRow } from '../db/stores/apps.ts'
 import { createStripeGateway } from '../stripe/gateway.ts'
 import { lacksPermission, mayReadEvents } from '../stripe/permissions.ts'
-import type { StripeGateway, WebhookEndpointState } from '../stripe/types.ts'
+import type { StripeGateway } from '../stripe/gateway-types.ts'
+import type { WebhookEndpointState } from '../stripe/webhook-types.ts'
 import type { Check, CheckTargets, Found } from './doctor-checks.ts'
 
 const EVERY_APP = { page: 1, pageSize: 1000 }

@@ -2,7 +2,7 @@ import type { Db } from '../db/connection.ts'
 import { listSealedSecrets, replaceSealedSecret } from '../db/stores/sealed-secrets.ts'
 import type { SealedSecret } from '../db/stores/sealed-secrets.ts'
 import { isDomainError } from '../domain/errors.ts'
-import type { StripeGateway } from '../stripe/types.ts'
+import type { StripeGateway } from '../stripe/gateway-types.ts'
 
 export interface ResealReport {
   /** Under the present master key since now. */

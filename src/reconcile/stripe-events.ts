@@ -1,7 +1,7 @@
 import { passInvoiceNumber } from '../db/stores/invoice-numbers.ts'
 import { invoicesHere, reconciledApps, setReconciledEvent } from '../db/stores/reconciliation.ts'
 import { insertStripeEvent } from '../db/stores/stripe-events.ts'
-import type { VerifiedEvent } from '../stripe/types.ts'
+import type { VerifiedEvent } from '../stripe/webhook-types.ts'
 import type { Finding, Look, ReconcileDeps, Slice } from './deps.ts'
 
 /** Stripe allots reads sparsely: two lists an hour and account where nothing was missed. */

@@ -4,7 +4,8 @@ import { isDomainError } from '../domain/errors.ts'
 import { periodically } from '../periodic.ts'
 import type { Periodic } from '../periodic.ts'
 import { lacksPermission } from '../stripe/permissions.ts'
-import type { StripeGateway, WebhookEndpointState } from '../stripe/types.ts'
+import type { StripeGateway } from '../stripe/gateway-types.ts'
+import type { WebhookEndpointState } from '../stripe/webhook-types.ts'
 
 export interface AppCareDeps {
   readonly db: Database

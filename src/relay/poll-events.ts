@@ -10,7 +10,7 @@ import { insertStripeEvent } from '../db/stores/stripe-events.ts'
 import { periodically } from '../periodic.ts'
 import type { Periodic } from '../periodic.ts'
 import { lacksPermission } from '../stripe/permissions.ts'
-import type { StripeGateway } from '../stripe/types.ts'
+import type { StripeGateway } from '../stripe/gateway-types.ts'
 
 export interface PollDeps {
   readonly db: Database

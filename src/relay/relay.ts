@@ -1,5 +1,5 @@
 import type { Database } from '../db/connection.ts'
-import type { StripeGateway } from '../stripe/types.ts'
+import type { StripeGateway } from '../stripe/gateway-types.ts'
 import type { TemporalGateway } from '../temporal/gateway.ts'
 import { deliverInbox } from './inbox.ts'
 import { deliverOutbox } from './outbox.ts'

@@ -11,7 +11,7 @@ import type {
   CustomerToCreate,
   PaymentMethodView,
   StripeCustomerView,
-} from './types.ts'
+} from './customer-types.ts'
 
 /** Errors: stripe_customer_not_found. A deleted customer is still answered for. */
 export async function getCustomer(connection: Connection, customerId: string): Promise<StripeCustomerView> {

@@ -2,7 +2,8 @@ import type { Stripe } from 'stripe'
 import type { Connection } from './client.ts'
 import { classifyStripeError } from './failures.ts'
 import { metadataKeys } from './metadata.ts'
-import type { EventsPage, EventsQuery, VerifiedEvent } from './types.ts'
+import { pagesOf } from './pages.ts'
+import type { EventsPage, EventsQuery, VerifiedEvent } from './webhook-types.ts'
 
 /** What the endpoint is asked to send, and what polling asks for. */
 export const webhookEvents = [
@@ -125,14 +126,15 @@ export async function newestEventId(connection: Connection): Promise<string | nu
 
 /** Everything that Stripe still has. Lists begin with the newest: only all pages together have an oldest first. */
 async function retainedEvents(connection: Connection, types: string[]): Promise<readonly VerifiedEvent[]> {
+  const pages = pagesOf((paging) =>
+    connection.call('events.list', (stripe) => stripe.events.list({ types, ...paging })),
+  )
   const events: VerifiedEvent[] = []
-  for (let pages = 0; pages < MAX_PAGES; pages++) {
-    const last = events.at(-1)?.id
-    const page = await connection.call('events.list', (stripe) =>
-      stripe.events.list({ limit: PAGE, types, ...(last !== undefined && { starting_after: last }) }),
-    )
-    events.push(...page.data.map(readEvent))
-    if (!page.has_more) break
+  let read = 0
+  for await (const page of pages) {
+    events.push(...page.map(readEvent))
+    read += 1
+    if (read === MAX_PAGES) break
   }
   return events.toReversed()
 }

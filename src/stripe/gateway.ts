@@ -37,7 +37,8 @@ import { probePermissions } from './permissions.ts'
 import { createSecretBox } from './secrets.ts'
 import { advanceTestClock, createTestClock, getTestClock } from './test-clocks.ts'
 import { getPrice, getSubscriber, getSubscription } from './subscriptions.ts'
-import type { StripeGateway, StripeGatewayOptions } from './types.ts'
+import type { StripeGateway } from './gateway-types.ts'
+import type { StripeGatewayOptions } from './types.ts'
 import {
   checkWebhookEndpoint,
   createWebhookEndpoint,

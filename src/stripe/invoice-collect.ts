@@ -12,7 +12,7 @@ import type {
   PaymentOutcome,
   StripeInvoiceStatus,
   StripeInvoiceView,
-} from './types.ts'
+} from './invoice-types.ts'
 
 /** The number is bound just before (billing rule 22); one that was finalized already is answered as it is. */
 export async function finalizeInvoice(

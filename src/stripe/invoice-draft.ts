@@ -1,13 +1,13 @@
-import { createHash } from 'node:crypto'
 import type { Stripe } from 'stripe'
 import type { Connection } from './client.ts'
+import { fingerprintOf } from './fingerprint.ts'
 import { lineParams } from './invoice-lines.ts'
 import type { ProcessorLine } from './invoice-lines.ts'
 import { allLines, currentInvoice } from './invoice-view.ts'
 import { addMissingLines } from './line-adding.ts'
 import { treatmentOf } from './line-folding.ts'
 import { metadataKeys } from './metadata.ts'
-import type { InvoiceToSync } from './types.ts'
+import type { InvoiceToSync } from './invoice-types.ts'
 
 /** Lines in one request, as for adding them. */
 const linesPerCall = 100
@@ -59,8 +59,7 @@ function chunksOf<T>(
 ): readonly { readonly items: readonly T[]; readonly fingerprint: string }[] {
   return Array.from({ length: Math.ceil(items.length / linesPerCall) }, (_, index) => {
     const chunk = items.slice(index * linesPerCall, (index + 1) * linesPerCall)
-    const fingerprint = createHash('sha256').update(JSON.stringify(chunk)).digest('hex').slice(0, 24)
-    return { items: chunk, fingerprint }
+    return { items: chunk, fingerprint: fingerprintOf(chunk) }
   })
 }
 

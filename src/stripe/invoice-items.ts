@@ -12,35 +12,23 @@ import type {
   StripeItemView,
 } from './invoice-item-types.ts'
 import { findInvoice } from './invoice-sync.ts'
+import { listLines } from './invoice-view.ts'
+import { cutDescription, periodParams, taxParams } from './line-params.ts'
 import { metadataKeys } from './metadata.ts'
-
-const pageSize = 100
-const maxDescription = 5000
-/** Stripe's clock and ours may differ by a little. */
-const clockSkewMs = 3_600_000
+import { madeSince, pagesOf } from './pages.ts'
 
 /** All items of an invoice of ours, wherever Stripe put them; lists do not lag. */
 export async function listItems(
   connection: Connection,
   query: ItemsQuery,
 ): Promise<readonly StripeItemView[]> {
-  const { createdMs } = query
-  const since = createdMs === null ? {} : { created: { gte: Math.floor((createdMs - clockSkewMs) / 1000) } }
+  const filter = { customer: query.stripeCustomerId, ...madeSince(query.createdMs) }
+  const pages = pagesOf((paging) =>
+    connection.call('invoiceitems.list', (stripe) => stripe.invoiceItems.list({ ...filter, ...paging })),
+  )
   const found: StripeItemView[] = []
-  let after: string | undefined
-  for (;;) {
-    const page = await connection.call('invoiceitems.list', (stripe) =>
-      stripe.invoiceItems.list({
-        customer: query.stripeCustomerId,
-        limit: pageSize,
-        ...since,
-        ...(after !== undefined && { starting_after: after }),
-      }),
-    )
-    found.push(...page.data.filter((item) => isOf(item, query.invoiceId)).map(view))
-    after = page.data.at(-1)?.id
-    if (!page.has_more || after === undefined) return found
-  }
+  for await (const page of pages) found.push(...page.filter((item) => isOf(item, query.invoiceId)).map(view))
+  return found
 }
 
 const isOf = ({ metadata }: Stripe.InvoiceItem, invoiceId: string): boolean =>
@@ -98,11 +86,9 @@ export async function updateItem(
 function content(item: ItemContent) {
   return {
     amount: Number(toProcessorMinor(item.amountMinor, currency(item.currency))),
-    description: item.description.slice(0, maxDescription),
-    // Stripe counts whole seconds.
-    period: { start: Math.floor(item.fromMs / 1000), end: Math.floor(item.toMs / 1000) },
-    ...(item.taxCode !== undefined && { tax_code: item.taxCode }),
-    ...(item.taxBehavior !== undefined && { tax_behavior: item.taxBehavior }),
+    description: cutDescription(item.description),
+    period: periodParams(item),
+    ...taxParams(item),
   }
 }
 
@@ -161,20 +147,6 @@ export async function invoicesOnLines(
   connection: Connection,
   stripeInvoiceId: string,
 ): Promise<readonly string[]> {
-  const ours = new Set<string>()
-  let after: string | undefined
-  for (;;) {
-    const page = await connection.call('invoices.lines', (stripe) =>
-      stripe.invoices.listLineItems(stripeInvoiceId, {
-        limit: pageSize,
-        ...(after !== undefined && { starting_after: after }),
-      }),
-    )
-    for (const { metadata } of page.data) {
-      const id = metadata[metadataKeys.invoice]
-      if (id !== undefined) ours.add(id)
-    }
-    after = page.data.at(-1)?.id
-    if (!page.has_more || after === undefined) return [...ours]
-  }
+  const lines = await listLines(connection, stripeInvoiceId)
+  return [...new Set(lines.flatMap(({ metadata }) => metadata[metadataKeys.invoice] ?? []))]
 }

@@ -1,15 +1,15 @@
-import { createHash } from 'node:crypto'
 import type { Stripe } from 'stripe'
 import { currency } from '../domain/currency.ts'
 import { DomainError } from '../domain/errors.ts'
 import { toProcessorMinor } from '../domain/money.ts'
+import { fingerprintOf } from './fingerprint.ts'
 import { foldLines, treatmentOf } from './line-folding.ts'
+import { cutDescription, periodParams, taxParams } from './line-params.ts'
 import { metadataKeys } from './metadata.ts'
-import type { InvoiceToSync, LinePart } from './types.ts'
+import type { InvoiceToSync, LinePart } from './invoice-types.ts'
 
 /** Lines in one request: what systems in production found safe; Stripe documents no number. */
 const linesPerCall = 100
-const maxDescription = 5000
 
 /** A line as Stripe is sent it: a net integer amount and no quantity (billing rule 17). */
 export interface ProcessorLine {
@@ -32,7 +32,7 @@ export function processorLines(
   return foldLines(invoice).map(({ amountMinor, ...line }) => ({
     ...line,
     amount: safeInteger(toProcessorMinor(amountMinor, c)),
-    description: line.description.slice(0, maxDescription),
+    description: cutDescription(line.description),
   }))
 }
 
@@ -83,20 +83,7 @@ function runsOf(lines: readonly ProcessorLine[]): readonly Run[] {
 }
 
 const fingerprint = (lines: readonly ProcessorLine[]): string =>
-  digest(lines.map((line) => ({ ...lineParams(line), ...taxParams(line) })))
-
-const digest = (content: unknown): string =>
-  createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 24)
-
-export function taxParams({ taxCode, taxBehavior }: ProcessorLine): {
-  tax_code?: string
-  tax_behavior?: 'inclusive' | 'exclusive'
-} {
-  return {
-    ...(taxCode !== undefined && { tax_code: taxCode }),
-    ...(taxBehavior !== undefined && { tax_behavior: taxBehavior }),
-  }
-}
+  fingerprintOf(lines.map((line) => ({ ...lineParams(line), ...taxParams(line) })))
 
 export function lineParams(line: ProcessorLine) {
   const treatment = treatmentOf(line)
@@ -108,8 +95,7 @@ export function lineParams(line: ProcessorLine) {
       [metadataKeys.line]: line.lineId,
       ...(treatment !== '' && { [metadataKeys.tax]: treatment }),
     },
-    // Stripe counts whole seconds, and refuses a period that ends before it starts.
-    period: { start: Math.floor(line.fromMs / 1000), end: Math.floor(line.toMs / 1000) },
+    period: periodParams(line),
   } satisfies Stripe.InvoiceAddLinesParams.Line
 }
 

@@ -6,12 +6,9 @@ import { dueParams, isTaxAsked, refreshDraft, syncLines } from './invoice-draft.
 import { compareWithStripe, processorLines } from './invoice-lines.ts'
 import { allLines, retrieveInvoice } from './invoice-view.ts'
 import { metadataKeys } from './metadata.ts'
+import { pagesOf, madeSince } from './pages.ts'
 import { isReplay } from './replay.ts'
-import type { InvoiceQuery, InvoiceToSync, SyncedInvoice } from './types.ts'
-
-/** Stripe's clock and ours may differ by a little; a search that starts too late makes a second invoice. */
-const clockSkewMs = 3_600_000
-const pageSize = 100
+import type { InvoiceQuery, InvoiceToSync, SyncedInvoice } from './invoice-types.ts'
 
 /**
  * The saga up to the point of no return; every step can be repeated. Keys are `<step>:<our id>:g<generation>`, so a
@@ -60,31 +57,23 @@ async function compare(
   compareWithStripe(ours, theirs, await allLines(connection, theirs))
 }
 
-/** Search lags at Stripe; the list does not. Newest first, all pages. */
+/** Newest first, all pages. */
 export async function findInvoice(connection: Connection, query: InvoiceQuery): Promise<string | null> {
   return (await find(connection, query))?.id ?? null
 }
 
 async function find(connection: Connection, query: InvoiceQuery): Promise<Stripe.Invoice | null> {
-  const { createdMs } = query
-  const since = createdMs === null ? {} : { created: { gte: Math.floor((createdMs - clockSkewMs) / 1000) } }
-  let after: string | undefined
-  for (;;) {
-    const page = await connection.call('invoices.list', (stripe) =>
-      stripe.invoices.list({
-        customer: query.stripeCustomerId,
-        limit: pageSize,
-        ...since,
-        ...(after !== undefined && { starting_after: after }),
-      }),
-    )
-    const match = page.data.find(
+  const filter = { customer: query.stripeCustomerId, ...madeSince(query.createdMs) }
+  const pages = pagesOf((paging) =>
+    connection.call('invoices.list', (stripe) => stripe.invoices.list({ ...filter, ...paging })),
+  )
+  for await (const page of pages) {
+    const match = page.find(
       (each) => each.metadata?.[metadataKeys.invoice] === query.invoiceId && !isDiscarded(each, query),
     )
     if (match !== undefined) return match
-    after = page.data.at(-1)?.id
-    if (!page.has_more || after === undefined) return null
   }
+  return null
 }
 
 /** Voided by hand while its period was open: what it is now is collected with another. */

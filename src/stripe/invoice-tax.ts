@@ -1,6 +1,6 @@
 import type { Connection } from './client.ts'
 import { classifyStripeError } from './failures.ts'
-import type { InvoiceRef } from './types.ts'
+import type { InvoiceRef } from './invoice-types.ts'
 
 /** Takes automatic tax off a draft; one that is finalized stays what it is. */
 export async function withoutTax(connection: Connection, invoice: InvoiceRef): Promise<void> {

@@ -6,11 +6,10 @@ import type { Connection } from './client.ts'
 import { callExpanding } from './expanding.ts'
 import { classifyStripeError } from './failures.ts'
 import { metadataKeys } from './metadata.ts'
+import { pagesOf } from './pages.ts'
 import { paymentOf } from './payment-outcome.ts'
 import { isReplay } from './replay.ts'
-import type { LineTax, PaymentOutcome, StripeInvoiceStatus, StripeInvoiceView } from './types.ts'
-
-const pageSize = 100
+import type { LineTax, PaymentOutcome, StripeInvoiceStatus, StripeInvoiceView } from './invoice-types.ts'
 
 /** Errors: stripe_invoice_not_found. */
 export async function retrieveInvoice(
@@ -101,22 +100,16 @@ export async function allLines(
   return listLines(connection, invoice.id)
 }
 
-async function listLines(
+export async function listLines(
   connection: Connection,
   stripeInvoiceId: string,
 ): Promise<readonly Stripe.InvoiceLineItem[]> {
+  const pages = pagesOf((paging) =>
+    connection.call('invoices.lines', (stripe) => stripe.invoices.listLineItems(stripeInvoiceId, paging)),
+  )
   const lines: Stripe.InvoiceLineItem[] = []
-  for (;;) {
-    const last = lines.at(-1)
-    const page = await connection.call('invoices.lines', (stripe) =>
-      stripe.invoices.listLineItems(stripeInvoiceId, {
-        limit: pageSize,
-        ...(last !== undefined && { starting_after: last.id }),
-      }),
-    )
-    lines.push(...page.data)
-    if (!page.has_more || page.data.length === 0) return lines
-  }
+  for await (const page of pages) lines.push(...page)
+  return lines
 }
 
 const statuses: readonly StripeInvoiceStatus[] = ['draft', 'open', 'paid', 'uncollectible', 'void']

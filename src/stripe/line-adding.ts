@@ -1,8 +1,9 @@
 import type { Stripe } from 'stripe'
 import type { Connection } from './client.ts'
-import { lineParams, missingChunks, taxParams } from './invoice-lines.ts'
+import { lineParams, missingChunks } from './invoice-lines.ts'
 import type { LineChunk, ProcessorLine } from './invoice-lines.ts'
 import { currentInvoice, retrieveInvoice } from './invoice-view.ts'
+import { taxParams } from './line-params.ts'
 
 interface Adding {
   readonly target: Stripe.Invoice

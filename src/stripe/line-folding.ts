@@ -1,4 +1,4 @@
-import type { InvoiceToSync, LinePart, LineToSync } from './types.ts'
+import type { InvoiceToSync, LinePart, LineToSync } from './invoice-types.ts'
 
 /** Stripe takes 250 lines an invoice; what is more becomes one line a tax treatment, explained by our own statement. */
 const maxLines = 250

@@ -1,6 +1,7 @@
 import type { Stripe } from 'stripe'
 import { idOf } from './events.ts'
-import type { ClassifiedFailure, PaymentOutcome } from './types.ts'
+import type { PaymentOutcome } from './invoice-types.ts'
+import type { ClassifiedFailure } from './types.ts'
 
 /**
  * Refusals that a further try of the same payment method cannot mend (Stripe does not retry them either): ask for

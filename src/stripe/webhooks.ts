@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto'
 import { Stripe } from 'stripe'
 import { DomainError } from '../domain/errors.ts'
 import type { Connection } from './client.ts'
 import { readEvent, webhookEvents } from './events.ts'
 import { classifyStripeError, stripeFailure } from './failures.ts'
+import { fingerprintOf } from './fingerprint.ts'
 import { isReplay } from './replay.ts'
 import { metadataKeys } from './metadata.ts'
 import type {
@@ -12,7 +12,7 @@ import type {
   WebhookEndpointRequest,
   WebhookEndpointState,
   WebhookToVerify,
-} from './types.ts'
+} from './webhook-types.ts'
 
 /** Stripe's own tolerance, in seconds: an older signature is a replay. */
 const toleranceSeconds = 300
@@ -89,10 +89,7 @@ export async function createWebhookEndpoint(
 ): Promise<CreatedWebhookEndpoint> {
   const { url, appId } = request
   const events = request.events ?? webhookEvents
-  const fingerprint = createHash('sha256')
-    .update(JSON.stringify([url, events]))
-    .digest('hex')
-    .slice(0, 24)
+  const fingerprint = fingerprintOf([url, events])
   const create = (idempotencyKey: string): Promise<Stripe.Response<Stripe.WebhookEndpoint>> =>
     connection.call('webhook_endpoints.create', (stripe) =>
       stripe.webhookEndpoints.create(

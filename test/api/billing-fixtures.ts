@@ -1,7 +1,8 @@
 import { ulid } from 'ulid'
 import type { Database } from '../../src/db/connection.ts'
 import type { Phase } from '../../src/domain/rate-card.ts'
-import type { StripeCustomerView, StripeGateway } from '../../src/stripe/types.ts'
+import type { StripeCustomerView } from '../../src/stripe/customer-types.ts'
+import type { StripeGateway } from '../../src/stripe/gateway-types.ts'
 import type { TemporalGateway } from '../../src/temporal/gateway.ts'
 
 /** A plan of a fixed fee and, for the tests of usage, a price of a unit. */

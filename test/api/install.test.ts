@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { startSandbox } from '../../src/sandbox/server.ts'
 import { createStripeGateway } from '../../src/stripe/gateway.ts'
-import type { StripeGateway } from '../../src/stripe/types.ts'
+import type { StripeGateway } from '../../src/stripe/gateway-types.ts'
 import { startTestApi } from './support.ts'
 import type { TestApi } from './support.ts'
 

@@ -3,7 +3,8 @@ import type { CustomerAccess } from '../../src/api/schemas/access.ts'
 import { DomainError } from '../../src/domain/errors.ts'
 import type { Phase, RateCard } from '../../src/domain/rate-card.ts'
 import { stripeFailure } from '../../src/stripe/failures.ts'
-import type { PaymentMethodView, StripeCustomerView, StripeGateway } from '../../src/stripe/types.ts'
+import type { PaymentMethodView, StripeCustomerView } from '../../src/stripe/customer-types.ts'
+import type { StripeGateway } from '../../src/stripe/gateway-types.ts'
 import {
   basePhase,
   insertCustomer,

@@ -5,7 +5,7 @@ import { acceptCommand } from '../../src/billing/subscription-commands.ts'
 import { lockCustomer } from '../../src/db/stores/subscription-create.ts'
 import { updateSubscription } from '../../src/db/stores/subscriptions.ts'
 import { DomainError } from '../../src/domain/errors.ts'
-import type { StripeGateway } from '../../src/stripe/types.ts'
+import type { StripeGateway } from '../../src/stripe/gateway-types.ts'
 import {
   basePhase,
   freePhase,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { settle } from '../../src/billing/invoice-settle.ts'
 import type { InvoiceRow } from '../../src/db/stores/invoices.ts'
-import type { PaymentOutcome, StripeInvoiceView } from '../../src/stripe/types.ts'
+import type { PaymentOutcome, StripeInvoiceView } from '../../src/stripe/invoice-types.ts'
 
 const day = 86_400_000
 const issuedMs = Date.parse('2026-01-01T00:00:00Z')

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ulid } from 'ulid'
 import { classifyStripeError } from '../../src/stripe/failures.ts'
-import type { InvoiceToSync, SyncedInvoice } from '../../src/stripe/types.ts'
+import type { InvoiceToSync, SyncedInvoice } from '../../src/stripe/invoice-types.ts'
 import { collect, customerWith, invoiceFor, linesOf } from '../stripe/world.ts'
 import { contractTargets } from './target.ts'
 import type { ContractTarget } from './target.ts'

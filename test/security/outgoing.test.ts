@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { createStripeGateway } from '../../src/stripe/gateway.ts'
-import type { StoredApp, StripeGateway } from '../../src/stripe/types.ts'
+import type { StripeGateway } from '../../src/stripe/gateway-types.ts'
+import type { StoredApp } from '../../src/stripe/types.ts'
 
 const root = new URL('../../', import.meta.url).pathname
 /** What runs in the two processes of the product. */

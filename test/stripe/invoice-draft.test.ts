@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import type { InvoiceToSync } from '../../src/stripe/types.ts'
+import type { InvoiceToSync } from '../../src/stripe/invoice-types.ts'
 import type { Cut } from './cutting-proxy.ts'
 import { collect, customerWith, invoiceFor, invoicesAt, linesOf, startWorld } from './world.ts'
 import type { World } from './world.ts'

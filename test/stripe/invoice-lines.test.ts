@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { compareWithStripe, missingChunks, processorLines } from '../../src/stripe/invoice-lines.ts'
-import type { LineToSync } from '../../src/stripe/types.ts'
+import type { LineToSync } from '../../src/stripe/invoice-types.ts'
 
 const line = (index: number, amountMinor = 100n): LineToSync => ({
   lineId: `line-${index}`,

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { classifyStripeError } from '../../src/stripe/failures.ts'
-import type { InvoiceToSync } from '../../src/stripe/types.ts'
+import type { InvoiceToSync } from '../../src/stripe/invoice-types.ts'
 import { collect, customerWith, invoiceFor, invoicesAt, startWorld } from './world.ts'
 import type { World } from './world.ts'
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { classifyStripeError } from '../../src/stripe/failures.ts'
 import { foldLines } from '../../src/stripe/line-folding.ts'
-import type { LineToSync } from '../../src/stripe/types.ts'
+import type { LineToSync } from '../../src/stripe/invoice-types.ts'
 import { collect, customerWith, invoiceFor, invoicesAt, linesOf, startWorld } from './world.ts'
 import type { World } from './world.ts'
 

@@ -2,7 +2,7 @@ import type { BillingSettings } from '../../billing/settings.ts'
 import { parseDecimal, zero } from '../../domain/decimal.ts'
 import { DomainError } from '../../domain/errors.ts'
 import type { Phase, Price, RateCard } from '../../domain/rate-card.ts'
-import type { StripeCustomerView } from '../../stripe/types.ts'
+import type { StripeCustomerView } from '../../stripe/customer-types.ts'
 import type { ApiDeps } from '../deps.ts'
 
 /** Whether the phase can cost anything: a plan that starts free needs no payment method yet. */

@@ -12,7 +12,7 @@ import type { CustomerRow } from '../../db/stores/customers.ts'
 import { insertOutbox } from '../../db/stores/outbox.ts'
 import { findCustomerLink } from '../../db/stores/customer-links.ts'
 import type { DB } from '../../db/types.gen.ts'
-import type { StripeCustomerView } from '../../stripe/types.ts'
+import type { StripeCustomerView } from '../../stripe/customer-types.ts'
 import type { ApiDeps } from '../deps.ts'
 import { presentCustomerLink } from '../presenters/app.ts'
 import type {

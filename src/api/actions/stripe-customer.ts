@@ -1,7 +1,7 @@
 import type { AppRow } from '../../db/stores/apps.ts'
 import { findCustomerLink, stripeClockOf } from '../../db/stores/customer-links.ts'
 import type { CustomerRow } from '../../db/stores/customers.ts'
-import type { CustomerToCreate, StripeCustomerView } from '../../stripe/types.ts'
+import type { CustomerToCreate, StripeCustomerView } from '../../stripe/customer-types.ts'
 import type { ApiDeps } from '../deps.ts'
 import { withoutNulls } from '../presenters/without-nulls.ts'
 import { storeLink } from './customer-links.ts'

@@ -5,7 +5,7 @@ import { addDuration, parseTerm } from '../../domain/calendar.ts'
 import { DomainError, isDomainError } from '../../domain/errors.ts'
 import { classifyStripeError } from '../../stripe/failures.ts'
 import { lacksPermission } from '../../stripe/permissions.ts'
-import type { CreatedWebhookEndpoint } from '../../stripe/types.ts'
+import type { CreatedWebhookEndpoint } from '../../stripe/webhook-types.ts'
 import type { ApiDeps } from '../deps.ts'
 import { requireApp } from './require-app.ts'
 

@@ -1,6 +1,6 @@
 import type { CustomerRow } from '../../db/stores/customers.ts'
 import type { CheckoutSessionView, PortalSessionView } from '../../stripe/checkout-types.ts'
-import type { StripeCustomerView } from '../../stripe/types.ts'
+import type { StripeCustomerView } from '../../stripe/customer-types.ts'
 import type { CheckoutSession, PortalSession } from '../schemas/checkout.ts'
 import { instant, withoutNulls } from './without-nulls.ts'
 
