@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
+import { invoiceOf, untilInvoice } from '../support/invoice-rows.ts'
+import type { InvoiceRow } from '../support/invoice-rows.ts'
 import { addCustomer, addTokenPlan, advanceTo, waitFor } from '../support/scenario.ts'
 import type { Scenario } from '../support/scenario.ts'
 import { stripeGet, stripePost } from '../support/stripe-client.ts'
@@ -89,23 +91,6 @@ async function subscriber(card: string | null): Promise<Billed> {
   return { customerId: customer.id, stripeCustomerId: customer.stripeCustomerId, clockId: clock.id }
 }
 
-const invoiceOf = async ({ customerId }: Billed) =>
-  await installation.database.db
-    .selectFrom('invoices')
-    .selectAll()
-    .where('customerId', '=', customerId)
-    .executeTakeFirst()
-type InvoiceRow = NonNullable<Awaited<ReturnType<typeof invoiceOf>>>
-
-async function untilInvoice(billed: Billed, isWanted: (row: InvoiceRow) => boolean): Promise<InvoiceRow> {
-  const found = await waitFor(
-    async () => await invoiceOf(billed),
-    (row) => row !== undefined && isWanted(row),
-  )
-  if (!found) throw new Error('no invoice')
-  return found
-}
-
 async function replaceCard({ stripeCustomerId }: Billed, card: string): Promise<void> {
   const { sandboxUrl } = installation
   const method = await stripePost(sandboxUrl, `payment_methods/${card}/attach`, {
@@ -162,28 +147,32 @@ test('a key of two permissions is installed by hand, and what it lacks is shown'
 })
 
 test('its subscriber pays', async () => {
-  const paid = await untilInvoice(await subscriber('pm_card_visa'), ({ status }) => status === 'paid')
+  const paid = await untilInvoice(
+    installation,
+    await subscriber('pm_card_visa'),
+    ({ status }) => status === 'paid',
+  )
   expect(paid).toMatchObject({ paidMinor: paid.totalMinor, attempts: 0 })
 })
 
 test('rule 32: a declined card is tried again on the days of dunning, and another one pays', async () => {
   const billed = await subscriber('pm_card_chargeCustomerFail')
-  const declined = await untilInvoice(billed, ({ substatus }) => substatus === 'payment_failed')
+  const declined = await untilInvoice(installation, billed, ({ substatus }) => substatus === 'payment_failed')
   expect(declined).toMatchObject({ status: 'issued', attempts: 1, statusCode: 'generic_decline' })
   await look(declined)
-  expect(await invoiceOf(billed)).toMatchObject({ attempts: 1, nextDueAt: declined.nextDueAt })
+  expect(await invoiceOf(installation, billed)).toMatchObject({ attempts: 1, nextDueAt: declined.nextDueAt })
   await advanceTo(installation, billed.clockId, '2026-01-04T01:00:00Z')
-  expect(await invoiceOf(billed)).toMatchObject({ attempts: 2, substatus: 'payment_failed' })
+  expect(await invoiceOf(installation, billed)).toMatchObject({ attempts: 2, substatus: 'payment_failed' })
   await replaceCard(billed, 'pm_card_visa')
   await advanceTo(installation, billed.clockId, '2026-01-09T00:00:00Z')
-  expect(await invoiceOf(billed)).toMatchObject({ status: 'paid' })
+  expect(await invoiceOf(installation, billed)).toMatchObject({ status: 'paid' })
 })
 
 test('rule 32: dunning that ends unpaid writes the invoice off at Stripe', async () => {
   const billed = await subscriber('pm_card_chargeCustomerFail')
-  await untilInvoice(billed, ({ substatus }) => substatus === 'payment_failed')
+  await untilInvoice(installation, billed, ({ substatus }) => substatus === 'payment_failed')
   await advanceTo(installation, billed.clockId, '2026-01-20T00:00:00Z')
-  const written = await untilInvoice(billed, ({ status }) => status === 'uncollectible')
+  const written = await untilInvoice(installation, billed, ({ status }) => status === 'uncollectible')
   const there = await stripeGet<{ status: string }>(
     installation.sandboxUrl,
     `invoices/${written.stripeInvoiceId ?? ''}`,
@@ -193,11 +182,11 @@ test('rule 32: dunning that ends unpaid writes the invoice off at Stripe', async
 
 test('rule 30: an invoice that is paid on Stripe’s page is settled by its event of 2022-11-15', async () => {
   const billed = await subscriber(null)
-  const sent = await untilInvoice(billed, (row) => row.sentAt !== null && row.hasWorkflow)
+  const sent = await untilInvoice(installation, billed, (row) => row.sentAt !== null && row.hasWorkflow)
   const body = new URLSearchParams({ card: '4242424242424242' })
   const page = await fetch(sent.stripeHostedUrl ?? '', { method: 'POST', body })
   expect(page.ok).toBe(true)
-  await untilInvoice(billed, ({ status }) => status === 'paid')
+  await untilInvoice(installation, billed, ({ status }) => status === 'paid')
   const events = await installation.database.db
     .selectFrom('stripeEvents')
     .selectAll()
@@ -208,17 +197,17 @@ test('rule 30: an invoice that is paid on Stripe’s page is settled by its even
 
 test('an invoice is voided here, and one that is written off in the dashboard is written off here', async () => {
   const voided = await subscriber(null)
-  const open = await untilInvoice(voided, (row) => row.sentAt !== null && row.hasWorkflow)
+  const open = await untilInvoice(installation, voided, (row) => row.sentAt !== null && row.hasWorkflow)
   await installation.call('POST', `/api/v1/billing/invoices/${open.id}/void`, {
     reason: 'a test',
     action: { percentage: 100, action: { type: 'discard' } },
   })
-  await untilInvoice(voided, ({ status }) => status === 'voided')
+  await untilInvoice(installation, voided, ({ status }) => status === 'voided')
 
   const given = await subscriber(null)
-  const sent = await untilInvoice(given, (row) => row.sentAt !== null && row.hasWorkflow)
+  const sent = await untilInvoice(installation, given, (row) => row.sentAt !== null && row.hasWorkflow)
   await stripePost(installation.sandboxUrl, `invoices/${sent.stripeInvoiceId ?? ''}/mark_uncollectible`)
-  await untilInvoice(given, ({ status }) => status === 'uncollectible')
+  await untilInvoice(installation, given, ({ status }) => status === 'uncollectible')
 })
 
 test('nothing was asked of Stripe again and again that the key may not', async () => {

@@ -1,29 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { insertStripeEvent } from '../../src/db/stores/stripe-events.ts'
+import { checkouts, options } from '../support/checkout.ts'
+import type { Session } from '../support/checkout.ts'
 import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
-import { addCustomer, addTokenPlan, advanceTo, startScenario, waitFor } from '../support/scenario.ts'
+import { addCustomer, addTokenPlan, startScenario, waitFor } from '../support/scenario.ts'
 import type { Scenario } from '../support/scenario.ts'
 import { stripeGet, stripePost } from '../support/stripe-client.ts'
 
-interface Session {
-  readonly customerId: string
-  readonly stripeCustomerId: string
-  readonly sessionId: string
-  readonly setupIntentId: string
-  readonly url?: string
-  readonly clientSecret?: string
-  readonly currency?: string
-}
-interface Invoice {
-  readonly id: string
-  readonly status: string
-  readonly statusDetails: { readonly extendedStatus: string }
-}
-interface Link {
-  readonly stripeCustomerId: string
-  readonly stripeDefaultPaymentMethodId?: string
-}
 interface StripeCustomer {
   readonly id: string
   readonly email: string | null
@@ -35,15 +19,14 @@ interface StripeCustomer {
 
 let installation: Installation
 let scenario: Scenario
+let at: ReturnType<typeof checkouts>
 beforeAll(async () => {
   installation = await startInstallation()
   scenario = await startScenario(installation)
   await addTokenPlan(installation)
+  at = checkouts(installation, scenario)
 })
 afterAll(() => installation.close())
-
-const open = async (body: object): Promise<Session> =>
-  await installation.call<Session>('POST', '/api/v1/stripe/checkout/sessions', body)
 
 /** The status and the problem of a request that is refused. */
 async function refused(body: object): Promise<{ status: number; code: string; field?: string }> {
@@ -56,45 +39,8 @@ async function refused(body: object): Promise<{ status: number; code: string; fi
   return { status: response.status, code: problem.code, ...(problem.field && { field: problem.field }) }
 }
 
-const linkOf = async (customerId: string): Promise<Link> =>
-  await installation.call<Link>('GET', `/api/v1/customers/${customerId}/stripe`)
-
 const atStripe = async (id: string): Promise<StripeCustomer> =>
   await stripeGet<StripeCustomer>(installation.sandboxUrl, `customers/${id}`)
-
-/** A test clock here and at Stripe. */
-async function onOwnClock(name: string) {
-  const clock = await installation.call<{ id: string }>('POST', '/api/v1/test-clocks', {
-    name,
-    frozenTime: '2026-01-01T00:00:00Z',
-  })
-  const there = await stripePost(installation.sandboxUrl, 'test_helpers/test_clocks', {
-    frozen_time: String(Date.parse('2026-01-01T00:00:00Z') / 1000),
-  })
-  return { ...scenario, clockId: clock.id, stripeClockId: there.id }
-}
-
-/** Fills in the sandbox's page. */
-async function complete(sessionId: string, card = '4242424242424242'): Promise<void> {
-  const page = await fetch(`${installation.sandboxUrl}/c/${sessionId}`, {
-    method: 'POST',
-    body: new URLSearchParams({ card }),
-    redirect: 'manual',
-  })
-  if (page.status >= 400) throw new Error(`the page answered ${page.status}`)
-}
-
-/** The link, once it names a payment method that satisfies. */
-async function linkedMethod(
-  customerId: string,
-  wanted: (id: string) => boolean = () => true,
-): Promise<string> {
-  const link = await waitFor(
-    async () => await linkOf(customerId),
-    ({ stripeDefaultPaymentMethodId: id }) => id !== undefined && wanted(id),
-  )
-  return link.stripeDefaultPaymentMethodId ?? ''
-}
 
 /** What Stripe was asked, since. */
 async function requests(
@@ -120,10 +66,8 @@ async function outcomeOf(eventId: string): Promise<string | null> {
   return row?.outcome ?? null
 }
 
-const options = { successURL: 'https://example.com/success', currency: 'USD' }
-
 test('a checkout makes the customer here and at Stripe, and its card becomes their default', async () => {
-  const session = await open({
+  const session = await at.open({
     customer: {
       name: 'ACME, Inc.',
       key: 'acme',
@@ -147,9 +91,9 @@ test('a checkout makes the customer here and at Stripe, and its card becomes the
     email: 'pay@acme.test',
     address: { country: 'DE', postal_code: '10115' },
   })
-  await complete(session.sessionId)
-  const method = await linkedMethod('acme')
-  expect((await linkOf('acme')).stripeCustomerId).toBe(session.stripeCustomerId)
+  await at.complete(session.sessionId)
+  const method = await at.linkedMethod('acme')
+  expect((await at.linkOf('acme')).stripeCustomerId).toBe(session.stripeCustomerId)
   const there = await atStripe(session.stripeCustomerId)
   expect(there.invoice_settings.default_payment_method).toBe(method)
 })
@@ -159,10 +103,10 @@ test('an existing customer is used by id and by key, and given what it lacks', a
     name: 'Existing',
     key: 'existing',
   })
-  const byId = await open({ customer: { id }, options })
-  const byKey = await open({ customer: { key: 'existing' }, options })
+  const byId = await at.open({ customer: { id }, options })
+  const byKey = await at.open({ customer: { key: 'existing' }, options })
   const named = { name: 'Another name', key: 'existing', currency: 'EUR', primaryEmail: 'late@example.com' }
-  const filled = await open({
+  const filled = await at.open({
     customer: { ...named, usageAttribution: { subjectKeys: ['more'] } },
     options: { successURL: options.successURL },
   })
@@ -183,7 +127,7 @@ test('an existing customer is used by id and by key, and given what it lacks', a
 
 test('every option reaches Stripe under the name it has there today', async () => {
   const before = (await requests('checkout/sessions$')).at(-1)?.sequence ?? 0
-  await open({
+  await at.open({
     customer: { key: 'acme' },
     options: {
       billingAddressCollection: 'required',
@@ -232,7 +176,10 @@ test('every option reaches Stripe under the name it has there today', async () =
 test('a page within the caller’s own has a client secret and no address', async () => {
   const returnURL = 'https://example.com/return'
   for (const uiMode of ['embedded', 'custom']) {
-    const session = await open({ customer: { key: 'acme' }, options: { currency: 'USD', uiMode, returnURL } })
+    const session = await at.open({
+      customer: { key: 'acme' },
+      options: { currency: 'USD', uiMode, returnURL },
+    })
     expect(session).toMatchObject({ returnURL, clientSecret: expect.stringContaining('_secret_') as unknown })
     expect(session.url).toBeUndefined()
   }
@@ -302,119 +249,10 @@ test.each([
   expect(dump.sessions.filter((session) => session.customer === second.stripeCustomerId)).toHaveLength(1)
 })
 
-test('an invoice that waited for a payment method is collected with the one that Checkout saved', async () => {
-  const own = await onOwnClock('waiting')
-  const { clockId, stripeCustomerId, id } = {
-    ...own,
-    ...(await addCustomer(installation, own, { key: 'waiting' })),
-  }
-  await installation.call('POST', '/api/v1/subscriptions', {
-    customerId: id,
-    plan: { key: 'tokens_monthly' },
-  })
-  const invoices = async (): Promise<readonly Invoice[]> =>
-    (
-      await installation.call<{ items: Invoice[] }>(
-        'GET',
-        `/api/v1/billing/invoices?customers=${id}&order=ASC`,
-      )
-    ).items
-  await waitFor(invoices, ([first]) => first?.status === 'paid')
-  const cards = await stripeGet<{ data: { id: string }[] }>(
-    installation.sandboxUrl,
-    `customers/${stripeCustomerId}/payment_methods`,
-  )
-  for (const card of cards.data)
-    await stripePost(installation.sandboxUrl, `payment_methods/${card.id}/detach`)
-  await advanceTo(installation, clockId, '2026-02-02T00:00:00Z')
-  await waitFor(
-    invoices,
-    ([, second]) => second?.statusDetails.extendedStatus === 'issued.payment_method_needed',
-  )
-
-  const session = await open({ customer: { id }, options })
-  expect(session.stripeCustomerId).toBe(stripeCustomerId)
-  await complete(session.sessionId)
-  await waitFor(invoices, ([, second]) => second?.status === 'paid')
-})
-
-test.each([
-  ['declined', 'pm_card_chargeCustomerFail', 'issued.payment_failed'],
-  ['asks for 3-D Secure', 'pm_card_authenticationRequired', 'issued.action_required'],
-])('a card that %s is made up for at once by the one that Checkout saves', async (_why, card, waiting) => {
-  const own = await onOwnClock(card)
-  const { id } = await addCustomer(installation, own, { key: card, card })
-  await installation.call('POST', '/api/v1/subscriptions', {
-    customerId: id,
-    plan: { key: 'tokens_monthly' },
-  })
-  const invoices = async (): Promise<readonly Invoice[]> =>
-    (await installation.call<{ items: Invoice[] }>('GET', `/api/v1/billing/invoices?customers=${id}`)).items
-  await waitFor(invoices, ([first]) => first?.statusDetails.extendedStatus === waiting)
-  await complete((await open({ customer: { id }, options })).sessionId)
-  await waitFor(invoices, ([first]) => first?.status === 'paid')
-})
-
-test('an invoice of the Stripe customer of before is not charged to the card of the one that is linked now', async () => {
-  const own = await onOwnClock('relinked')
-  const { sandboxUrl } = installation
-  const card = 'pm_card_chargeCustomerFail'
-  const { id, stripeCustomerId } = await addCustomer(installation, own, { key: 'was-linked', card })
-  await installation.call('POST', '/api/v1/subscriptions', {
-    customerId: id,
-    plan: { key: 'tokens_monthly' },
-  })
-  const statuses = async (): Promise<readonly Invoice[]> =>
-    (await installation.call<{ items: Invoice[] }>('GET', `/api/v1/billing/invoices?customers=${id}`)).items
-  const [failed] = await waitFor(
-    statuses,
-    ([invoice]) => invoice?.statusDetails.extendedStatus === 'issued.payment_failed',
-  )
-  const other = await stripePost(sandboxUrl, 'customers', { test_clock: own.stripeClockId })
-  const theirs = await stripePost(sandboxUrl, 'payment_methods/pm_card_visa/attach', { customer: other.id })
-  await installation.call('PUT', `/api/v1/customers/${id}/stripe`, {
-    stripeCustomerId: other.id,
-    stripeDefaultPaymentMethodId: theirs.id,
-  })
-  const good = await stripePost(sandboxUrl, 'payment_methods/pm_card_visa/attach', {
-    customer: stripeCustomerId,
-  })
-  await stripePost(sandboxUrl, `customers/${stripeCustomerId}`, {
-    'invoice_settings[default_payment_method]': good.id,
-  })
-  await installation.call('POST', `/api/v1/billing/invoices/${failed?.id ?? ''}/retry`)
-  await waitFor(statuses, ([invoice]) => invoice?.status === 'paid')
-})
-
-test('an invoice that could not be issued for want of a Stripe customer is issued when one is linked', async () => {
-  const own = await onOwnClock('unlinked')
-  const { id, stripeCustomerId } = await addCustomer(installation, own, { key: 'unlinked' })
-  await installation.call('POST', '/api/v1/subscriptions', {
-    customerId: id,
-    plan: { key: 'tokens_monthly' },
-  })
-  const statuses = async (): Promise<readonly string[]> =>
-    (
-      await installation.database.db
-        .selectFrom('invoices')
-        .select('status')
-        .where('customerId', '=', id)
-        .orderBy('id')
-        .execute()
-    ).map(({ status }) => status)
-  await waitFor(statuses, ([first]) => first === 'paid')
-  await installation.call('DELETE', `/api/v1/customers/${id}/apps/${scenario.appId}`)
-  await advanceTo(installation, own.clockId, '2026-02-02T00:00:00Z')
-  await waitFor(statuses, ([, second]) => second === 'issuing')
-
-  await installation.call('PUT', `/api/v1/customers/${id}/apps`, [{ type: 'stripe', stripeCustomerId }])
-  await waitFor(statuses, ([, second]) => second === 'paid')
-})
-
 test('rule 30: a checkout that is told of twice, or late, does not undo what came after it', async () => {
-  const session = await open({ customer: { name: 'Late', key: 'late' }, options })
-  await complete(session.sessionId)
-  const saved = await linkedMethod('late')
+  const session = await at.open({ customer: { name: 'Late', key: 'late' }, options })
+  await at.complete(session.sessionId)
+  const saved = await at.linkedMethod('late')
   const { id: newer } = await stripePost(
     installation.sandboxUrl,
     'payment_methods/pm_card_mastercard/attach',
@@ -435,7 +273,7 @@ test('rule 30: a checkout that is told of twice, or late, does not undo what cam
   }
   await insertStripeEvent(installation.database.db, scenario.appId, event)
   expect(await outcomeOf('evt_late')).toBe('superseded')
-  expect((await linkOf('late')).stripeDefaultPaymentMethodId).toBe(newer)
+  expect((await at.linkOf('late')).stripeDefaultPaymentMethodId).toBe(newer)
 
   // A person names none again: Stripe's default is charged, and what Checkout saved may become it.
   await insertStripeEvent(installation.database.db, scenario.appId, {
@@ -444,18 +282,18 @@ test('rule 30: a checkout that is told of twice, or late, does not undo what cam
     createdMs: Date.now() + 60_000,
   })
   expect(await outcomeOf('evt_later')).toBe('linked')
-  expect((await linkOf('late')).stripeDefaultPaymentMethodId).toBe(saved)
+  expect((await at.linkOf('late')).stripeDefaultPaymentMethodId).toBe(saved)
 })
 
 test('of two checkouts that are told of at once the newer one counts', async () => {
   const { db } = installation.database
   const customer = { name: 'Twice', key: 'twice' }
-  const older = await open({ customer, options })
-  await complete(older.sessionId)
-  const first = await linkedMethod('twice')
-  const newer = await open({ customer, options })
-  await complete(newer.sessionId)
-  const second = await linkedMethod('twice', (method) => method !== first)
+  const older = await at.open({ customer, options })
+  await at.complete(older.sessionId)
+  const first = await at.linkedMethod('twice')
+  const newer = await at.open({ customer, options })
+  await at.complete(newer.sessionId)
+  const second = await at.linkedMethod('twice', (method) => method !== first)
   const told = async (id: string, session: Session, ago: number): Promise<string> => {
     await insertStripeEvent(db, scenario.appId, {
       id,
@@ -477,14 +315,14 @@ test('of two checkouts that are told of at once the newer one counts', async () 
       told(`evt_older_${round}`, older, 60_000),
     ])
     for (const id of ids) await outcomeOf(id)
-    expect((await linkOf('twice')).stripeDefaultPaymentMethodId).toBe(second)
+    expect((await at.linkOf('twice')).stripeDefaultPaymentMethodId).toBe(second)
   }
 })
 
 test('rule 30: a checkout that is told of late leaves another Stripe customer that was linked meanwhile', async () => {
-  const session = await open({ customer: { name: 'Relinked', key: 'relinked' }, options })
-  await complete(session.sessionId)
-  await linkedMethod('relinked')
+  const session = await at.open({ customer: { name: 'Relinked', key: 'relinked' }, options })
+  await at.complete(session.sessionId)
+  await at.linkedMethod('relinked')
   const other = await stripePost(installation.sandboxUrl, 'customers', { name: 'Other' })
   await installation.call('PUT', '/api/v1/customers/relinked/stripe', { stripeCustomerId: other.id })
   await insertStripeEvent(installation.database.db, scenario.appId, {
@@ -497,7 +335,7 @@ test('rule 30: a checkout that is told of late leaves another Stripe customer th
     createdMs: Date.now() - 60_000,
   })
   expect(await outcomeOf('evt_relinked')).toBe('superseded')
-  expect((await linkOf('relinked')).stripeCustomerId).toBe(other.id)
+  expect((await at.linkOf('relinked')).stripeCustomerId).toBe(other.id)
 })
 
 test('what a customer of a test clock saves is theirs, though the clock is ahead of Stripe', async () => {
@@ -518,9 +356,9 @@ test('what a customer of a test clock saves is theirs, though the clock is ahead
     stripeCustomerId: there.id,
     stripeDefaultPaymentMethodId: first,
   })
-  const session = await open({ customer: { key: 'ahead' }, options })
-  await complete(session.sessionId)
-  await linkedMethod('ahead', (method) => method !== first)
+  const session = await at.open({ customer: { key: 'ahead' }, options })
+  await at.complete(session.sessionId)
+  await at.linkedMethod('ahead', (method) => method !== first)
 })
 
 test('a key that is used again for another request makes another customer', async () => {
@@ -561,78 +399,41 @@ test('a setup intent that we did not ask for is left alone', async () => {
     (event) => event?.outcome != null,
   )
   expect(row?.outcome).toBe('not_ours')
-  expect((await linkOf(customer.id)).stripeDefaultPaymentMethodId).toBeUndefined()
+  expect((await at.linkOf(customer.id)).stripeDefaultPaymentMethodId).toBeUndefined()
 })
 
 test('another Stripe customer is linked only once it has a payment method', async () => {
   const customer = await addCustomer(installation, scenario, { key: 'moving' })
   const other = await stripePost(installation.sandboxUrl, 'customers', { name: 'Other' })
-  const session = await open({ customer: { key: 'moving' }, stripeCustomerId: other.id, options })
+  const session = await at.open({ customer: { key: 'moving' }, stripeCustomerId: other.id, options })
   expect(session.stripeCustomerId).toBe(other.id)
-  expect((await linkOf('moving')).stripeCustomerId).toBe(customer.stripeCustomerId)
-  await complete(session.sessionId)
-  await linkedMethod('moving')
-  expect((await linkOf('moving')).stripeCustomerId).toBe(other.id)
-})
-
-test('a payment method that is detached at Stripe is forgotten, and the subscription says so', async () => {
-  const session = await open({ customer: { name: 'Detached', key: 'detached' }, options })
-  await complete(session.sessionId)
-  const method = await linkedMethod('detached')
-  const { id } = await installation.call<{ id: string }>('POST', '/api/v1/subscriptions', {
-    customerKey: 'detached',
-    plan: { key: 'tokens_monthly' },
-  })
-  await stripePost(installation.sandboxUrl, `payment_methods/${method}/detach`)
-  await waitFor(
-    async () => await linkOf('detached'),
-    (link) => link.stripeDefaultPaymentMethodId === undefined,
-  )
-  const notes = await installation.database.db
-    .selectFrom('timeline')
-    .select('kind')
-    .where('subjectId', '=', id)
-    .execute()
-  expect(notes.map(({ kind }) => kind)).toContain('payment_method_detached')
-})
-
-test('a default that the customer chooses at Stripe, as in the portal, is charged from then on', async () => {
-  const session = await open({ customer: { name: 'Chooses', key: 'chooses' }, options })
-  await complete(session.sessionId)
-  const saved = await linkedMethod('chooses')
-  const { id: chosen } = await stripePost(
-    installation.sandboxUrl,
-    'payment_methods/pm_card_mastercard/attach',
-    { customer: session.stripeCustomerId },
-  )
-  expect((await linkOf('chooses')).stripeDefaultPaymentMethodId).toBe(saved)
-  await stripePost(installation.sandboxUrl, `customers/${session.stripeCustomerId}`, {
-    'invoice_settings[default_payment_method]': chosen,
-  })
-  await linkedMethod('chooses', (method) => method === chosen)
+  expect((await at.linkOf('moving')).stripeCustomerId).toBe(customer.stripeCustomerId)
+  await at.complete(session.sessionId)
+  await at.linkedMethod('moving')
+  expect((await at.linkOf('moving')).stripeCustomerId).toBe(other.id)
 })
 
 test('a customer on a test clock gets its Stripe customer on the clock’s own', async () => {
-  const own = await onOwnClock('checkout')
+  const own = await at.onOwnClock('checkout')
   await addCustomer(installation, own, { key: 'on-clock-1' })
-  const session = await open({
+  const session = await at.open({
     customer: { name: 'On clock', key: 'on-clock-2', testClockId: own.clockId },
     options,
   })
   expect((await atStripe(session.stripeCustomerId)).test_clock).toBe(own.stripeClockId)
-  await complete(session.sessionId)
-  await linkedMethod('on-clock-2')
+  await at.complete(session.sessionId)
+  await at.linkedMethod('on-clock-2')
 })
 
 test('a customer whose Stripe customer was deleted gets another', async () => {
-  const session = await open({ customer: { name: 'Gone', key: 'gone' }, options })
+  const session = await at.open({ customer: { name: 'Gone', key: 'gone' }, options })
   await fetch(`${installation.sandboxUrl}/v1/customers/${session.stripeCustomerId}`, {
     method: 'DELETE',
     headers: { authorization: 'Bearer sk_test_sandbox' },
   })
-  const again = await open({ customer: { key: 'gone' }, options })
+  const again = await at.open({ customer: { key: 'gone' }, options })
   expect(again.stripeCustomerId).not.toBe(session.stripeCustomerId)
-  expect((await linkOf('gone')).stripeCustomerId).toBe(again.stripeCustomerId)
+  expect((await at.linkOf('gone')).stripeCustomerId).toBe(again.stripeCustomerId)
 })
 
 test('the newer shape is refused in its own words', async () => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
-import { addCustomer, addTokenPlan, advanceTo, startScenario } from '../support/scenario.ts'
+import { addCustomer, addTokenPlan, advanceTo, postTokens, startScenario } from '../support/scenario.ts'
 import type { Scenario } from '../support/scenario.ts'
 
 /**
@@ -44,19 +44,8 @@ async function invoicesOf(subscriptionId: string): Promise<readonly Invoice[]> {
   return (await installation.call<{ items: Invoice[] }>('GET', path)).items
 }
 
-let nextId = 0
 const usage = async (subject: string, time: string, tokens: number): Promise<void> =>
-  await installation.call('POST', '/api/v1/events', [
-    {
-      specversion: '1.0',
-      id: `${nextId++}`,
-      source: 'timing',
-      type: 'request',
-      subject,
-      time,
-      data: { tokens, kind: 'context' },
-    },
-  ])
+  await postTokens(installation, { subject, time, tokens })
 
 /** The base price and the tokens of a period of this length. */
 const planOf = (cadence: string, base: string) => ({

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { usageQuantityAtCutoff } from '../../src/db/stores/usage-query.ts'
 import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
-import { addCustomer, addTokenPlan, advanceTo, startScenario } from '../support/scenario.ts'
+import { addCustomer, addTokenPlan, advanceTo, postTokens, startScenario } from '../support/scenario.ts'
 import type { Scenario } from '../support/scenario.ts'
 import { stripePost } from '../support/stripe-client.ts'
 
@@ -37,19 +37,8 @@ async function invoicesOf(customerId: string): Promise<readonly Invoice[]> {
   return (await installation.call<{ items: Invoice[] }>('GET', path)).items
 }
 
-let nextId = 0
 const usage = async (subject: string, time: string, tokens: number): Promise<void> =>
-  await installation.call('POST', '/api/v1/events', [
-    {
-      specversion: '1.0',
-      id: `${nextId++}`,
-      source: 'late',
-      type: 'request',
-      subject,
-      time,
-      data: { tokens, kind: 'context' },
-    },
-  ])
+  await postTokens(installation, { subject, time, tokens })
 
 test('rules 8 and 9: usage after the cutoff is the difference on the next invoice, after the last one a correction', async () => {
   const { call } = installation

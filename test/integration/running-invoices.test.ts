@@ -3,7 +3,14 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { stepSubscription } from '../../src/billing/subscription-step.ts'
 import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
-import { addCustomer, addTokenPlan, advanceTo, startScenario, waitFor } from '../support/scenario.ts'
+import {
+  addCustomer,
+  addTokenPlan,
+  advanceTo,
+  postTokens,
+  startScenario,
+  waitFor,
+} from '../support/scenario.ts'
 import type { Scenario } from '../support/scenario.ts'
 import { stripeGet, stripePost } from '../support/stripe-client.ts'
 
@@ -73,19 +80,8 @@ async function subscribed(key: string, { stripe, workflow, plan }: Options = {})
   }
 }
 
-let nextId = 0
 const usage = async (subject: string, time: string, tokens: number): Promise<void> =>
-  await installation.call('POST', '/api/v1/events', [
-    {
-      specversion: '1.0',
-      id: `${nextId++}`,
-      source: 'running',
-      type: 'request',
-      subject,
-      time,
-      data: { tokens, kind: 'context' },
-    },
-  ])
+  await postTokens(installation, { subject, time, tokens })
 
 const invoiceNow = async ({ subscriptionId }: Billed, body: object = {}): Promise<Bill> =>
   await installation.call<Bill>('POST', `/api/v1/subscriptions/${subscriptionId}/invoice-now`, body)

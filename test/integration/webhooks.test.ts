@@ -1,14 +1,17 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { billedCustomers } from '../support/billed.ts'
+import type { BilledCustomer } from '../support/billed.ts'
 import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
-import { addCustomer, addTokenPlan, advanceTo, startScenario, waitFor } from '../support/scenario.ts'
+import { invoiceOf, untilInvoice } from '../support/invoice-rows.ts'
+import type { InvoiceRow } from '../support/invoice-rows.ts'
+import { addTokenPlan, advanceTo, startScenario, waitFor } from '../support/scenario.ts'
 import type { Scenario } from '../support/scenario.ts'
-import { stripeGet, stripePost } from '../support/stripe-client.ts'
+import { steerSandbox, stripeGet, stripePost } from '../support/stripe-client.ts'
 
 let installation: Installation
 let scenario: Scenario
 let count = 0
-const start = '2026-01-01T00:00:00Z'
 
 beforeAll(async () => {
   installation = await startInstallation()
@@ -25,65 +28,21 @@ afterAll(async () => {
   await installation.close()
 })
 
-/** Steers the sandbox. */
-async function sandbox<T>(method: string, path: string, body?: object): Promise<T> {
-  const response = await fetch(`${installation.sandboxUrl}/_sandbox${path}`, {
-    method,
-    ...(body && { body: JSON.stringify(body) }),
-  })
-  if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${await response.text()}`)
-  return (await response.json()) as T
-}
+const sandbox = async <T>(method: string, path: string, body?: object): Promise<T> =>
+  await steerSandbox(installation.sandboxUrl, { method, path, ...(body && { body }) })
 
 const rule = async (action: string, type: string, more: object = {}): Promise<unknown> =>
   await sandbox('POST', '/webhooks/rules', { action, type, ...more })
 
-interface Billed {
-  readonly customerId: string
-  readonly stripeCustomerId: string
-  readonly clockId: string
-}
+type Billed = BilledCustomer
 
 /** A customer on a clock of their own; without a card they are sent their invoices. */
-async function newCustomer(card: string | null): Promise<Billed> {
-  const { call, sandboxUrl } = installation
-  const key = `customer-${(count += 1)}`
-  const clock = await call<{ id: string }>('POST', '/api/v1/test-clocks', { name: key, frozenTime: start })
-  const stripeClock = await stripePost(sandboxUrl, 'test_helpers/test_clocks', {
-    frozen_time: (Date.parse(start) / 1000).toString(),
+const newCustomer = async (card: string | null): Promise<Billed> =>
+  await billedCustomers(installation, scenario).newCustomer({
+    key: `customer-${(count += 1)}`,
+    card,
+    ...(card === null && { workflow: { payment: { collectionMethod: 'send_invoice' } } }),
   })
-  const own = { ...scenario, clockId: clock.id, stripeClockId: stripeClock.id }
-  const customer = await addCustomer(installation, own, { key, card, email: 'billing@example.com' })
-  if (card === null) {
-    const profile = await call<{ id: string }>('POST', '/api/v1/billing/profiles', {
-      name: key,
-      default: false,
-      supplier: { name: 'Acme Inc.', addresses: [{ country: 'US' }] },
-      workflow: { payment: { collectionMethod: 'send_invoice' } },
-      apps: { tax: scenario.appId, invoicing: scenario.appId, payment: scenario.appId },
-    })
-    await call('PUT', `/api/v1/billing/customers/${customer.id}`, { billingProfileId: profile.id })
-  }
-  return { customerId: customer.id, stripeCustomerId: customer.stripeCustomerId, clockId: clock.id }
-}
-
-const invoiceOf = async ({ customerId }: Billed) =>
-  await installation.database.db
-    .selectFrom('invoices')
-    .selectAll()
-    .where('customerId', '=', customerId)
-    .executeTakeFirst()
-type InvoiceRow = NonNullable<Awaited<ReturnType<typeof invoiceOf>>>
-
-/** Waits until the customer's one invoice is as wanted. */
-async function untilInvoice(billed: Billed, isWanted: (row: InvoiceRow) => boolean): Promise<InvoiceRow> {
-  const found = await waitFor(
-    async () => await invoiceOf(billed),
-    (row) => row !== undefined && isWanted(row),
-  )
-  if (!found) throw new Error('no invoice')
-  return found
-}
 
 async function subscribe({ customerId }: Billed): Promise<void> {
   await installation.call('POST', '/api/v1/subscriptions', { customerId, plan: { key: 'tokens_monthly' } })
@@ -93,7 +52,7 @@ async function subscribe({ customerId }: Billed): Promise<void> {
 async function withSentInvoice(): Promise<Billed & { readonly invoice: InvoiceRow }> {
   const billed = await newCustomer(null)
   await subscribe(billed)
-  const invoice = await untilInvoice(billed, (row) => row.sentAt !== null && row.hasWorkflow)
+  const invoice = await untilInvoice(installation, billed, (row) => row.sentAt !== null && row.hasWorkflow)
   await settled(invoice.id)
   return { ...billed, invoice }
 }
@@ -165,7 +124,7 @@ test('rule 30: a webhook that is delivered twice is stored and applied once', as
   const { invoice, ...billed } = await withSentInvoice()
   await rule('duplicate', '^invoice\\.paid$')
   await payOnPage(invoice)
-  await untilInvoice(billed, ({ status }) => status === 'paid')
+  await untilInvoice(installation, billed, ({ status }) => status === 'paid')
   await settled(invoice.id)
   const events = await eventsOf(invoice.id, 'invoice.paid')
   expect(events).toHaveLength(1)
@@ -179,7 +138,7 @@ test('rule 30: one change that comes with two event ids is stored twice and appl
   const { invoice, ...billed } = await withSentInvoice()
   await rule('duplicate_new_id', '^invoice\\.paid$')
   await payOnPage(invoice)
-  await untilInvoice(billed, ({ status }) => status === 'paid')
+  await untilInvoice(installation, billed, ({ status }) => status === 'paid')
   await settled(invoice.id)
   const events = await eventsOf(invoice.id, 'invoice.paid')
   expect(events).toHaveLength(2)
@@ -194,7 +153,7 @@ test('rule 30: events that come in the wrong order end where the right order doe
   const declined = new URLSearchParams({ card: '4000000000000341' })
   await fetch(invoice.stripeHostedUrl ?? '', { method: 'POST', body: declined })
   await payOnPage(invoice)
-  await untilInvoice(billed, ({ status }) => status === 'paid')
+  await untilInvoice(installation, billed, ({ status }) => status === 'paid')
   await settled(invoice.id)
   const told = [
     ...(await eventsOf(invoice.id, 'invoice.paid')),
@@ -209,14 +168,14 @@ test('rule 30: a failure that is told after the payment it came before changes n
   await rule('hold', '^invoice\\.payment_failed$')
   const billed = await newCustomer('pm_card_chargeCustomerFail')
   await subscribe(billed)
-  await untilInvoice(billed, (row) => row.substatus === 'payment_failed' && row.hasWorkflow)
+  await untilInvoice(installation, billed, (row) => row.substatus === 'payment_failed' && row.hasWorkflow)
   const { stripeCustomerId: customer } = billed
   const card = await stripePost(installation.sandboxUrl, 'payment_methods/pm_card_visa/attach', { customer })
   await stripePost(installation.sandboxUrl, `customers/${customer}`, {
     'invoice_settings[default_payment_method]': card.id,
   })
   await advanceTo(installation, billed.clockId, '2026-01-04T00:00:00Z')
-  const paid = await untilInvoice(billed, ({ status }) => status === 'paid')
+  const paid = await untilInvoice(installation, billed, ({ status }) => status === 'paid')
   await settled(paid.id)
   const before = await booked(paid.id)
 
@@ -226,7 +185,11 @@ test('rule 30: a failure that is told after the payment it came before changes n
     (events) => events.length === 1 && events.every(({ processedAt }) => processedAt !== null),
   )
   expect(event?.outcome).toBe('confirmed')
-  expect(await invoiceOf(billed)).toMatchObject({ status: 'paid', attempts: 1, substatus: null })
+  expect(await invoiceOf(installation, billed)).toMatchObject({
+    status: 'paid',
+    attempts: 1,
+    substatus: null,
+  })
   expect(await booked(paid.id)).toEqual(before)
   expect(await chargesOf(billed)).toEqual(['failed', 'succeeded'])
 })
@@ -236,18 +199,18 @@ test('rule 30: a webhook that is faster than our own commit waits for it and sta
   await sandbox('POST', '/faults', { kind: 'latency_after', path: '/pay$', latencyMs: 1500 })
   const billed = await newCustomer('pm_card_visa')
   await subscribe(billed)
-  const open = await untilInvoice(billed, ({ status }) => status === 'issued')
+  const open = await untilInvoice(installation, billed, ({ status }) => status === 'issued')
   const early = await waitFor(
     async () => await eventsOf(open.id, 'invoice.paid'),
     (events) => events.some(({ lastError }) => lastError !== null),
   )
   expect(early).toMatchObject([{ processedAt: null, lastError: 'its own step is collecting it' }])
-  expect((await invoiceOf(billed))?.status).toBe('issued')
+  expect((await invoiceOf(installation, billed))?.status).toBe('issued')
 
-  await untilInvoice(billed, ({ status }) => status === 'paid')
+  await untilInvoice(installation, billed, ({ status }) => status === 'paid')
   await settled(open.id)
   expect(await eventsOf(open.id, 'invoice.paid')).toMatchObject([{ outcome: 'confirmed' }])
-  expect(await invoiceOf(billed)).toMatchObject({ hasWorkflow: false, attempts: 0 })
+  expect(await invoiceOf(installation, billed)).toMatchObject({ hasWorkflow: false, attempts: 0 })
   expect(await booked(open.id)).toEqual(CHARGED)
   expect(await chargesOf(billed)).toEqual(['succeeded'])
   const workflow = installation.client.workflow.getHandle(`invoice/${open.id}`)
@@ -260,7 +223,7 @@ test.each(['wrong_signature', 'old_timestamp'])(
     const { invoice, ...billed } = await withSentInvoice()
     await rule(action, '^invoice\\.paid$')
     await payOnPage(invoice)
-    await untilInvoice(billed, ({ status }) => status === 'paid')
+    await untilInvoice(installation, billed, ({ status }) => status === 'paid')
     await settled(invoice.id)
     const [event] = await eventsOf(invoice.id, 'invoice.paid')
     const { deliveries } = await sandbox<{ deliveries: Delivery[] }>('GET', '/webhooks/deliveries')
@@ -308,9 +271,9 @@ test('rule 30: where no webhook ever comes, the invoice looks at Stripe itself a
   await rule('drop', '.*', { times: 0 })
   await payOnPage(invoice)
   await advanceTo(installation, billed.clockId, '2026-01-01T23:00:00Z')
-  expect((await invoiceOf(billed))?.status).toBe('issued')
+  expect((await invoiceOf(installation, billed))?.status).toBe('issued')
   await advanceTo(installation, billed.clockId, '2026-01-02T01:00:00Z')
-  expect((await invoiceOf(billed))?.status).toBe('paid')
+  expect((await invoiceOf(installation, billed))?.status).toBe('paid')
   expect(await eventsOf(invoice.id, 'invoice.paid')).toEqual([])
   expect(await booked(invoice.id)).toEqual(SENT_AND_PAID)
 })
@@ -322,7 +285,7 @@ test.each([
   await sandbox('POST', '/faults', { kind: 'reset_after', method: 'POST', path })
   const billed = await newCustomer('pm_card_visa')
   await subscribe(billed)
-  const paid = await untilInvoice(billed, ({ status }) => status === 'paid')
+  const paid = await untilInvoice(installation, billed, ({ status }) => status === 'paid')
   await settled(paid.id)
   expect(await stripeInvoicesOf(billed)).toBe(1)
   expect(await chargesOf(billed)).toEqual(['succeeded'])

@@ -1,7 +1,7 @@
 import type { Installation } from './installation.ts'
 import { addCustomer, waitFor } from './scenario.ts'
 import type { Scenario } from './scenario.ts'
-import { stripePost } from './stripe-client.ts'
+import { steerSandbox, stripePost } from './stripe-client.ts'
 
 /** Customers with test clocks of their own on one installation, and what they are billed. */
 export interface BilledCustomer {
@@ -46,15 +46,8 @@ export function billedCustomers(installation: Installation, scenario: Scenario) 
   const { call, sandboxUrl } = installation
 
   /** Steers the sandbox. */
-  const sandbox = async <T>(method: string, path: string, body?: object): Promise<T> => {
-    const response = await fetch(`${sandboxUrl}/_sandbox${path}`, {
-      method,
-      ...(body && { body: JSON.stringify(body) }),
-    })
-    if (!response.ok)
-      throw new Error(`${method} ${path} answered ${response.status}: ${await response.text()}`)
-    return (await response.json()) as T
-  }
+  const sandbox = async <T>(method: string, path: string, body?: object): Promise<T> =>
+    await steerSandbox(sandboxUrl, { method, path, ...(body && { body }) })
 
   const profileFor = async (customerId: string, workflow: object): Promise<void> => {
     const profile = await call<{ id: string }>('POST', '/api/v1/billing/profiles', {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Installation as WholeInstallation } from './installation.ts'
 import { stripePost } from './stripe-client.ts'
 
@@ -157,6 +158,21 @@ const tokenPlan = {
       ],
     },
   ],
+}
+
+interface TokenUsage {
+  readonly subject: string
+  readonly time: string
+  readonly tokens: number
+}
+
+/** Posts one event of the token plan's meter; each is another. */
+export async function postTokens(
+  { call }: Installation,
+  { subject, time, tokens }: TokenUsage,
+): Promise<void> {
+  const event = { specversion: '1.0', id: randomUUID(), source: 'test', type: 'request', subject, time }
+  await call('POST', '/api/v1/events', [{ ...event, data: { tokens, kind: 'context' } }])
 }
 
 interface Clock {

@@ -31,3 +31,16 @@ export async function stripeDelete(sandboxUrl: string, path: string): Promise<vo
   if (!response.ok)
     throw new Error(`Stripe DELETE ${path} answered ${response.status}: ${await response.text()}`)
 }
+
+/** Steers the sandbox: faults, webhook rules. */
+export async function steerSandbox<T>(
+  sandboxUrl: string,
+  { method, path, body }: { readonly method: string; readonly path: string; readonly body?: object },
+): Promise<T> {
+  const response = await fetch(`${sandboxUrl}/_sandbox${path}`, {
+    method,
+    ...(body && { body: JSON.stringify(body) }),
+  })
+  if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${await response.text()}`)
+  return (await response.json()) as T
+}
