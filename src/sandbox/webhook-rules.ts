@@ -30,6 +30,8 @@ export interface WebhookRule {
 export interface ActiveRule extends WebhookRule {
   readonly id: string
   readonly seen: number
+  /** How many deliveries it took. */
+  readonly hits: number
 }
 
 /** The rules in force; a delivery is looked at once, before its first try. */
@@ -47,7 +49,7 @@ export function createWebhookRules(): WebhookRules {
     (rule.endpoint === undefined || rule.endpoint === endpoint)
   return {
     add: (rule) => {
-      const active = { ...rule, id: newId('rule'), seen: 0 }
+      const active = { ...rule, id: newId('rule'), seen: 0, hits: 0 }
       rules = [...rules, active]
       return active
     },
@@ -57,10 +59,12 @@ export function createWebhookRules(): WebhookRules {
     },
     take: (type, endpoint) => {
       rules = rules.map((rule) => (matches(rule, type, endpoint) ? { ...rule, seen: rule.seen + 1 } : rule))
-      return rules.find(({ nth = 1, times = 1, ...rule }) => {
+      const taking = rules.find(({ nth = 1, times = 1, ...rule }) => {
         const isHit = rule.seen >= nth && (times === 0 || rule.seen < nth + times)
         return isHit && matches({ ...rule, nth, times }, type, endpoint)
       })
+      rules = rules.map((rule) => (rule === taking ? { ...rule, hits: rule.hits + 1 } : rule))
+      return taking
     },
   }
 }

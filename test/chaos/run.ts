@@ -1,0 +1,97 @@
+import { randomInt } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { runChaos } from './fleet/chaos.ts'
+import type { ChaosReport } from './fleet/chaos.ts'
+import { faultGroups } from './fleet/schedule.ts'
+
+const help = `npm run chaos -- [options]
+
+A fleet of subscriptions on test clocks lives through months of billing on real processes (API, workers, Temporal, PostgreSQL,
+a sandbox for Stripe) while a schedule that follows from the seed kills them, cuts their connections, shifts their clocks, and
+has Stripe fail and its webhooks go astray. At the end everything is healed and counted. Exit code 1: something is not as it
+has to be.
+
+  --seed <text>          the schedule and the fleet follow from it (a random one, printed)
+  --subscriptions <n>    how many (1000)
+  --months <n>           how long each lives (12)
+  --faults <n>           nothing more is broken after so many hits (no end)
+  --only <group,…>       ${faultGroups.join(', ')}
+  --workers <n>          worker processes, 1 or 2 (2)
+  --household <n>        subscriptions on one test clock (20)
+  --clocks <n>           test clocks that advance at the same time (4)
+  --json <file>          the figures as JSON
+  --folder <folder>      where data and logs are (a new one below the system's temporary folder)
+  --keep                 leaves data and logs there
+  --help                 this text
+
+Same seed, same fleet and same shots in the same order; what they meet depends on the machine, so the hits differ from run to
+run. Only hits are counted: a kill or a cut with work in flight, a request or a webhook that was tampered with.`
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string', default: String(randomInt(1_000_000)) },
+    subscriptions: { type: 'string', default: '1000' },
+    months: { type: 'string', default: '12' },
+    faults: { type: 'string', default: 'Infinity' },
+    only: { type: 'string', default: faultGroups.join(',') },
+    workers: { type: 'string', default: '2' },
+    household: { type: 'string', default: '20' },
+    clocks: { type: 'string', default: '4' },
+    json: { type: 'string' },
+    folder: { type: 'string' },
+    keep: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+})
+const say = (line: string): void => void process.stdout.write(`${line}\n`)
+
+if (values.help) say(help)
+else await main()
+
+async function main(): Promise<void> {
+  const groups = faultGroups.filter((group) => values.only.split(',').includes(group))
+  const numbers = [values.subscriptions, values.months, values.faults, values.workers, values.household]
+  if (groups.length === 0 || [...numbers, values.clocks].some((text) => !(Number(text) >= 0))) {
+    process.stderr.write('An option is not as it has to be; see --help.\n')
+    process.exitCode = 2
+    return
+  }
+  const began = Date.now()
+  const folder = values.folder ?? join(tmpdir(), `perennial-chaos-${began}`)
+  const report = await runChaos({
+    seed: values.seed,
+    subscriptions: Number(values.subscriptions),
+    months: Number(values.months),
+    faults: Number(values.faults),
+    groups,
+    workers: Number(values.workers),
+    household: Number(values.household),
+    concurrency: Number(values.clocks),
+    folder,
+    keep: values.keep,
+    tell: (line) =>
+      process.stderr.write(`${String(Math.round((Date.now() - began) / 1000)).padStart(5)} s  ${line}\n`),
+  })
+  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`)
+  print(report)
+  if (values.keep) say(`data and logs: ${folder}`)
+  if (report.violations.length > 0) process.exitCode = 1
+}
+
+function print(report: ChaosReport): void {
+  for (const [kind, { shots, hits }] of Object.entries(report.byKind)) {
+    const recovery = report.recoveryMs[kind]
+    const away = recovery === undefined ? '' : `  away ${recovery.p50} ms, p99 ${recovery.p99} ms`
+    say(`${kind.padEnd(28)} ${String(shots).padStart(6)} shots ${String(hits).padStart(6)} hits${away}`)
+  }
+  for (const violation of report.violations) say(`VIOLATION ${violation}`)
+  const { subscriptions, months, acknowledged, repeats, seconds } = report
+  say(`${subscriptions} subscriptions × ${months} months in ${seconds} s`)
+  say(`${acknowledged} events acknowledged; clients repeated ${repeats} requests`)
+  say(
+    `seed ${report.seed}: ${report.shots} shots, ${report.hits} hits, ${report.violations.length} violations`,
+  )
+}
