@@ -119,7 +119,7 @@ export function runProgram(options: ProgramOptions): Program {
     if (order.order === 'kill') ordered.add(run)
     if (run.child.connected) run.child.send({ ...order, id })
     const first = await Promise.race([answer, run.ended.then(() => null)])
-    if (first !== null) ordered.delete(run)
+    if (first !== null && order.order === 'kill') ordered.delete(run)
     return first
   }
   const ready = async (): Promise<void> => {

@@ -36,8 +36,8 @@ export function drawKill(random: Random): KillShot {
     kill: random.pick(killed),
     afterMs: random.int(0, 300),
     patienceMs: 15_000,
-    isImpatient: random.chance(0.25),
-    pauseMs: random.int(500, 9_000),
+    isImpatient: random.chance(0.15),
+    pauseMs: random.int(2_000, 25_000),
   }
 }
 
@@ -54,10 +54,10 @@ export function drawConnection(random: Random): ConnectionShot {
     way: random.pick(['end backends', 'cut', 'cut', 'stall']),
     program: random.pick(programs),
     link: random.pick(['postgres', 'temporal', 'stripe']),
-    stallMs: random.int(500, 12_000),
+    stallMs: random.int(300, random.chance(0.2) ? 12_000 : 3_000),
     afterMs: random.int(0, 200),
     patienceMs: 10_000,
-    pauseMs: random.int(300, 4_000),
+    pauseMs: random.int(1_000, 10_000),
   }
 }
 
