@@ -17,12 +17,12 @@ test(
     const lines: string[] = []
     const report = await runChaos({
       seed: 'small',
-      subscriptions: 8,
+      subscriptions: 6,
       months: 2,
       faults: FAULTS,
       groups: faultGroups,
       workers: 2,
-      household: 4,
+      household: 3,
       concurrency: 2,
       folder: await mkdtemp(join(tmpdir(), 'perennial-fleet-')),
       bundle: await workflowBundlePath(),

@@ -81,13 +81,18 @@ async function main(): Promise<void> {
   if (report.violations.length > 0) process.exitCode = 1
 }
 
+/** All of them are in the JSON. */
+const VIOLATIONS_SHOWN = 100
+
 function print(report: ChaosReport): void {
   for (const [kind, { shots, hits }] of Object.entries(report.byKind)) {
     const recovery = report.recoveryMs[kind]
     const away = recovery === undefined ? '' : `  away ${recovery.p50} ms, p99 ${recovery.p99} ms`
     say(`${kind.padEnd(28)} ${String(shots).padStart(6)} shots ${String(hits).padStart(6)} hits${away}`)
   }
-  for (const violation of report.violations) say(`VIOLATION ${violation}`)
+  for (const { name, examined, violations } of report.checks)
+    say(`${name}: ${examined} examined, ${violations} violations`)
+  for (const violation of report.violations.slice(0, VIOLATIONS_SHOWN)) say(`VIOLATION ${violation}`)
   const { subscriptions, months, acknowledged, repeats, seconds } = report
   say(`${subscriptions} subscriptions × ${months} months in ${seconds} s`)
   say(`${acknowledged} events acknowledged; clients repeated ${repeats} requests`)

@@ -1,5 +1,8 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { auditFleet } from '../audit/audit-fleet.ts'
+import type { Check } from '../audit/contract.ts'
+import { announcedErrors } from './announced.ts'
 import { beginBattle } from './battle.ts'
 import { apiClient } from './client.ts'
 import { openLedger } from './ledger.ts'
@@ -44,6 +47,12 @@ export interface ChaosReport extends TallyReport {
   readonly acknowledged: number
   /** Requests that the fleet's clients had to send again. */
   readonly repeats: number
+  readonly checks: readonly {
+    readonly name: string
+    readonly examined: number
+    readonly violations: number
+  }[]
+  /** Of the checks, and what was seen before them. */
   readonly violations: readonly string[]
 }
 
@@ -102,6 +111,18 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     })
     const restless = await comeToRest(stack, client, REST_LIMIT_MS)
     violations.push(...restless.map((what) => `not at rest: ${what}`))
+    tell('at rest; everything is counted')
+    const { checks } = await auditFleet({
+      databaseUrl: stack.postgres.url(),
+      sandboxUrl: stack.sandboxUrl,
+      temporalAddress: stack.temporal.url(),
+      namespace: 'default',
+      logFolder: stack.logFolder,
+      acceptedEventsFile: ledger.file,
+      secrets: [API_KEY, stack.masterKey],
+      announced: { errors: announcedErrors },
+    })
+    violations.push(...checks.flatMap(described))
     return {
       seed: options.seed,
       subscriptions: options.subscriptions,
@@ -110,12 +131,19 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       acknowledged: ledger.count(),
       repeats: client.repeats(),
       ...tally.report(),
+      checks: checks.map((check) => ({ ...check, violations: check.violations.length })),
       violations,
     }
   } finally {
     await stack.stop()
     if (!options.keep) await rm(folder, { recursive: true, force: true })
   }
+}
+
+function described({ name, examined, violations }: Check): readonly string[] {
+  // What looked at nothing has proved nothing.
+  const empty = examined === 0 ? [`${name}: nothing was examined`] : []
+  return [...empty, ...violations.map((violation) => `${name}: ${violation}`)]
 }
 
 /** Whatever was put off while things were broken is done in the weeks after. */

@@ -1,0 +1,18 @@
+/**
+ * What processes log at level error when what they stand on is gone, by code or message: everything else at that level is an error
+ * of the product.
+ */
+export const announcedErrors: readonly string[] = [
+  // PostgreSQL was killed, restarts, or the connection to it was cut.
+  'Connection terminated unexpectedly',
+  'Client has encountered a connection error and is not queryable',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  // admin_shutdown, crash_shutdown, cannot_connect_now
+  '57P01',
+  '57P02',
+  '57P03',
+  // Stripe was.
+  'Stripe is not reachable',
+]
