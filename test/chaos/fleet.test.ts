@@ -12,7 +12,7 @@ const FAULTS = 40
 
 test(
   'a fleet lives through forty faults and is billed as if there had been none',
-  { timeout: 240_000 },
+  { timeout: 600_000 },
   async () => {
     const lines: string[] = []
     const report = await runChaos({
@@ -27,7 +27,10 @@ test(
       folder: await mkdtemp(join(tmpdir(), 'perennial-fleet-')),
       bundle: await workflowBundlePath(),
       keep: false,
-      tell: (line) => lines.push(line),
+      tell: (line) => {
+        if (process.env['CHAOS_TELL']) process.stdout.write(`${line}\n`)
+        lines.push(line)
+      },
     })
     process.stdout.write(`${report.hits} faults hit work in flight, of ${report.shots}.\n`)
     expect(report.violations, lines.join('\n')).toEqual([])
