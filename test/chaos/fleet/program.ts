@@ -33,7 +33,8 @@ export interface ProgramOptions {
   readonly name: string
   /** From the root of the repository. */
   readonly entry: string
-  readonly env: Readonly<Record<string, string>>
+  /** Asked at each start. */
+  readonly env: () => Readonly<Record<string, string>>
   readonly logFile: string
   /** Where a process notes what was in flight when it killed itself. */
   readonly killsFile: string
@@ -60,7 +61,7 @@ function start(options: ProgramOptions, shiftMs: number): Run {
     execArgv: ['--import', 'tsx'],
     env: {
       ...process.env,
-      ...options.env,
+      ...options.env(),
       CHAOS_ENTRY: join(root, options.entry),
       CHAOS_CLOCK_SHIFT: String(shiftMs),
     },

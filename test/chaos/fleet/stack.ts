@@ -1,5 +1,5 @@
 import { fork } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { openSync } from 'node:fs'
 import { link, mkdir, writeFile } from 'node:fs/promises'
@@ -8,7 +8,6 @@ import { fileURLToPath } from 'node:url'
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker'
 import { openDatabase } from '../../../src/db/connection.ts'
 import { migrate } from '../../../src/db/migrate.ts'
-import { freePort } from '../../../src/local/ports.ts'
 import { runProgram } from './program.ts'
 import type { Program } from './program.ts'
 import { startProxy } from './proxy.ts'
@@ -69,7 +68,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     await link(join(folder, name, `${name}.log`), join(logFolder, `${name}.log`))
 
   const links = new Map<string, Links>()
-  const port = await freePort()
+  const front = await startProxy(0)
+  const url = `http://127.0.0.1:${front.port}`
   const start = async (name: string, entry: string): Promise<Program> => {
     const between = {
       postgres: await postgres.proxyFor(),
@@ -85,16 +85,17 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       logFile: join(logFolder, `${name}.log`),
       killsFile: join(folder, 'kills.jsonl'),
       onEnd: (how) => options.onEnd(name, how),
-      env: {
+      env: () => ({
         HOST: '127.0.0.1',
-        PORT: String(port),
+        PORT: String(entry === 'server.ts' ? anotherPort(front) : 1),
+        PUBLIC_URL: url,
         DATABASE_URL: databaseUrl.href,
         TEMPORAL_ADDRESS: `127.0.0.1:${between.temporal.port}`,
         STRIPE_API_BASE: `http://127.0.0.1:${between.stripe.port}`,
         PERENNIAL_MASTER_KEY: masterKey,
         WORKFLOW_BUNDLE: bundle,
         LOG_LEVEL: 'info',
-      },
+      }),
     })
   }
   const api = await start('api', 'server.ts')
@@ -102,7 +103,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   for (let n = 1; n <= options.workers; n++) workers.push(await start(`worker-${n}`, 'worker.ts'))
   await Promise.all([api, ...workers].map(async (program) => await program.ready()))
   return {
-    apiUrl: `http://127.0.0.1:${port}`,
+    apiUrl: url,
     sandboxUrl: `http://127.0.0.1:${sandbox.port}`,
     postgres,
     temporal,
@@ -113,10 +114,21 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     masterKey,
     async stop() {
       await Promise.all([api, ...workers].map(async (program) => await program.stop()))
+      await front.close()
       for (const { stripe } of links.values()) await stripe.close()
       await Promise.all([postgres.stop(), temporal.stop(), sandbox.stop()])
     },
   }
+}
+
+/**
+ * Where the API listens this time: below the ports that the system gives to connections, which may take one that is free now
+ * until the API has started. What is in front of it leads there.
+ */
+function anotherPort(front: Proxy): number {
+  const port = randomInt(10_000, 30_000)
+  front.leadTo(port)
+  return port
 }
 
 async function bundleInto(file: string): Promise<string> {
