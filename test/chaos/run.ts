@@ -46,6 +46,8 @@ const { values } = parseArgs({
     help: { type: 'boolean', default: false },
   },
 })
+/** All of them are in the JSON. */
+const VIOLATIONS_SHOWN = 100
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 
 if (values.help) say(help)
@@ -80,9 +82,6 @@ async function main(): Promise<void> {
   if (values.keep) say(`data and logs: ${folder}`)
   if (report.violations.length > 0) process.exitCode = 1
 }
-
-/** All of them are in the JSON. */
-const VIOLATIONS_SHOWN = 100
 
 function print(report: ChaosReport): void {
   for (const [kind, { shots, hits }] of Object.entries(report.byKind)) {

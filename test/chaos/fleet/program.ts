@@ -126,7 +126,8 @@ export function runProgram(options: ProgramOptions): Program {
   const ready = async (): Promise<void> => {
     for (;;) {
       const run = current
-      const isReady = await Promise.race([run.ready.then(() => true), run.ended.then(() => false)])
+      // The end first: of one that was ready once, both have settled.
+      const isReady = await Promise.race([run.ended.then(() => false), run.ready.then(() => true)])
       if (isReady && run === current) return
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
     }
