@@ -17,6 +17,7 @@ import { startEventPolling } from './src/relay/poll-events.ts'
 import { newId } from './src/new-id.ts'
 import { startReconciler } from './src/reconcile/loop.ts'
 import { startRelay } from './src/relay/relay.ts'
+import { startUsageRollups } from './src/relay/usage-rollups.ts'
 import { listenForScrapes } from './src/metrics/listener.ts'
 import { temporalMetrics } from './src/metrics/temporal.ts'
 import { workerMetrics } from './src/metrics/worker.ts'
@@ -62,6 +63,7 @@ async function main(): Promise<void> {
   const polling = startEventPolling({ db, stripe, log })
   const care = startAppCare({ db, stripe, log })
   const reconciler = startReconciler({ db, temporal, stripe, log, observer: metrics.reconciler })
+  const rollups = startUsageRollups({ db, log })
   const activities = createActivities({
     db,
     stripe,
@@ -104,6 +106,7 @@ async function main(): Promise<void> {
   await reconciler.stop()
   await polling.stop()
   await care.stop()
+  await rollups.stop()
   await relay.stop()
   await scrapes?.close()
   await connection.close()

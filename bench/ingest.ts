@@ -1,6 +1,7 @@
 import type { PoolClient } from 'pg'
 import { ulid } from 'ulid'
 import { insertMeter } from '../src/db/stores/meters.ts'
+import { rollUpFinished, startUsageRollups } from '../src/relay/usage-rollups.ts'
 import type { Benchmark, Case, Sample, Side, Target } from './support/benchmark.ts'
 import { copyIn } from './support/copy.ts'
 import { startApi } from './support/api.ts'
@@ -59,7 +60,8 @@ async function* withApi(
 }
 
 async function truncate({ pool }: Bench): Promise<void> {
-  await pool.query('TRUNCATE events, event_identities')
+  await pool.query('TRUNCATE events, event_identities, usage_rollups, usage_series')
+  await pool.query('DELETE FROM meters')
 }
 
 async function addMeter({ db }: Bench): Promise<void> {
@@ -140,8 +142,13 @@ function overHttp({ bench, api, size, events, name }: Sending & { api: RunningAp
     const requests = chunks(events(), size.batch).map((batch) =>
       postRequest('/api/v1/events', api.key, JSON.stringify(batch)),
     )
+    // What others have stored is not rolled up at our expense, nor what we store at theirs.
+    while (await rollUpFinished(bench.db));
     const cpu = await cpuMeter(bench, [api.pid])
+    const rollups = startUsageRollups({ db: bench.db, log: console })
     const { seconds, p99Ms } = await sendAll({ port: api.port, connections: size.connections, requests })
+    await rollups.stop()
+    while (await rollUpFinished(bench.db));
     return { value: size.events / seconds, p99: p99Ms, ...(await cpu(size.events)) }
   }
   return { name: name ?? 'ours, over HTTP', run }

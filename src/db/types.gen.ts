@@ -536,6 +536,34 @@ export interface Timeline {
   subjectType: string;
 }
 
+export interface UsageRollups {
+  bucket: Timestamp;
+  count: Int8;
+  groupDigest: Buffer;
+  groups: string[] | null;
+  high: Numeric | null;
+  latest: Numeric | null;
+  latestSeq: Int8 | null;
+  latestTime: Timestamp | null;
+  low: Numeric | null;
+  minutes: number;
+  seriesId: number;
+  subject: string;
+  sum: Numeric | null;
+  txid: Generated<string>;
+}
+
+export interface UsageSeries {
+  createdAt: Generated<Timestamp>;
+  eventType: string;
+  groupBy: Json;
+  id: Generated<number>;
+  keeps: string;
+  obsolete: Generated<boolean>;
+  rolledSeq: Generated<Int8>;
+  valueProperty: string | null;
+}
+
 export interface DB {
   accessRequests: AccessRequests;
   apiKeys: ApiKeys;
@@ -571,4 +599,6 @@ export interface DB {
   subscriptions: Subscriptions;
   testClocks: TestClocks;
   timeline: Timeline;
+  usageRollups: UsageRollups;
+  usageSeries: UsageSeries;
 }

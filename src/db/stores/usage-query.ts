@@ -1,6 +1,8 @@
 import { sql } from 'kysely'
 import type { Db } from '../connection.ts'
-import { aggregateOf, meterEvents } from './usage-sql.ts'
+import { readUsage } from './usage-reading.ts'
+import type { Cut } from './usage-segments.ts'
+import { aggregateOf } from './usage-sql.ts'
 import type { UsageScope } from './usage-sql.ts'
 import type { UsageMeter } from '../../domain/meters.ts'
 
@@ -19,6 +21,8 @@ export interface UsageQuantity {
   /** Events that the meter could use. */
   readonly eventCount: number
 }
+
+const ofAnyLength: Cut = { longest: 1440, since: Number.NEGATIVE_INFINITY }
 
 /** The usage that is visible now. */
 export async function usageQuantity(db: Db, request: UsageRequest): Promise<UsageQuantity> {
@@ -42,8 +46,11 @@ export async function hasLateUsage(
   request: UsageRequest & { readonly cutoff: string },
 ): Promise<boolean> {
   const { cutoff, ...rest } = request
-  const { rows } = await sql<{ late: boolean }>`
-    SELECT EXISTS (${meterEvents({ ...rest, hiddenFrom: cutoff })}) AS late`.execute(db)
+  const rows = await readUsage(
+    db,
+    { scope: rest, buckets: ofAnyLength },
+    ({ unseenBy }) => sql<{ late: boolean }>`SELECT (${unseenBy(cutoff)}) AS late`,
+  )
   return rows[0]?.late ?? false
 }
 
@@ -56,9 +63,12 @@ export async function currentCutoff(db: Db): Promise<string> {
 }
 
 async function quantityOf(db: Db, scope: UsageScope): Promise<UsageQuantity> {
-  const { rows } = await sql<{ quantity: string | null; events: string }>`
-    SELECT ${aggregateOf(scope.meter)} AS quantity, count(*)::text AS events
-    FROM (${meterEvents(scope)}) counted`.execute(db)
+  const rows = await readUsage(
+    db,
+    { scope, buckets: ofAnyLength },
+    (usage) => sql<{ quantity: string | null; events: string }>`
+      SELECT ${aggregateOf(scope.meter)} AS quantity, coalesce(sum(n), 0)::text AS events FROM (${usage.rows}) counted`,
+  )
   const row = rows[0]
   if (row === undefined) throw new Error('an aggregate without a row')
   return { quantity: row.quantity, eventCount: Number(row.events) }

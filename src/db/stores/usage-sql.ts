@@ -13,6 +13,8 @@ export interface UsageScope {
   readonly to: Date | null
   /** Values allowed for a group-by key of the meter. */
   readonly groupByFilters?: Readonly<Record<string, readonly string[]>>
+  /** Only events that were stored after this one. */
+  readonly afterSeq?: string
   /** A pg_snapshot as text: only events that it can see (billing rule 8). */
   readonly cutoff?: string
   /** A pg_snapshot as text: only events that it cannot see, late usage. */
@@ -35,10 +37,12 @@ function jsonAt(path: string): RawBuilder<unknown> {
 /**
  * The meter's events with their value: columns seq, time, subject, value (not for COUNT) and what `columns` adds. An event that
  * this meter cannot use (no number where one is needed) is not among them, whatever was wrong with it at ingestion.
+ * `source` is the table, or another relation that is named `events`.
  */
 export function meterEvents(
   scope: UsageScope,
   columns: readonly RawBuilder<unknown>[] = [],
+  source: RawBuilder<unknown> = sql`events`,
 ): RawBuilder<unknown> {
   const { meter } = scope
   const json = jsonAt(meter.valueProperty ?? '$')
@@ -46,10 +50,10 @@ export function meterEvents(
   const reads = aggregationReads(meter.aggregation)
   const where = sql.join(conditions(scope), sql` AND `)
   if (reads === 'nothing')
-    return sql`SELECT events.seq, events.time, events.subject${extra} FROM events WHERE ${where}`
+    return sql`SELECT events.seq, events.time, events.subject${extra} FROM ${source} WHERE ${where}`
   return sql`SELECT * FROM (
     SELECT e.*, ${reads === 'number' ? numberValue : textValue} AS value FROM (
-      SELECT events.seq, events.time, events.subject${extra}, ${json} AS json FROM events WHERE ${where}
+      SELECT events.seq, events.time, events.subject${extra}, ${json} AS json FROM ${source} WHERE ${where}
     ) e
   ) v WHERE ${usableWhen(reads)}`
 }
@@ -57,17 +61,17 @@ export function meterEvents(
 /** Zero with 30 decimals: a quotient has at least the decimals of its dividend. */
 const averageScale = `0.${'0'.repeat(30)}`
 
-/** The aggregate over `meterEvents`, exact, as text; AVG is rounded to 30 decimals. */
+/** The aggregate over the rows of `MeterUsage`, exact, as text; AVG is rounded to 30 decimals. */
 export function aggregateOf(meter: UsageMeter): RawBuilder<string | null> {
   switch (meter.aggregation) {
     case 'SUM':
       return plain(sql`coalesce(sum(value), 0)`)
     case 'COUNT':
-      return sql`count(*)::text`
+      return sql`coalesce(sum(n), 0)::text`
     case 'UNIQUE_COUNT':
       return sql`count(DISTINCT value)::text`
     case 'AVG':
-      return plain(sql`(sum(value) + ${averageScale}::numeric) / nullif(count(*), 0)`)
+      return plain(sql`(sum(value) + ${averageScale}::numeric) / nullif(sum(n), 0)`)
     case 'MIN':
       return plain(sql`min(value)`)
     case 'MAX':
@@ -85,6 +89,7 @@ function conditions(scope: UsageScope): readonly RawBuilder<unknown>[] {
   if (scope.from !== null) list.push(sql`events.time >= ${scope.from}`)
   if (scope.to !== null) list.push(sql`events.time < ${scope.to}`)
   if (meter.eventFrom !== null) list.push(sql`events.time >= ${meter.eventFrom}`)
+  if (scope.afterSeq !== undefined) list.push(sql`events.seq > ${scope.afterSeq}::bigint`)
   if (scope.cutoff !== undefined) {
     list.push(sql`pg_visible_in_snapshot(events.txid, ${scope.cutoff}::pg_snapshot)`)
   }

@@ -1,0 +1,103 @@
+import { sql } from 'kysely'
+import type { RawBuilder } from 'kysely'
+import type { Db } from '../connection.ts'
+import type { Aggregation, UsageMeter } from '../../domain/meters.ts'
+
+/** What is kept in rollups: meters that measure the same share a series. */
+export interface UsageSeries {
+  readonly id: number
+  readonly eventType: string
+  readonly keeps: 'count' | 'sum' | 'extremes' | 'latest'
+  readonly valueProperty: string | null
+  readonly groupBy: Readonly<Record<string, string>>
+  /** Its rollups hold exactly the events up to this one. */
+  readonly rolledSeq: string
+}
+
+/** Null: distinct values cannot be added up. */
+export const keptFor: Readonly<Record<Aggregation, UsageSeries['keeps'] | null>> = {
+  SUM: 'sum',
+  AVG: 'sum',
+  COUNT: 'count',
+  MIN: 'extremes',
+  MAX: 'extremes',
+  LATEST: 'latest',
+  UNIQUE_COUNT: null,
+}
+
+/** Keys of groups in the order in which rollups keep their values. */
+export function groupKeys(groupBy: Readonly<Record<string, string>>): readonly string[] {
+  return Object.keys(groupBy).sort()
+}
+
+/** A series that can be read, and whether there are events behind it. */
+export interface ReadableSeries {
+  readonly id: number
+  readonly rolledSeq: string
+  readonly isBehind: boolean
+}
+
+/** The series of a meter; null where there is none, or none that could answer it. */
+export async function findSeries(db: Db, meter: UsageMeter): Promise<ReadableSeries | null> {
+  const keeps = keptFor[meter.aggregation]
+  if (keeps === null) return null
+  const path = keeps === 'count' ? null : (meter.valueProperty ?? '$')
+  const { rows } = await sql<ReadableSeries>`
+    SELECT id, rolled_seq, coalesce((SELECT max(seq) FROM events) > rolled_seq, false) AS is_behind
+    FROM usage_series WHERE event_type = ${meter.eventType} AND keeps = ${keeps} AND NOT obsolete
+      AND value_property IS NOT DISTINCT FROM ${path}::text AND group_by = ${JSON.stringify(meter.groupBy)}::jsonb
+    ORDER BY id LIMIT 1`.execute(db)
+  return rows[0] ?? null
+}
+
+const keepsOfAggregation = sql.join(
+  Object.entries(keptFor).map(([aggregation, keeps]) => sql`WHEN ${aggregation}::text THEN ${keeps}::text`),
+  sql` `,
+)
+
+/** What living meters measure, and what was deleted but is still billed by features that were sold. */
+const needed = sql`
+  SELECT DISTINCT event_type, keeps, CASE WHEN keeps <> 'count' THEN coalesce(value_property, '$') END AS value_property, group_by
+  FROM (SELECT *, CASE aggregation ${keepsOfAggregation} END AS keeps FROM meters
+    WHERE deleted_at IS NULL OR EXISTS (SELECT FROM features WHERE features.meter_id = meters.id)) measured
+  WHERE keeps IS NOT NULL`
+
+const isNeeded = (known: RawBuilder<unknown>, measured: RawBuilder<unknown>): RawBuilder<unknown> =>
+  sql`${known}.event_type = ${measured}.event_type AND ${known}.keeps = ${measured}.keeps
+    AND ${known}.value_property IS NOT DISTINCT FROM ${measured}.value_property AND ${known}.group_by = ${measured}.group_by`
+
+/**
+ * A series for whatever is measured, none that nothing measures. One without events up to `finishedSeq` begins after
+ * it, others at the first event that was ever stored.
+ */
+export async function matchSeriesToMeters(db: Db, finishedSeq: string): Promise<void> {
+  await sql`
+    UPDATE usage_series SET obsolete = true WHERE NOT obsolete AND NOT EXISTS (
+      SELECT FROM (${needed}) needed WHERE ${isNeeded(sql`usage_series`, sql`needed`)})`.execute(db)
+  await sql`
+    INSERT INTO usage_series (event_type, keeps, value_property, group_by, rolled_seq)
+    SELECT event_type, keeps, value_property, group_by,
+      CASE WHEN EXISTS (SELECT FROM events WHERE events.type = needed.event_type) THEN 0 ELSE ${finishedSeq}::bigint END
+    FROM (${needed}) needed WHERE NOT EXISTS (
+      SELECT FROM usage_series s WHERE NOT s.obsolete AND ${isNeeded(sql`s`, sql`needed`)})`.execute(db)
+}
+
+export async function livingSeries(db: Db): Promise<readonly UsageSeries[]> {
+  const { rows } = await sql<UsageSeries>`
+    SELECT id, event_type, keeps, value_property, group_by, rolled_seq
+    FROM usage_series WHERE NOT obsolete ORDER BY rolled_seq, id`.execute(db)
+  return rows
+}
+
+/** Deletes what obsolete series have left, some rows at a time; whether there was anything. */
+export async function deleteObsolete(db: Db, rowsMax: number): Promise<boolean> {
+  const { rows } = await sql<{ id: number }>`
+    SELECT id FROM usage_series WHERE obsolete ORDER BY id LIMIT 1`.execute(db)
+  const id = rows[0]?.id
+  if (id === undefined) return false
+  const { numAffectedRows } = await sql`
+    DELETE FROM usage_rollups WHERE ctid = ANY (ARRAY(
+      SELECT ctid FROM usage_rollups WHERE series_id = ${id} LIMIT ${rowsMax}))`.execute(db)
+  if ((numAffectedRows ?? 0n) === 0n) await sql`DELETE FROM usage_series WHERE id = ${id}`.execute(db)
+  return true
+}
