@@ -9,7 +9,7 @@ import type { Bench } from './support/environment.ts'
 import { getRequest, sendAll } from './support/http-load.ts'
 
 const sizes = { tiny: [200], small: [1000, 10_000], full: [1000, 10_000, 100_000] } as const
-const calls = { tiny: 20, small: 400, full: 1000 } as const
+const calls = { tiny: 20, small: 200, full: 400 } as const
 const FLOOR = 'Fastify and bare SQL'
 const CONNECTIONS = 4
 

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { api } from './api.ts'
 import { close } from './close.ts'
+import { commands } from './commands.ts'
 import { writeDocument } from './document/document.ts'
 import { duplicates, ingest } from './ingest.ts'
 import { rating } from './rating.ts'
@@ -8,7 +9,7 @@ import type { Benchmark } from './support/benchmark.ts'
 import { measureAll } from './support/measure-all.ts'
 import { measureArgs, measureHelp, readMeasureOptions } from './support/options.ts'
 
-const benchmarks: readonly Benchmark[] = [ingest, duplicates, rating, api, close]
+const benchmarks: readonly Benchmark[] = [ingest, duplicates, rating, api, close, commands]
 
 const help = `npm run bench -- [options]
 

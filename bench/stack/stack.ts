@@ -201,5 +201,6 @@ async function isPolled(client: Client, taskQueue: string, pid: number): Promise
     namespace: 'default',
     taskQueue: { name: taskQueue },
   })
-  return (pollers ?? []).some(({ identity }) => identity?.startsWith(`${pid}@`) === true)
+  // A worker's identity begins with its version.
+  return (pollers ?? []).some(({ identity }) => identity?.split(' ').at(-1)?.startsWith(`${pid}@`) === true)
 }
