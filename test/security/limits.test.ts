@@ -47,6 +47,14 @@ test('a flood of forged webhooks is refused, leaves no row, and one line in the 
   expect(lines.filter((line) => line.includes('a webhook was refused'))).toHaveLength(1)
 })
 
+test('calls that are not served leave no error in the log, however many there are', async () => {
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, async () => await api.app.inject('/api/v1/notification/channels')),
+  )
+  expect(new Set(answers.map(({ statusCode }) => statusCode))).toEqual(new Set([501]))
+  expect(lines.filter((line) => line.includes('"level":50'))).toEqual([])
+})
+
 test('a webhook whose header is not a signature of now is refused before the body is read and a row is looked up', async () => {
   const url = await listening(api)
   const old = Math.floor(Date.now() / 1000) - 3600

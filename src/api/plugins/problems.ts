@@ -141,7 +141,8 @@ export const problems = fp(async (app) => {
   })
   app.setErrorHandler<FastifyError | DomainError | StripeFailure>((error, request, reply) => {
     const problem = toDomainError(error, request)
-    if (errorCodes[problem.code].status >= 500)
+    // What is not served is no fault of ours, and any caller can ask for it as often as they like.
+    if (errorCodes[problem.code].status >= 500 && problem.code !== 'not_implemented')
       request.log.error({ err: error, requestId: request.id }, errorCodes[problem.code].title)
     return sendProblem(request, reply, problem)
   })
