@@ -9,7 +9,7 @@ import { idempotency } from './plugins/idempotency.ts'
 import { observing } from './plugins/observing.ts'
 import { jsonBodies } from './plugins/json-bodies.ts'
 import { openapi } from './plugins/openapi.ts'
-import { answerFrameworkError, problems } from './plugins/problems.ts'
+import { answerClientError, answerFrameworkError, problems } from './plugins/problems.ts'
 import { schemaCompilers } from './plugins/schema-compilers.ts'
 import { accessRoutes } from './routes/access.ts'
 import { eventRoutes } from './routes/events.ts'
@@ -76,6 +76,7 @@ export async function buildApp(deps: ApiDeps, options: AppOptions = {}): Promise
     requestIdHeader: false,
     bodyLimit: BODY_LIMIT_BYTES,
     frameworkErrors: answerFrameworkError,
+    clientErrorHandler: answerClientError,
     routerOptions: {
       maxParamLength: MAX_PARAM_LENGTH,
       querystringParser: (text) => parseQuery(text, queryLimits),

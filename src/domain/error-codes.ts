@@ -17,6 +17,13 @@ export const errorCodes = {
   unsupported_media_type: entry(415, 'The content type is not supported', 'Send application/json.'),
   nul_character: entry(400, 'The request holds a NUL character', 'Remove U+0000 from the named field.'),
   body_too_large: entry(413, 'The request body is too large', 'Send fewer items in one request.'),
+  headers_too_large: entry(
+    431,
+    'The address or the headers are too long',
+    'Send fewer or shorter parameters and headers: 16 kB together.',
+  ),
+  request_timeout: entry(408, 'The request did not arrive in time', 'Send it again, without pauses.'),
+  malformed_request: entry(400, 'This is not HTTP', 'Send well-formed HTTP/1.1.'),
   not_found: entry(404, 'There is no such resource', 'Check the id or key, and that it was not deleted.'),
   profile_missing: entry(
     409,

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { pino } from 'pino'
@@ -100,6 +101,26 @@ test('who sends its headers or its body byte by byte is cut off with 408', async
   } finally {
     await app.close()
   }
+})
+
+test('what is refused before there is a request is a problem too, and the connection ends', async () => {
+  const url = await listening(api)
+  const refused = async (request: string): Promise<string> => {
+    const socket = await connected(url)
+    const chunks: Buffer[] = []
+    socket.on('data', (chunk: Buffer) => void chunks.push(chunk))
+    socket.write(request)
+    await once(socket, 'close')
+    return Buffer.concat(chunks).toString()
+  }
+  const long = await refused(`GET /api/v1/events?id=${'x'.repeat(20_000)} HTTP/1.1\r\nhost: x\r\n\r\n`)
+  expect(long).toMatch(/^HTTP\/1.1 431 .*\r\ncontent-type: application\/problem\+json\r\n/)
+  expect(JSON.parse(long.slice(long.indexOf('{')))).toMatchObject({ code: 'headers_too_large', status: 431 })
+  const other = await refused('what is this\r\n\r\n')
+  expect(JSON.parse(other.slice(other.indexOf('{')))).toMatchObject({
+    code: 'malformed_request',
+    status: 400,
+  })
 })
 
 test('a body over its limit is refused by its announced length, and an unannounced one where it passes it', async () => {

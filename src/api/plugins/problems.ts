@@ -1,5 +1,8 @@
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
 import fp from 'fastify-plugin'
-import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { ulid } from 'ulid'
+import type { ConnectionError, FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { DomainError, errorCodes } from '../../domain/errors.ts'
 import { StripeFailure } from '../../stripe/failures.ts'
 import { refusedPermission } from '../../stripe/permissions.ts'
@@ -132,6 +135,30 @@ export function answerFrameworkError(
 ): void {
   reply.header('x-request-id', request.id)
   void sendProblem(request, reply, toDomainError(error, request))
+}
+
+const clientErrors: Readonly<Record<string, ErrorCode>> = {
+  HPE_HEADER_OVERFLOW: 'headers_too_large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
+}
+
+/** What Node refuses before there is a request, in the same shape; the connection ends with it. */
+export function answerClientError({ code }: ConnectionError, socket: Socket): void {
+  if (code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const problem = problemOf(new DomainError(clientErrors[code] ?? 'malformed_request'), ulid())
+  const body = JSON.stringify(problem)
+  const head = [
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}`,
+    'content-type: application/problem+json',
+    `content-length: ${Buffer.byteLength(body)}`,
+    'connection: close',
+  ]
+  socket.write(`${head.join('\r\n')}\r\n\r\n${body}`)
+  // Not only our half: who sends slowly would keep the other.
+  socket.destroySoon()
 }
 
 /** One error handler, and one for what is not here. */
