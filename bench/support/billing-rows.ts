@@ -65,7 +65,7 @@ const supplier = { id: 'SUP', name: 'Acme Inc.', addresses: [{ country: 'US' }] 
  */
 export async function seedShop(pool: Pool, invoices: number): Promise<void> {
   await pool.query(`TRUNCATE invoice_lines, invoices, subscriptions, customer_subjects, customer_apps, customers,
-    billing_profiles, apps, features, meters, events, event_identities CASCADE`)
+    billing_profiles, apps, features, meters, events, event_identities, usage_rollups, usage_series CASCADE`)
   await seedSetup(pool)
   const customers = Math.ceil(invoices / INVOICES_EACH)
   for (let from = 0; from < customers; from += STEP) {
