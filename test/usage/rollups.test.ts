@@ -213,6 +213,27 @@ test('who stores for long holds rollups up, and is not missed by them', async ()
   expect((await usageQuantity(db, request)).quantity).toBe('3')
 })
 
+test('an event that is stored while a question is asked is not left out beside a later one', async () => {
+  const { db } = database
+  const type = 'stored-meanwhile'
+  const request = january(meter({ eventType: type }), 'between')
+  const one = (time: string) => event({ type, subject: 'between', time, data: { tokens: 1 } })
+  await addMeter('meanwhile', request.meter)
+  await store(db, one('2025-01-15T12:00:00Z'))
+  await rollAll()
+  // First one within whole buckets, then one at the ragged edge: both, once the rollups were looked up.
+  const later = ['2025-01-15T12:00:00Z', '2025-01-20T00:01:00Z']
+  const meanwhile = db.withPlugin({
+    transformQuery: ({ node }) => node,
+    transformResult: async ({ result }) => {
+      for (const time of later.splice(0)) await store(db, one(time))
+      return result
+    },
+  })
+  const asked = { ...request, to: new Date('2025-01-20T00:02:00Z') }
+  expect(await usageQuantity(meanwhile, asked)).toEqual({ quantity: '3', eventCount: 3 })
+})
+
 test('events that anything else has stored are counted', async () => {
   const { db } = database
   const type = 'stored-by-old'

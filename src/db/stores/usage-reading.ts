@@ -3,7 +3,7 @@ import type { RawBuilder } from 'kysely'
 import type { Db } from '../connection.ts'
 import { bucketMinutes, segmentsOf } from './usage-segments.ts'
 import type { BucketMinutes, Cut, Segment } from './usage-segments.ts'
-import { findSeries, groupKeys } from './usage-series.ts'
+import { findSeries, groupKeys, isBehind } from './usage-series.ts'
 import type { ReadableSeries } from './usage-series.ts'
 import { meterEvents, textAt } from './usage-sql.ts'
 import type { UsageScope } from './usage-sql.ts'
@@ -33,7 +33,7 @@ const TRIES = 10
 /**
  * Reads the usage of a meter: rollups for whole buckets, events at ragged edges and those that are not rolled up yet;
  * where there are no rollups, events alone. Exactly what the snapshot of the statement sees (billing rule 8): one that
- * finds the rollups grown since they were looked up is run again.
+ * finds the rollups grown, or fallen behind, since they were looked up is run again.
  */
 export async function readUsage<T>(
   db: Db,
@@ -46,17 +46,37 @@ export async function readUsage<T>(
       const series = await findSeries(db, scope.meter)
       if (series === null) break
       const usage = rolledUpUsage({ scope, ...reading, buckets, series })
-      const { rows } = await sql<T & { rolledSeqNow: string | null }>`
-        SELECT answer.*, (SELECT rolled_seq FROM usage_series WHERE id = ${series.id} AND NOT obsolete) AS rolled_seq_now
+      const { rows } = await sql<T & SeriesNow>`
+        SELECT answer.*, ${nowOf(series, sql`rolled_seq`)} AS rolled_seq_now, ${nowOf(series, isBehind)} AS is_behind_now
         FROM (${query(usage)}) answer`.execute(db)
+      const [first] = rows
       const now =
-        rows[0] === undefined
+        first === undefined
           ? await findSeries(db, scope.meter)
-          : { id: series.id, rolledSeq: rows[0].rolledSeqNow }
-      if (now?.id === series.id && now.rolledSeq === series.rolledSeq) return rows
+          : { id: series.id, rolledSeq: first.rolledSeqNow, isBehind: first.isBehindNow }
+      if (now?.id === series.id && isStill(series, now)) return rows
     }
   }
   return (await query(rawUsage(scope, reading)).execute(db)).rows
+}
+
+/** The series as the statement that answers finds it. */
+interface SeriesNow {
+  readonly rolledSeqNow: string | null
+  readonly isBehindNow: boolean | null
+}
+
+const nowOf = ({ id }: ReadableSeries, column: RawBuilder<unknown>): RawBuilder<unknown> =>
+  sql`(SELECT ${column} FROM usage_series WHERE id = ${id} AND NOT obsolete)`
+
+/** Whether a statement that was made for the one may be answered on the other. */
+function isStill(
+  asked: ReadableSeries,
+  now: { readonly rolledSeq: string | null; readonly isBehind: boolean | null },
+): boolean {
+  // Events were stored meanwhile, and it does not look for any.
+  const isMissing = now.isBehind === true && !asked.isBehind
+  return now.rolledSeq === asked.rolledSeq && !isMissing
 }
 
 /** What a cutoff saw is a question about single events. */

@@ -37,13 +37,16 @@ export interface ReadableSeries {
   readonly isBehind: boolean
 }
 
+/** Of a row of `usage_series`. */
+export const isBehind = sql<boolean>`coalesce((SELECT max(seq) FROM events) > rolled_seq, false)`
+
 /** The series of a meter; null where there is none, or none that could answer it. */
 export async function findSeries(db: Db, meter: UsageMeter): Promise<ReadableSeries | null> {
   const keeps = keptFor[meter.aggregation]
   if (keeps === null) return null
   const path = keeps === 'count' ? null : (meter.valueProperty ?? '$')
   const { rows } = await sql<ReadableSeries>`
-    SELECT id, rolled_seq, coalesce((SELECT max(seq) FROM events) > rolled_seq, false) AS is_behind
+    SELECT id, rolled_seq, ${isBehind} AS is_behind
     FROM usage_series WHERE event_type = ${meter.eventType} AND keeps = ${keeps} AND NOT obsolete
       AND value_property IS NOT DISTINCT FROM ${path}::text AND group_by = ${JSON.stringify(meter.groupBy)}::jsonb
     ORDER BY id LIMIT 1`.execute(db)
