@@ -1,5 +1,6 @@
 import closeWithGrace from 'close-with-grace'
 import { pino } from 'pino'
+import { defaultLimits } from './src/api/admission.ts'
 import { buildApp } from './src/api/app.ts'
 import type { ApiDeps } from './src/api/deps.ts'
 import { assertBindAllowed } from './src/api/plugins/authentication.ts'
@@ -47,7 +48,9 @@ const deps: ApiDeps = {
   observer: apiObserver(registry),
 }
 assertBindAllowed(config.host, await countApiKeys(db))
-const app = await buildApp(deps)
+const app = await buildApp(deps, {
+  limits: { ...defaultLimits, ...config.limits, queuedQueries: 10 * config.databasePoolSize },
+})
 const { host, port } = config.metrics
 const metrics = port === undefined ? null : await listenForScrapes({ host, port, registry })
 

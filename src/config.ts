@@ -6,6 +6,12 @@ export interface Config {
   readonly port: number
   /** Where metrics are shown; a port of undefined: nowhere. */
   readonly metrics: { readonly host: string; readonly port: number | undefined }
+  readonly limits: {
+    /** Requests an API process works on at once; what is beyond is refused with 429. */
+    readonly requests: number
+    /** Requests a second of one API key; undefined: any number. */
+    readonly perKeyPerSecond: number | undefined
+  }
   readonly databaseUrl: string
   /** Connections a process keeps at most. */
   readonly databasePoolSize: number
@@ -48,6 +54,8 @@ export type LogLevel = (typeof logLevels)[number]
 export const variables = {
   HOST: 'Address the API listens on (127.0.0.1). Others need an API key to exist.',
   PORT: 'Port the API listens on (8888).',
+  API_MAX_REQUESTS: 'Requests an API process works on at once (200); what is beyond is answered with 429.',
+  API_RATE_PER_KEY: 'Requests a second that one API key may send, to each API process (any number).',
   METRICS_PORT: 'Port on which this process shows its metrics at /metrics, for Prometheus (none).',
   METRICS_HOST: 'Address of that port (127.0.0.1). It asks for no key: let only the monitoring reach it.',
   DATABASE_URL: 'PostgreSQL 15 or later, postgres://user:password@host:port/database. Required.',
@@ -94,6 +102,10 @@ export function readConfig(environment: Environment = process.env): Config {
   const config: Config = {
     host: read.text('HOST') ?? '127.0.0.1',
     port,
+    limits: {
+      requests: read.integer('API_MAX_REQUESTS', 200, { min: 4, max: 10_000 }),
+      perKeyPerSecond: read.optionalInteger('API_RATE_PER_KEY', { min: 1, max: 1_000_000 }),
+    },
     metrics: {
       host: read.text('METRICS_HOST') ?? '127.0.0.1',
       port: read.optionalInteger('METRICS_PORT', { min: 1, max: 65_535 }),

@@ -2,7 +2,10 @@ import { fastify, LogController } from 'fastify'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyInstance } from 'fastify'
 import { parse as parseQuery } from 'qs'
+import { defaultLimits } from './admission.ts'
+import type { ApiLimits } from './admission.ts'
 import type { ApiDeps } from './deps.ts'
+import { admission, admissionEnd, perKeyRate } from './plugins/admission.ts'
 import { authentication } from './plugins/authentication.ts'
 import { draining } from './plugins/draining.ts'
 import { idempotency } from './plugins/idempotency.ts'
@@ -57,10 +60,12 @@ export interface AppOptions {
   readonly checkResponses?: boolean
   /** How long a client may take to send a request, in milliseconds (60 000; its headers 15 000 of them). */
   readonly requestTimeoutMs?: number
+  readonly limits?: ApiLimits
 }
 
 /** The HTTP API: a table of contents. It does not listen; `close()` it when done. */
 export async function buildApp(deps: ApiDeps, options: AppOptions = {}): Promise<FastifyInstance> {
+  const limits = options.limits ?? defaultLimits
   const requestTimeout = options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS
   const app = fastify({
     loggerInstance: deps.log,
@@ -91,11 +96,14 @@ export async function buildApp(deps: ApiDeps, options: AppOptions = {}): Promise
   await app.register(observing(deps.observer ?? unobserved))
   await app.register(problems)
   await app.register(draining)
+  await app.register(admission(deps, limits))
   // First of those that add routes: it knows every route.
   await app.register(authentication(deps))
+  await app.register(perKeyRate(deps, limits))
   await app.register(openapi)
   await app.register(jsonBodies)
   await app.register(idempotency(deps))
+  await app.register(admissionEnd)
 
   // Routes, a file per resource.
   await app.register(healthRoutes(deps))

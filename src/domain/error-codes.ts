@@ -57,6 +57,11 @@ export const errorCodes = {
     'A request with this idempotency key is still running',
     'Wait a moment and repeat the request with the same key.',
   ),
+  too_many_requests: entry(
+    429,
+    'Too many requests at once',
+    'Repeat the request after as many seconds as the header Retry-After says; nothing of it was done.',
+  ),
   not_implemented: entry(
     501,
     'This route is not there yet',

@@ -33,7 +33,7 @@ export function healthRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
     app.get(
       '/healthz',
       {
-        config: { scope: 'public' },
+        config: { scope: 'public', admission: 'exempt' },
         schema: {
           operationId: 'getHealth',
           tags: ['Health'],
@@ -46,7 +46,7 @@ export function healthRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
     app.get(
       '/readyz',
       {
-        config: { scope: 'public' },
+        config: { scope: 'public', admission: 'exempt' },
         schema: {
           operationId: 'getReadiness',
           tags: ['Health'],

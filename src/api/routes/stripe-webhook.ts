@@ -99,7 +99,7 @@ export function stripeWebhookRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
     app.post(
       '/api/v1/apps/:id/stripe/webhook',
       {
-        config: { scope: 'public' },
+        config: { scope: 'public', admission: 'webhook' },
         bodyLimit: BODY_LIMIT_BYTES,
         // Before a byte of the body is read or a row looked up: what is not even signed costs nothing.
         onRequest: async (request) => {
