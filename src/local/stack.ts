@@ -163,6 +163,8 @@ async function startProcesses(
     SHUTDOWN_DRAIN: '0',
     SHUTDOWN_GRACE: '10',
     PORT: String(options.apiPort),
+    // One for both would be taken twice.
+    METRICS_PORT: undefined,
   }
   const start = async (name: string, program: string): Promise<Child> => {
     const child = await startChild({
