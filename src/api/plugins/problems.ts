@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import fp from 'fastify-plugin'
 import { ulid } from 'ulid'
 import type { ConnectionError, FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { isDatabaseAway } from '../../db/database-away.ts'
 import { DomainError, errorCodes } from '../../domain/errors.ts'
 import { StripeFailure } from '../../stripe/failures.ts'
 import { refusedPermission } from '../../stripe/permissions.ts'
@@ -96,6 +97,8 @@ function toDomainError(
       field: 'body',
     })
   }
+  if (isDatabaseAway(error))
+    return new DomainError('service_unavailable', 'The database cannot be reached; repeat the request later.')
   return new DomainError(
     'internal_error',
     'Something went wrong on our side; the log has it under this request id.',
