@@ -97,3 +97,16 @@ test('rule 31: a create whose 500 hid an invoice adopts it even when told that n
   expect(run).toEqual({ kinds: ['retryable'], generation: 1 })
   expect(await invoicesAt(world, customer)).toHaveLength(1)
 })
+
+test.each(['lock_timeout', 'error_before', 'error_after'] as const)(
+  'rule 31: a %s that is stored under the key of an advance does not hold the test clock up',
+  async (kind) => {
+    const { gateway, app } = world
+    const clock = await gateway.createTestClock(app, { name: kind, frozenTimeMs: Date.UTC(2026, 0, 31) })
+    const target = { testClockId: clock.id, toMs: Date.UTC(2026, 1, 28) }
+    await fault(kind, '/advance$')
+    await expect(gateway.advanceTestClock(app, target)).rejects.toThrow()
+    const moved = await gateway.advanceTestClock(app, target)
+    expect(moved).toMatchObject({ status: 'ready', frozenTimeMs: target.toMs })
+  },
+)
