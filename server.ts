@@ -7,6 +7,7 @@ import { assertBindAllowed } from './src/api/plugins/authentication.ts'
 import { keyWatch } from './src/billing/key-watch.ts'
 import { readConfig } from './src/config.ts'
 import { openDatabase } from './src/db/connection.ts'
+import { requireSchema } from './src/db/migrate.ts'
 import { countApiKeys } from './src/db/stores/api-keys.ts'
 import { apiObserver } from './src/metrics/api.ts'
 import { listenForScrapes } from './src/metrics/listener.ts'
@@ -47,6 +48,7 @@ const deps: ApiDeps = {
   log,
   observer: apiObserver(registry),
 }
+await requireSchema(db)
 assertBindAllowed(config.host, await countApiKeys(db))
 const app = await buildApp(deps, {
   limits: { ...defaultLimits, ...config.limits, queuedQueries: 10 * config.databasePoolSize },

@@ -10,6 +10,7 @@ import { keyWatch } from './src/billing/key-watch.ts'
 import { readConfig } from './src/config.ts'
 import type { Config } from './src/config.ts'
 import { openDatabase } from './src/db/connection.ts'
+import { requireSchema } from './src/db/migrate.ts'
 import type { Database } from './src/db/connection.ts'
 import { checkDatabase } from './src/db/stores/api-keys.ts'
 import { startAppCare } from './src/relay/app-care.ts'
@@ -46,6 +47,7 @@ async function main(): Promise<void> {
     maxConnections: config.databasePoolSize,
     applicationName: 'perennial-worker',
   })
+  await requireSchema(db)
   const metrics = workerMetrics(db)
   const temporal = temporalGateway(new Client({ connection, namespace: config.temporal.namespace }), {
     taskQueue: config.temporal.taskQueue,

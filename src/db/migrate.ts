@@ -1,40 +1,119 @@
-import { readFile, readdir } from 'node:fs/promises'
-import { Migrator, sql } from 'kysely'
-import type { Kysely, Migration, MigrationProvider } from 'kysely'
-import type { Database } from './connection.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { sql } from 'kysely'
+import type { Database, Db } from './connection.ts'
+import { isOutsideTransaction, readMigrations, statementsOf } from './migration-files.ts'
+import type { MigrationFile } from './migration-files.ts'
 
-const folder = new URL('./migrations/', import.meta.url)
-
-/** Numbered SQL files, forward only: plain SQL reviews better than builders. */
-const sqlFiles: MigrationProvider = {
-  async getMigrations() {
-    const names = (await readdir(folder)).filter((name) => name.endsWith('.sql')).sort()
-    const entries = names.map(async (name): Promise<[string, Migration]> => {
-      const text = await readFile(new URL(name, folder), 'utf8')
-      return [
-        name.replace(/\.sql$/, ''),
-        { up: async (db: Kysely<unknown>) => void (await sql.raw(text).execute(db)) },
-      ]
-    })
-    return Object.fromEntries(await Promise.all(entries))
-  },
+interface MigrateOptions {
+  /** Where the migrations are; left out: those of this program. */
+  readonly folder?: URL
+  /** How long a migration waits for a lock: whoever comes after it waits as long. */
+  readonly lockTimeoutMs?: number
+  readonly tries?: number
+  readonly retryAfterMs?: number
 }
 
+/** One migrator at a time; programs that migrated with Kysely hold the same. */
+const LOCK = '3853314791062309107'
+const LOCK_TIMEOUT_MS = 2_000
+const TRIES = 20
+const RETRY_AFTER_MS = 3_000
+const ASK_AGAIN_MS = 200
+
 /**
- * Brings the schema up to date and returns the names of the migrations that ran. Safe to call from several processes
- * at once: the migrator holds an advisory lock.
+ * Brings the schema up to date, while older programs use it, and returns the names of the migrations that ran. Each is a
+ * transaction: all of it or nothing. Safe to call from several processes at once. Throws when a lock is not to be had.
  */
-export async function migrate(db: Database): Promise<readonly string[]> {
-  const { error, results } = await new Migrator({ db, provider: sqlFiles }).migrateToLatest()
-  if (error !== undefined)
-    throw error instanceof Error ? error : new Error('migration failed', { cause: error })
-  return (results ?? []).filter((result) => result.status === 'Success').map((result) => result.migrationName)
+export async function migrate(db: Database, options: MigrateOptions = {}): Promise<readonly string[]> {
+  return await db.connection().execute(async (connection) => {
+    await takeTurn(connection)
+    try {
+      await sql`CREATE TABLE IF NOT EXISTS kysely_migration
+        (name varchar(255) PRIMARY KEY, timestamp varchar(255) NOT NULL)`.execute(connection)
+      const pending = await pendingIn(connection, options.folder)
+      for (const migration of pending) await applyPatiently(connection, migration, options)
+      return pending.map(({ name }) => name)
+    } finally {
+      await sql`SELECT pg_advisory_unlock(${LOCK}::bigint)`.execute(connection)
+    }
+  })
+}
+
+/** Asks instead of waiting: a statement that waits would hold up an index that is built concurrently, for ever. */
+async function takeTurn(connection: Db): Promise<void> {
+  for (;;) {
+    const { rows } = await sql<{
+      mine: boolean
+    }>`SELECT pg_try_advisory_lock(${LOCK}::bigint) AS mine`.execute(connection)
+    if (rows[0]?.mine === true) return
+    await delay(ASK_AGAIN_MS)
+  }
+}
+
+async function applyPatiently(
+  connection: Database,
+  migration: MigrationFile,
+  { lockTimeoutMs = LOCK_TIMEOUT_MS, tries = TRIES, retryAfterMs = RETRY_AFTER_MS }: MigrateOptions,
+): Promise<void> {
+  for (let left = tries - 1; ; left--) {
+    try {
+      await apply(connection, migration, lockTimeoutMs)
+      return
+    } catch (error) {
+      if (!isLockFailure(error)) throw error
+      if (left === 0) throw new Error(inVain(migration.name), { cause: error })
+      await delay(retryAfterMs)
+    }
+  }
+}
+
+const inVain = (name: string): string =>
+  `migration ${name} got no lock on its tables: something holds them for long (see pg_stat_activity). It changed nothing; migrate again`
+
+async function apply(connection: Database, migration: MigrationFile, lockTimeoutMs: number): Promise<void> {
+  if (isOutsideTransaction(migration)) {
+    for (const statement of statementsOf(migration)) await sql.raw(statement).execute(connection)
+    return await noteApplied(connection, migration)
+  }
+  await connection.transaction().execute(async (trx) => {
+    await sql.raw(`SET LOCAL lock_timeout = ${lockTimeoutMs}`).execute(trx)
+    await sql.raw(migration.text).execute(trx)
+    await noteApplied(trx, migration)
+  })
+}
+
+async function noteApplied(db: Db, { name }: MigrationFile): Promise<void> {
+  const now = new Date().toISOString()
+  await sql`INSERT INTO kysely_migration (name, timestamp) VALUES (${name}, ${now})`.execute(db)
+}
+
+/** lock_not_available, deadlock_detected. */
+function isLockFailure(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === '55P03' || error.code === '40P01')
+}
+
+async function pendingIn(db: Db, folder?: URL): Promise<readonly MigrationFile[]> {
+  const { rows: tables } = await sql<{ there: boolean }>`
+    SELECT to_regclass('kysely_migration') IS NOT NULL AS there`.execute(db)
+  const { rows } =
+    tables[0]?.there === true
+      ? await sql<{ name: string }>`SELECT name FROM kysely_migration`.execute(db)
+      : { rows: [] }
+  const applied = new Set(rows.map(({ name }) => name))
+  return (await readMigrations(folder)).filter(({ name }) => !applied.has(name))
 }
 
 /** Names of the migrations this build has and the database lacks. */
-export async function pendingMigrations(db: Database): Promise<readonly string[]> {
-  const migrations = await new Migrator({ db, provider: sqlFiles }).getMigrations()
-  return migrations
-    .filter((migration) => migration.executedAt === undefined)
-    .map((migration) => migration.name)
+export async function pendingMigrations(db: Db): Promise<readonly string[]> {
+  return (await pendingIn(db)).map(({ name }) => name)
+}
+
+/**
+ * Throws where the database lacks migrations of this program; one that has more is fine. Whether it answers at all is found
+ * out later: a process that starts before its database waits for it.
+ */
+export async function requireSchema(db: Db): Promise<void> {
+  const pending = await pendingMigrations(db).catch(() => [])
+  if (pending.length === 0) return
+  throw new Error(`the database is older than this program: run perennial migrate (${pending.join(', ')})`)
 }
