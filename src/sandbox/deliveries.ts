@@ -70,6 +70,8 @@ export function createDeliverer({ context, rules, log }: Deps): Deliverer {
   const looked = new Set<string>()
   const flying = new Map<string, Promise<void>>()
   const collected = new Map<string, string[]>()
+  /** Which delivery goes out once another has arrived. */
+  const follows = new Map<string, string>()
   let timer: NodeJS.Timeout | undefined
   let scheduled = false
   let holding = false
@@ -89,17 +91,23 @@ export function createDeliverer({ context, rules, log }: Deps): Deliverer {
       for (const made of store.by('deliveries', 'event', copy.id)) looked.add(made.id)
     })
 
-  /** Collects until there are enough, then lets them out backwards, a moment apart. */
+  /** Collects until there are enough, then lets them out backwards, each after the one before it was answered. */
   const reorder = (delivery: DeliveryRecord, rule: ActiveRule) => {
     const ids = [...(collected.get(rule.id) ?? []), delivery.id]
     collected.set(rule.id, ids)
     change(delivery, { held: true })
     if (ids.length < (rule.count ?? 2)) return
     collected.delete(rule.id)
-    for (const [index, id] of ids.toReversed().entries()) {
-      const held = store.get('deliveries', id)
-      if (held !== undefined) change(held, { held: false, nextAtMs: ctx.nowMs() + index * 50 })
+    for (const [index, id] of ids.entries()) {
+      const before = ids[index + 1]
+      if (before === undefined) letOut(id)
+      else follows.set(before, id)
     }
+  }
+
+  const letOut = (id: string | undefined) => {
+    const held = id === undefined ? undefined : store.get('deliveries', id)
+    if (held?.state === 'pending') change(held, { held: false, nextAtMs: ctx.nowMs() })
   }
 
   const applyRule = (delivery: DeliveryRecord, event: EventRecord) => {
@@ -160,6 +168,8 @@ export function createDeliverer({ context, rules, log }: Deps): Deliverer {
     if (current === undefined || current.state !== 'pending' || !isDue(current)) return
     const flight = attempt(current, endpoint, event).finally(() => {
       flying.delete(delivery.id)
+      letOut(follows.get(delivery.id))
+      follows.delete(delivery.id)
       kick()
     })
     flying.set(delivery.id, flight)
@@ -203,6 +213,7 @@ export function createDeliverer({ context, rules, log }: Deps): Deliverer {
         if (delivery.held && delivery.state === 'pending') change(delivery, { held: false })
       }
       collected.clear()
+      follows.clear()
       kick()
     },
     isHolding: () => holding,

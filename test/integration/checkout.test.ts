@@ -6,7 +6,7 @@ import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
 import { addCustomer, addTokenPlan, startScenario, waitFor } from '../support/scenario.ts'
 import type { Scenario } from '../support/scenario.ts'
-import { stripeGet, stripePost } from '../support/stripe-client.ts'
+import { steerSandbox, stripeGet, stripePost } from '../support/stripe-client.ts'
 
 interface StripeCustomer {
   readonly id: string
@@ -336,6 +336,51 @@ test('rule 30: a checkout that is told of late leaves another Stripe customer th
   })
   expect(await outcomeOf('evt_relinked')).toBe('superseded')
   expect((await at.linkOf('relinked')).stripeCustomerId).toBe(other.id)
+})
+
+test('rule 30: a Stripe customer that is linked while a checkout is acted on stays', async () => {
+  const session = await at.open({ customer: { name: 'Raced', key: 'raced' }, options })
+  await at.complete(session.sessionId)
+  await at.linkedMethod('raced')
+  await waitFor(
+    async () =>
+      await installation.database.db
+        .selectFrom('stripeEvents')
+        .select('processedAt')
+        .where((eb) =>
+          eb.or([eb('sourceId', '=', session.sessionId), eb('sourceId', '=', session.setupIntentId)]),
+        )
+        .where('type', 'in', ['checkout.session.completed', 'setup_intent.succeeded'])
+        .execute(),
+    (told) => told.length === 2 && told.every(({ processedAt }) => processedAt !== null),
+  )
+  const other = await stripePost(installation.sandboxUrl, 'customers', { name: 'Winner' })
+  const path = `/customers/${session.stripeCustomerId}$`
+  await steerSandbox(installation.sandboxUrl, {
+    method: 'POST',
+    path: '/faults',
+    body: { kind: 'latency_after', method: 'GET', path, latencyMs: 3000 },
+  })
+  await insertStripeEvent(installation.database.db, scenario.appId, {
+    id: 'evt_raced',
+    type: 'setup_intent.succeeded',
+    objectId: session.setupIntentId,
+    invoiceId: null,
+    stripeInvoiceId: null,
+    stripeCustomerId: session.stripeCustomerId,
+    createdMs: Date.now() - 60_000,
+  })
+  await waitFor(
+    async () =>
+      await steerSandbox<{ faults: readonly { hits: number }[] }>(installation.sandboxUrl, {
+        method: 'GET',
+        path: '/faults',
+      }),
+    ({ faults }) => faults.some(({ hits }) => hits > 0),
+  )
+  await installation.call('PUT', '/api/v1/customers/raced/stripe', { stripeCustomerId: other.id })
+  expect(await outcomeOf('evt_raced')).toBe('superseded')
+  expect((await at.linkOf('raced')).stripeCustomerId).toBe(other.id)
 })
 
 test('what a customer of a test clock saves is theirs, though the clock is ahead of Stripe', async () => {

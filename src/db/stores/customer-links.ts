@@ -16,6 +16,22 @@ export async function findCustomerLink(
   return row ?? null
 }
 
+/** The same, and nobody changes it until the transaction ends. */
+export async function lockCustomerLink(
+  trx: Db,
+  customerId: string,
+  appId: string,
+): Promise<CustomerAppRow | null> {
+  const row = await trx
+    .selectFrom('customerApps')
+    .selectAll()
+    .where('customerId', '=', customerId)
+    .where('appId', '=', appId)
+    .forUpdate()
+    .executeTakeFirst()
+  return row ?? null
+}
+
 /** A Stripe customer that is linked at an app and was not deleted there; null: none is. */
 export async function someStripeCustomer(db: Db, appId: string): Promise<string | null> {
   const row = await db

@@ -1,6 +1,7 @@
 import { upsertCustomerLink } from '../../db/stores/apps.ts'
+import type { CustomerAppRow } from '../../db/stores/apps.ts'
 import { storedApp } from '../../db/stores/billing-settings.ts'
-import { findCustomerLink } from '../../db/stores/customer-links.ts'
+import { findCustomerLink, lockCustomerLink } from '../../db/stores/customer-links.ts'
 import { findCustomer } from '../../db/stores/customers.ts'
 import type { StripeEventRow } from '../../db/stores/stripe-events.ts'
 import { orNull } from '../../domain/errors.ts'
@@ -49,12 +50,12 @@ async function adopt(
   if (typeof saved === 'string') return { outcome: saved }
   const customer = await findCustomer(deps.db, saved.customerId)
   if (customer === null || customer.deletedAt !== null) return { outcome: 'no_such_customer' }
-  if (await isNamedSince(deps, event, saved)) return { outcome: 'superseded' }
+  const link = await findCustomerLink(deps.db, saved.customerId, app.id)
+  if (isNamedSince(link, saved, event.createdAt)) return { outcome: 'superseded' }
   if (!(await isAttached(deps, app, saved))) return { outcome: 'detached_since' }
   // Told of twice, by two types of event: what was charged with it and declined is not charged at once again.
-  const link = await findCustomerLink(deps.db, saved.customerId, app.id)
   const isAnother = link?.stripeDefaultPaymentMethodId !== saved.paymentMethodId
-  await makeDefault(deps, app, { ...saved, at: event.createdAt })
+  if (!(await makeDefault(deps, app, { ...saved, at: event.createdAt }))) return { outcome: 'superseded' }
   const { stripeCustomerId } = saved
   await wakeWaiting(deps, { appId: app.id, stripeCustomerId, isAnother }, event)
   await issueAgain(deps, { ...saved, appId: app.id }, `checkout-${event.eventId}-${event.attempts}`)
@@ -72,15 +73,14 @@ function savedBy(intent: SetupIntentView, app: StoredApp): Saved | string {
  * Events come late and out of order: a method that was named here, or saved, after this one stays, and so does another
  * Stripe customer.
  */
-async function isNamedSince(deps: RelayDeps, event: StripeEventRow, saved: Saved): Promise<boolean> {
-  const link = await findCustomerLink(deps.db, saved.customerId, event.appId)
+function isNamedSince(link: CustomerAppRow | null, saved: Saved, at: Date): boolean {
   // Time on a Stripe test clock is not the time of ours.
   if (link === null || link.paymentMethodSetAt === null || link.stripeTestClockId !== null) return false
   const isOther = link.stripeCustomerId !== saved.stripeCustomerId
   const named = link.stripeDefaultPaymentMethodId
   if (!isOther && (named === null || named === saved.paymentMethodId)) return false
-  const seconds = (at: Date): number => Math.floor(at.getTime() / 1000)
-  return seconds(link.paymentMethodSetAt) > seconds(event.createdAt)
+  const seconds = (instant: Date): number => Math.floor(instant.getTime() / 1000)
+  return seconds(link.paymentMethodSetAt) > seconds(at)
 }
 
 async function isAttached(deps: RelayDeps, app: StoredApp, saved: Saved): Promise<boolean> {
@@ -89,12 +89,12 @@ async function isAttached(deps: RelayDeps, app: StoredApp, saved: Saved): Promis
   return method !== null && (method.isUnread === true || method.customerId === saved.stripeCustomerId)
 }
 
-/** At Stripe first: it charges its own default where ours is not known. */
+/** At Stripe first: it charges its own default where ours is not known. False: another was named here in between. */
 async function makeDefault(
   deps: RelayDeps,
   app: StoredApp,
   saved: Saved & { readonly at: Date },
-): Promise<void> {
+): Promise<boolean> {
   const { customerId, stripeCustomerId, paymentMethodId, at } = saved
   const there = await deps.stripe.getCustomer(app, stripeCustomerId)
   if (there.defaultPaymentMethodId !== paymentMethodId)
@@ -106,5 +106,9 @@ async function makeDefault(
     stripeDefaultPaymentMethodId: paymentMethodId,
     stripeTestClockId: there.testClockId,
   }
-  await upsertCustomerLink(deps.db, { ...link, paymentMethodSetAt: at }, at)
+  return await deps.db.transaction().execute(async (trx) => {
+    if (isNamedSince(await lockCustomerLink(trx, customerId, app.id), saved, at)) return false
+    await upsertCustomerLink(trx, { ...link, paymentMethodSetAt: at }, at)
+    return true
+  })
 }
