@@ -1,27 +1,13 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { startFloor } from './close/floor.ts'
-import type { Floor } from './close/floor.ts'
 import { stripeCalls } from './close/stripe-calls.ts'
-import { addCustomers, asleep, prepare, subscribeAll } from './close/subscribers.ts'
-import type { Setup } from './close/subscribers.ts'
+import { addCustomers, asleep, subscribeAll } from './close/subscribers.ts'
+import { openWorld, worldSetup } from './close/world.ts'
+import type { World } from './close/world.ts'
 import { cpuMsOfTree } from './stack/cpu.ts'
-import { startStack } from './stack/stack.ts'
 import type { Stack } from './stack/stack.ts'
-import type { Scenario } from '../test/support/scenario.ts'
 import { quantile } from './support/benchmark.ts'
 import type { Benchmark, Case, Sample, Side } from './support/benchmark.ts'
 import type { Bench } from './support/environment.ts'
-
-interface World {
-  readonly stack: Stack
-  readonly setup: Setup
-  readonly scenario: Scenario
-  readonly floor: Floor
-  readonly say: (line: string) => void
-}
 
 const FLOOR = 'same workflow, only the Stripe requests'
 const SIZES = { tiny: [20], small: [100], full: [100, 1000] } as const
@@ -33,22 +19,11 @@ export const close: Benchmark = {
 }
 
 async function* closeCases(bench: Bench): AsyncGenerator<Case> {
-  const folder = await mkdtemp(join(tmpdir(), 'perennial-close-'))
-  const stack = await startStack({
-    folder,
-    apis: 1,
-    workers: 1,
-    temporal: 'server',
-    say: bench.log,
-  })
-  const floor = await startFloor(stack)
+  const { world, stop } = await openWorld(bench)
   try {
-    const world = { stack, ...(await prepare(stack)), floor, say: bench.log }
     for (const size of SIZES[bench.size]) yield closing(world, size)
   } finally {
-    await floor.stop()
-    await stack.stop()
-    await rm(folder, { recursive: true, force: true })
+    await stop()
   }
 }
 
@@ -62,7 +37,7 @@ function closing(world: World, size: number): Case {
     name: `${size.toLocaleString('en-US')} subscriptions`,
     unit: 'invoices/s',
     sides,
-    setup: 'Temporal 1.29.1 on PostgreSQL, 512 shards; one worker, one API process',
+    setup: worldSetup,
     targets: [
       // 1.3 times the floor's time.
       { figure: 'median', of: FLOOR, bound: 'least', value: 1 / 1.3 },
@@ -84,7 +59,12 @@ async function ours(world: World, size: number): Promise<Sample> {
     const missing = await asleep(stack, { dueMs, count: size, reserveMs: 2_000 })
     if (missing === 0) {
       const paid = async (): Promise<number> => await paidCount(stack, dueMs)
-      return await measured(world, { size, dueMs, paid, workerPid: stack.workers[0]?.pid() ?? 0 })
+      return await measured(world, {
+        size,
+        dueMs,
+        paid,
+        workerMs: async () => await cpuMsOfTree(stack.workers[0]?.pid() ?? 0),
+      })
     }
     say(`close: ${missing} of ${size} were not asleep in ${leadMs} ms; again with more time`)
   }
@@ -109,31 +89,36 @@ async function floorRound(world: World, size: number): Promise<Sample> {
   floor.takeDone()
   let done = 0
   const paid = async (): Promise<number> => (done += floor.takeDone().length)
-  return await measured({ ...world, stack }, { size, dueMs, paid, workerPid: process.pid })
+  return await measured({ ...world, stack }, { size, dueMs, paid, workerMs: ownCpuMs })
+}
+
+/** The floor's worker runs in this process; its children are the parts that are counted themselves. */
+const ownCpuMs = async (): Promise<number> => {
+  const { user, system } = process.cpuUsage()
+  return await Promise.resolve((user + system) / 1000)
 }
 
 interface Round {
   readonly size: number
   readonly dueMs: number
   readonly paid: () => Promise<number>
-  readonly workerPid: number
+  /** CPU time of whoever runs the workflows. */
+  readonly workerMs: () => Promise<number>
 }
 
 const POLL_MS = 50
 
 /** From the instant at which all are due to the last that is paid. */
-async function measured({ stack }: World, { size, dueMs, paid, workerPid }: Round): Promise<Sample> {
-  const pids = {
-    Temporal: stack.temporal.pid(),
-    PostgreSQL: stack.postgresPid,
-    worker: workerPid,
-    sandbox: stack.sandbox.pid(),
-    API: stack.apis[0]?.pid() ?? 0,
-  }
+async function measured({ stack }: World, { size, dueMs, paid, workerMs }: Round): Promise<Sample> {
+  const parts: readonly (readonly [string, () => Promise<number>])[] = [
+    ['Temporal', async () => await cpuMsOfTree(stack.temporal.pid())],
+    ['PostgreSQL', async () => await cpuMsOfTree(stack.postgresPid)],
+    ['worker', workerMs],
+    ['sandbox', async () => await cpuMsOfTree(stack.sandbox.pid())],
+    ['API', async () => await cpuMsOfTree(stack.apis[0]?.pid() ?? 0)],
+  ]
   const cpu = async (): Promise<readonly (readonly [string, number])[]> =>
-    await Promise.all(
-      Object.entries(pids).map(async ([name, pid]) => [name, await cpuMsOfTree(pid)] as const),
-    )
+    await Promise.all(parts.map(async ([name, spentMs]) => [name, await spentMs()] as const))
   await delay(Math.max(0, dueMs - Date.now()))
   const before = await cpu()
   const latencies: number[] = []

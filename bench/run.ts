@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { api } from './api.ts'
+import { sleepers } from './asleep.ts'
 import { close } from './close.ts'
 import { commands } from './commands.ts'
 import { writeDocument } from './document/document.ts'
@@ -9,7 +10,7 @@ import type { Benchmark } from './support/benchmark.ts'
 import { measureAll } from './support/measure-all.ts'
 import { measureArgs, measureHelp, readMeasureOptions } from './support/options.ts'
 
-const benchmarks: readonly Benchmark[] = [ingest, duplicates, rating, api, close, commands]
+const benchmarks: readonly Benchmark[] = [ingest, duplicates, rating, api, commands, close, sleepers]
 
 const help = `npm run bench -- [options]
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
-import { NativeConnection, Worker } from '@temporalio/worker'
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker'
 import type { Stack } from '../stack/stack.ts'
 import type { FloorActivities } from './floor-workflows.ts'
 import { stripeCalls } from './stripe-calls.ts'
@@ -15,6 +15,11 @@ export interface Floor {
 }
 
 const TASK_QUEUE = 'floor'
+
+Runtime.install({
+  logger: new DefaultLogger('ERROR'),
+  telemetryOptions: { logging: { forward: {}, filter: 'ERROR' } },
+})
 
 /** Its worker runs in this process, set up as worker.ts sets up ours. */
 export async function startFloor({ temporal, client, sandbox }: Stack): Promise<Floor> {

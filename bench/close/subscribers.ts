@@ -90,11 +90,7 @@ export async function subscribeAll(
   await inTurn(customers.length, async (index) => {
     const customer = customers[index]
     if (customer === undefined) return
-    await call('POST', '/api/v1/subscriptions', {
-      customerId: customer.id,
-      plan: { key: PLAN },
-      billingAnchor: new Date(dueMs).toISOString(),
-    })
+    await subscribe(call, customer.id, dueMs)
     const events = Array.from({ length: 10 }, () => ({
       specversion: '1.0',
       id: randomUUID(),
@@ -105,6 +101,15 @@ export async function subscribeAll(
       data: { tokens: 25 },
     }))
     await call('POST', '/api/v1/events', events)
+  })
+}
+
+/** Its first period ends at the instant. */
+export async function subscribe(call: Setup['call'], customerId: string, dueMs: number): Promise<void> {
+  await call('POST', '/api/v1/subscriptions', {
+    customerId,
+    plan: { key: PLAN },
+    billingAnchor: new Date(dueMs).toISOString(),
   })
 }
 
@@ -125,7 +130,8 @@ export async function asleep(
   }
 }
 
-async function inTurn<T>(count: number, work: (index: number) => Promise<T>): Promise<readonly T[]> {
+/** As many at a time as are good for the machine; the results are in order. */
+export async function inTurn<T>(count: number, work: (index: number) => Promise<T>): Promise<readonly T[]> {
   const results: T[] = []
   let next = 0
   const callers = Array.from({ length: CALLERS }, async () => {

@@ -1,0 +1,45 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startStack } from '../stack/stack.ts'
+import type { Stack } from '../stack/stack.ts'
+import type { Scenario } from '../../test/support/scenario.ts'
+import type { Bench } from '../support/environment.ts'
+import { startFloor } from './floor.ts'
+import type { Floor } from './floor.ts'
+import { prepare } from './subscribers.ts'
+import type { Setup } from './subscribers.ts'
+
+/** The product on Temporal's server, with a plan to subscribe to, and the floor's worker beside it. */
+export interface World {
+  readonly stack: Stack
+  readonly setup: Setup
+  readonly scenario: Scenario
+  readonly floor: Floor
+  readonly say: (line: string) => void
+}
+
+export const worldSetup = 'Temporal 1.29.1 on PostgreSQL, 512 shards; one worker, one API process'
+
+/** Starts it; `stop` stops and removes all of it. */
+export async function openWorld(
+  bench: Bench,
+  workerEnv: Readonly<Record<string, string>> = {},
+): Promise<{ world: World; stop: () => Promise<void> }> {
+  const folder = await mkdtemp(join(tmpdir(), 'perennial-world-'))
+  const stack = await startStack({
+    folder,
+    apis: 1,
+    workers: 1,
+    temporal: 'server',
+    workerEnv,
+    say: bench.log,
+  })
+  const floor = await startFloor(stack)
+  const stop = async (): Promise<void> => {
+    await floor.stop()
+    await stack.stop()
+    await rm(folder, { recursive: true, force: true })
+  }
+  return { world: { stack, ...(await prepare(stack)), floor, say: bench.log }, stop }
+}
