@@ -43,13 +43,13 @@ interface Compared {
 }
 
 async function comparePage(deps: ReconcileDeps, app: App, { dryRun, now }: Look): Promise<Compared> {
-  if (app.reconciledEvent === null) {
-    // From here on.
+  if (app.reconciledEvent === null && app.reconciledAt === null) {
+    // Polled until now: from here on.
     const event = await deps.stripe.newestEventId(app)
     if (!dryRun) await setReconciledEvent(deps.db, app.id, { event, at: now, isDone: true })
     return { examined: 0, findings: [], isDone: true }
   }
-  const { events, cursor } = await deps.stripe.listEvents(app, { afterEventId: app.reconciledEvent })
+  const { events, cursor } = await deps.stripe.listEvents(app, { cursor: app.reconciledEvent })
   const ours = events.filter((event) => event.livemode === app.livemode)
   const unknown = await onlyAtStripe(deps, app, { events: ours, dryRun })
   const missed = dryRun ? [] : await storeMissed(deps, app, { events: ours, now })

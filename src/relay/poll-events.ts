@@ -70,7 +70,7 @@ async function pollPage({ db, stripe }: PollDeps, appId: string): Promise<Polled
   return await db.transaction().execute(async (trx) => {
     const app = await holdPolledApp(trx, appId)
     if (!app) return 'elsewhere'
-    const { events, cursor } = await stripe.listEvents(app, { afterEventId: app.eventsCursor })
+    const { events, cursor } = await stripe.listEvents(app, { cursor: app.eventsCursor })
     for (const event of events) {
       if (event.livemode === app.livemode) await insertStripeEvent(trx, appId, event)
     }

@@ -55,67 +55,62 @@ const PAGE = 100
 const MAX_TYPES = 20
 /** Reading from the oldest ends here, whatever an account has: 100,000 events of each list. */
 const MAX_PAGES = 1000
+/** In a cursor: no event of this list was ever seen. */
+const NONE = '-'
 
-/** One page of events after the cursor, oldest first; call again while it is not empty. */
+/**
+ * One page of events after the cursor, oldest first; call again while it is not empty. More types than Stripe lists at once
+ * are read as several lists, each from where it was: an event that comes while one of them is read is in its next page.
+ */
 export async function listEvents(connection: Connection, query: EventsQuery): Promise<EventsPage> {
-  const types = [...(query.types ?? webhookEvents)]
-  const lists = Array.from({ length: Math.ceil(types.length / MAX_TYPES) }, (_, index) =>
+  const lists = listsOf(query.types ?? webhookEvents)
+  const after = placesOf(query.cursor, lists.length)
+  const pages = await Promise.all(
+    lists.map(async (types, index) => await eventsAfter(connection, types, after[index] ?? null)),
+  )
+  const places = pages.map((events, index) => events.at(-1)?.id ?? after[index] ?? null)
+  // In a stable order of seconds: each list keeps its own within one.
+  const events = pages.flat().toSorted((a, b) => a.createdMs - b.createdMs)
+  return { events, cursor: cursorOf(places) }
+}
+
+/** Types keep their lists, and lists their places in a cursor: new types of event go to the end. */
+function listsOf(types: readonly string[]): readonly string[][] {
+  return Array.from({ length: Math.ceil(types.length / MAX_TYPES) }, (_, index) =>
     types.slice(index * MAX_TYPES, (index + 1) * MAX_TYPES),
   )
-  const after = query.afterEventId
-  const retained = async (): Promise<EventsPage> => {
-    const all = await Promise.all(lists.map(async (list) => await retainedEvents(connection, list)))
-    return pageOf(merge(all), null)
-  }
-  if (after === null) return await retained()
+}
+
+/** The last event seen of each list; one alone stands for all. */
+function placesOf(cursor: string | null, count: number): readonly (string | null)[] {
+  const places = (cursor ?? NONE).split(' ')
+  return Array.from({ length: count }, (_, index) => {
+    const place = places.length === 1 ? places[0] : places[index]
+    return place === undefined || place === NONE ? null : place
+  })
+}
+
+function cursorOf(places: readonly (string | null)[]): string | null {
+  if (places.every((place) => place === null)) return null
+  return places.map((place) => place ?? NONE).join(' ')
+}
+
+async function eventsAfter(
+  connection: Connection,
+  types: string[],
+  after: string | null,
+): Promise<readonly VerifiedEvent[]> {
+  if (after === null) return await retainedEvents(connection, types)
   try {
-    const pages = await Promise.all(lists.map(async (list) => await eventsAfter(connection, after, list)))
-    return pageOf(upToHorizon(pages), after)
+    const page = await connection.call('events.list', (stripe) =>
+      stripe.events.list({ ending_before: after, limit: PAGE, types }),
+    )
+    return page.data.toReversed().map(readEvent)
   } catch (error) {
     // Stripe forgets events after 30 days: all that it still has came after the cursor.
     if (classifyStripeError(error).code !== 'resource_missing') throw error
-    return await retained()
+    return await retainedEvents(connection, types)
   }
-}
-
-interface ListedEvents {
-  /** Oldest first. */
-  readonly events: readonly VerifiedEvent[]
-  readonly hasMore: boolean
-}
-
-/** The next page of a list, and as many more as it takes to leave its first second: order is known by seconds only. */
-async function eventsAfter(connection: Connection, after: string, types: string[]): Promise<ListedEvents> {
-  const events: VerifiedEvent[] = []
-  for (;;) {
-    const before = events.at(-1)?.id ?? after
-    const page = await connection.call('events.list', (stripe) =>
-      stripe.events.list({ ending_before: before, limit: PAGE, types }),
-    )
-    events.push(...page.data.toReversed().map(readEvent))
-    const hasMore = page.has_more && page.data.length > 0
-    if (!hasMore || events[0]?.createdMs !== events.at(-1)?.createdMs) return { events, hasMore }
-  }
-}
-
-/**
- * The lists in one, as far as each of them is known: a list with more to come is known up to before its last second. What
- * is left out is read again after the new cursor.
- */
-function upToHorizon(lists: readonly ListedEvents[]): readonly VerifiedEvent[] {
-  const ends = lists.filter(({ hasMore }) => hasMore).map(({ events }) => events.at(-1)?.createdMs ?? 0)
-  const merged = merge(lists.map(({ events }) => events))
-  const horizonMs = Math.min(...ends)
-  return merged.filter(({ createdMs }) => createdMs < horizonMs)
-}
-
-/** Oldest first; within a second, the order of each list is kept. */
-function merge(lists: readonly (readonly VerifiedEvent[])[]): readonly VerifiedEvent[] {
-  return lists.flat().toSorted((a, b) => a.createdMs - b.createdMs)
-}
-
-function pageOf(events: readonly VerifiedEvent[], after: string | null): EventsPage {
-  return { events, cursor: events.at(-1)?.id ?? after }
 }
 
 /** The newest event of any type: where polling of an account begins. Null when it has none. */

@@ -44,14 +44,17 @@ export interface VerifiedEvent {
 }
 
 export interface EventsQuery {
-  /** The last event seen; null, or one that Stripe has forgotten, reads everything that it still has (30 days). */
-  readonly afterEventId: string | null
+  /**
+   * Of the page before, or the id of the last event seen; null, or an event that Stripe has forgotten, reads everything that
+   * it still has (30 days).
+   */
+  readonly cursor: string | null
   /** Default: `webhookEvents`. */
   readonly types?: readonly string[]
 }
 export interface EventsPage {
   /** Oldest first. */
   readonly events: readonly VerifiedEvent[]
-  /** Pass as the next `afterEventId`. */
+  /** Pass with the next query. It stays where it was when there are no events. */
   readonly cursor: string | null
 }

@@ -111,7 +111,7 @@ describe.each(contractTargets())('what accounts and customers take for granted o
     await expect
       .poll(
         async () => {
-          const { events } = await target.gateway.listEvents(target.app, { afterEventId: before })
+          const { events } = await target.gateway.listEvents(target.app, { cursor: before })
           return events.filter((event) => event.stripeCustomerId === customer).map((event) => event.type)
         },
         { timeout: 30_000 },

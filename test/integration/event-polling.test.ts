@@ -128,7 +128,7 @@ test('polling begins where it ended when the worker is started again', async () 
   await payOnPage(url)
   const { deps, queries } = polled()
   await pollEvents(deps)
-  expect(queries).toEqual([{ afterEventId: before }, { afterEventId: await cursor() }])
+  expect(queries).toEqual([{ cursor: before }, { cursor: await cursor() }])
   const types = (await stored()).filter((event) => event.invoiceId === invoiceId).map(({ type }) => type)
   expect(types).toContain('invoice.paid')
   await untilPaid(customerId)
@@ -164,7 +164,7 @@ test('polling after a repair ends when all is read, not when another worker read
   const listEvents: StripeGateway['listEvents'] = async (app, query) => {
     const { events } = await stripe.listEvents(app, query)
     await pollEvents(polled().deps)
-    return { events: events.slice(0, 1), cursor: events[0]?.id ?? query.afterEventId }
+    return { events: events.slice(0, 1), cursor: events[0]?.id ?? query.cursor }
   }
   await pollEvents({ ...deps, stripe: { listEvents } })
   expect(await stored()).toHaveLength(before + 2)

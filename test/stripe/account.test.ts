@@ -77,7 +77,7 @@ test('events are polled from a cursor, oldest first, and none is seen twice', as
   const start = await world.gateway.newestEventId(world.app)
   const invoice = invoiceFor(await customerWith(world))
   await collect(world, invoice)
-  const page = await world.gateway.listEvents(world.app, { afterEventId: start })
+  const page = await world.gateway.listEvents(world.app, { cursor: start })
   const ours = page.events.filter((event) => event.invoiceId === invoice.invoiceId)
   expect(ours.map((event) => event.type)).toEqual([
     'invoice.created',
@@ -89,7 +89,7 @@ test('events are polled from a cursor, oldest first, and none is seen twice', as
   expect(page.events.find((event) => event.type === 'invoice_payment.paid')?.stripeInvoiceId).toBe(
     ours[0]?.stripeInvoiceId,
   )
-  const next = await world.gateway.listEvents(world.app, { afterEventId: page.cursor })
+  const next = await world.gateway.listEvents(world.app, { cursor: page.cursor })
   expect(next).toEqual({ events: [], cursor: page.cursor })
 })
 
@@ -102,12 +102,11 @@ test.each([null, 'evt_forgotten'])(
     for (let made = 0; made < 101; made++) {
       await world.stripe.customers.update(customer, { description: `${made}` })
     }
-    const recent = await world.gateway.listEvents(world.app, { afterEventId: cursor })
-    const all = await world.gateway.listEvents(world.app, { afterEventId: after })
+    const recent = await world.gateway.listEvents(world.app, { cursor })
+    const all = await world.gateway.listEvents(world.app, { cursor: after })
     const ids = all.events.map((event) => event.id)
     expect(new Set(ids).size).toBe(ids.length)
     expect(ids.length).toBeGreaterThan(100)
-    expect(all.cursor).toBe(ids.at(-1))
     const from = ids.indexOf(recent.events[0]?.id ?? '')
     expect(ids.slice(from, from + recent.events.length)).toEqual(recent.events.map((event) => event.id))
   },

@@ -39,15 +39,15 @@ export interface Installation {
 
 type Credentials = Pick<NewStripeApp, 'id' | 'livemode' | 'stripeAccountId' | 'apiKeyEncrypted'>
 
-/** Where polling begins. Not knowing it is no reason to refuse: then it begins with all that Stripe still has. */
-async function pollingStart(deps: ApiDeps, app: Credentials): Promise<string | null> {
+/** Where reading events begins. Not knowing it is no reason to refuse: then it begins with all that Stripe still has. */
+async function newestEvent(deps: ApiDeps, app: Credentials): Promise<string | null> {
   try {
     return await deps.stripe.newestEventId({ ...app, ...noEndpoint })
   } catch (error) {
     if (!lacksPermission(error)) {
       deps.log.warn(
         { appId: app.id, err: error },
-        'the newest event is not known; polling begins with the oldest',
+        'the newest event is not known; reading begins with the oldest',
       )
     }
     return null
@@ -214,7 +214,7 @@ function newApp(
     customerPortalUrl: null,
     missingPermissions,
   }
-  return { ...app, ...noEndpoint, eventsCursor: null }
+  return { ...app, ...noEndpoint, eventsCursor: null, reconciledEvent: null, reconciledAt: null }
 }
 
 interface Wanted {
@@ -222,10 +222,16 @@ interface Wanted {
   readonly input: Pick<ManualInstall, 'createBillingProfile' | 'supplier'>
 }
 
+/** Events that nobody brings are polled, those that a webhook may have lost compared: from the first moment. */
+async function eventsFromHereOn(deps: ApiDeps, app: NewStripeApp): Promise<Partial<NewStripeApp>> {
+  const event = await newestEvent(deps, app)
+  if (app.webhookEndpointId === null) return { eventsCursor: event }
+  return { reconciledEvent: event, reconciledAt: deps.now() }
+}
+
 /** App and profile are there together or not at all: a repeat would be refused as installed already. */
 async function storeApp(deps: ApiDeps, app: NewStripeApp, { account, input }: Wanted): Promise<Installation> {
-  const isPolled = app.webhookEndpointId === null && mayReadEvents(app)
-  const row = { ...app, eventsCursor: isPolled ? await pollingStart(deps, app) : null }
+  const row = { ...app, ...(mayReadEvents(app) && (await eventsFromHereOn(deps, app))) }
   const supplier = input.createBillingProfile === false ? null : supplierOf(account, app.name, input.supplier)
   try {
     return await deps.db.transaction().execute(async (trx) => {

@@ -23,6 +23,9 @@ export interface NewStripeApp {
   readonly webhookSecretEncrypted: string | null
   /** Without an endpoint: the event after which polling begins. */
   readonly eventsCursor: string | null
+  /** With one: the event after which the reconciler compares; null with an instant: all events. */
+  readonly reconciledEvent: string | null
+  readonly reconciledAt: Date | null
   readonly setup: 'managed' | 'manual'
   readonly customerPortalUrl: string | null
   readonly missingPermissions: readonly string[]

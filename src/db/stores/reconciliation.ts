@@ -162,7 +162,7 @@ async function livingAmong(
 /** Installed Stripe accounts whose events come by webhook and may be read; those that are polled are read anyway. */
 export async function reconciledApps(db: Db, { lookedBefore }: { readonly lookedBefore: Date }) {
   return await appsWithEvents(db)
-    .select([...storedAppColumns, 'reconciledEvent'])
+    .select([...storedAppColumns, 'reconciledEvent', 'reconciledAt'])
     .where('webhookEndpointId', 'is not', null)
     .where('pollsEvents', '=', false)
     .where((eb) => eb.or([eb('reconciledAt', 'is', null), eb('reconciledAt', '<=', lookedBefore)]))
