@@ -75,6 +75,13 @@ async function placeOf(workflowId: string) {
 }
 const AUTO_UPGRADE = 2
 
+/** Once its first step is done: until then it is on no version. */
+const placed = async (workflowId: string) =>
+  await waitFor(
+    async () => await placeOf(workflowId),
+    ({ buildId }) => typeof buildId === 'string',
+  )
+
 test('a ramp takes what is new, the current version all the rest, and a poke moves what sleeps to it', async () => {
   const first = await installation.startWorker({
     deployment: deploymentOptions({ deployment, buildId: '1' }),
@@ -90,7 +97,7 @@ test('a ramp takes what is new, the current version all the rest, and a poke mov
     `invoice/${unpaidInvoice}`,
     `test-clock/${sleeper.clockId}`,
   ]
-  const before = await Promise.all(sleeping.map(placeOf))
+  const before = await Promise.all(sleeping.map(placed))
   expect(before.map(({ buildId }) => buildId)).toEqual(sleeping.map(() => '1'))
   expect(before.map(({ behavior }) => behavior)).toEqual(sleeping.map(() => AUTO_UPGRADE))
 
