@@ -16,13 +16,21 @@ export interface Floor {
 
 const TASK_QUEUE = 'floor'
 
-Runtime.install({
-  logger: new DefaultLogger('ERROR'),
-  telemetryOptions: { logging: { forward: {}, filter: 'ERROR' } },
-})
+let isQuiet = false
+
+/** Once a process, and not before it is needed: a runtime that was made keeps the process from its end. */
+function quietRuntime(): void {
+  if (isQuiet) return
+  isQuiet = true
+  Runtime.install({
+    logger: new DefaultLogger('ERROR'),
+    telemetryOptions: { logging: { forward: {}, filter: 'ERROR' } },
+  })
+}
 
 /** Its worker runs in this process, set up as worker.ts sets up ours. */
 export async function startFloor({ temporal, client, sandbox }: Stack): Promise<Floor> {
+  quietRuntime()
   const connection = await NativeConnection.connect({ address: temporal.address })
   const call = stripeCalls(sandbox.url)
   let done: number[] = []

@@ -6,6 +6,7 @@ import { stripeGet } from '../support/stripe-client.ts'
 import {
   cards,
   defaultMethod,
+  untilForgotten,
   methodsOf,
   paidWith,
   press,
@@ -50,7 +51,7 @@ export function portalTests(walks: Walks): void {
     await row('Visa ending in 4242').getByRole('button', { name: 'Remove' }).click()
     await row('Visa ending in 4242').waitFor({ state: 'detached' })
     expect(await methodsOf(walks, stripeCustomerId)).toEqual(['4444'])
-    await defaultMethod(walks, 'changes', (id) => id === added)
+    await untilForgotten(walks, 'changes', method)
     await page.getByRole('link', { name: 'Return' }).click()
     await page.getByRole('heading', { name: '/account' }).waitFor()
 

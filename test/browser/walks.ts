@@ -112,6 +112,14 @@ export async function defaultMethod(
   return link.stripeDefaultPaymentMethodId ?? ''
 }
 
+/** Waits until a method is not what our customer is charged to: another one is named, or none and Stripe's default counts. */
+export async function untilForgotten({ client }: Walks, key: string, method: string): Promise<void> {
+  await waitFor(
+    async () => answered(await client.customers.stripe.get(key)),
+    ({ stripeDefaultPaymentMethodId: id }) => id !== method,
+  )
+}
+
 /** An invoice of a subscription as the API lists it. */
 export interface ListedInvoice {
   readonly id: string

@@ -91,7 +91,18 @@ const closingsOf = async (billed: BilledCustomer, where = installation): Promise
 }
 
 async function terminated(...ids: readonly string[]): Promise<void> {
-  for (const id of ids) await installation.client.workflow.getHandle(id).terminate('by hand')
+  for (const id of ids) {
+    const handle = installation.client.workflow.getHandle(id)
+    // It may be about to begin.
+    await waitFor(
+      async () =>
+        await handle.terminate('by hand').then(
+          () => 'done',
+          (error: unknown) => String(error),
+        ),
+      (outcome) => outcome === 'done',
+    )
+  }
   const query = `ExecutionStatus = 'Running' AND WorkflowId IN (${ids.map((id) => `'${id}'`).join(', ')})`
   await waitFor(
     async () => (await installation.client.workflow.count(query)).count,
