@@ -29,7 +29,7 @@ export function readNumber(literal: string): number | ExactNumber | string {
 
 /** Whether JSON text may hold a number that JSON.parse would round; true for some that it would not. */
 export function mayHoldExactNumbers(json: string): boolean {
-  return /[:,[\s]-?(?:\d[\d.]*[eE]|(?:\d\.?){15})/.test(json)
+  return /(?:^|[:,[\s])-?(?:\d[\d.]*[eE]|(?:\d\.?){15})/.test(json)
 }
 
 /** JSON text of a value with exact numbers. */

@@ -44,3 +44,8 @@ test.each(['1e400', '-1e-400', `1e${'9'.repeat(30)}`, '1'.repeat(500)])(
     expect(readNumber(literal)).toBe(literal)
   },
 )
+
+test('a number that is the whole of the data keeps its digits, too', () => {
+  for (const text of ['12345678901234567890.5', '1000000000000000000000'])
+    expect(exactJson(parseExactJson(text))).toBe(text)
+})
