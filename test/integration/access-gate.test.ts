@@ -316,9 +316,8 @@ test('a running invoice that is withdrawn leaves access as it was', async () => 
     { type: 'stripe', stripeCustomerId: another.id },
   ])
   await installation.call('POST', `/api/v1/subscriptions/${id}/invoice-now`)
-  // Should Stripe not take it back at once, a later look does.
+  // One that had not got to Stripe yet goes on instead.
   await advanceTo(installation, own.clockId, '2026-01-03T00:00:00Z')
-  await firstInvoice(customer, 'voided')
   expect(await stateOf(customer)).toBe('granted')
 })
 
