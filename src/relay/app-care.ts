@@ -37,7 +37,7 @@ async function careFor({ db, stripe, log }: AppCareDeps, app: CaredApp): Promise
       await stripe.inspectKey(
         stripe.decryptSecret(app.apiKeyEncrypted ?? '', { appId: app.id, field: 'api_key' }),
       )
-      await setAppStatus(db, app.id, { status: 'ready', reason: null })
+      await setAppStatus(db, app, { status: 'ready', reason: null })
     }
     if (app.webhookEndpointId === null) return
     const problem = problemOf(await stripe.checkWebhookEndpoint(app))

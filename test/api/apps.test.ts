@@ -345,3 +345,13 @@ test('an app that is used says by what when it is uninstalled', async () => {
   })
   expect(body.detail).toContain(`the customer "Ada" (${ours.body.id})`)
 })
+
+test('the refusal of a key says nothing of the one that took its place meanwhile', async () => {
+  await registerKey('rk_test_late', { permissions: ['customer:write', 'invoice:write', 'event:read'] })
+  const { id } = (await installManaged('rk_test_late')).body.app
+  const before = await api.db.selectFrom('apps').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
+  await send('PUT', `/api/v1/apps/${id}/stripe/api-key`, { secretAPIKey: 'sk_test_sandbox' })
+  await registerKey('rk_test_late', { revoked: 'expired' })
+  await expect(gateway.listEvents(before, { cursor: before.eventsCursor })).rejects.toThrow('Expired API Key')
+  expect(await appOf(id)).toMatchObject({ status: 'ready' })
+})

@@ -32,15 +32,27 @@ export interface AppStatus {
   readonly reason: string | null
 }
 
+/** An app, with the key that a call was made with. */
+export interface AppWithKey {
+  readonly id: string
+  readonly apiKeyEncrypted: string | null
+}
+
 /**
- * Whether Stripe accepts the key. A row that is being changed is passed over: who changes it may be the one who asked
- * Stripe, and what is true now is told again by the next call. True when it was another.
+ * Whether Stripe accepts the key; nothing where another has taken its place meanwhile. A row that is being changed is
+ * passed over: who changes it may be the one who asked Stripe, and what is true now is told again by the next call. True
+ * when it was another.
  */
-export async function setAppStatus(db: Db, id: string, { status, reason }: AppStatus): Promise<boolean> {
+export async function setAppStatus(
+  db: Db,
+  { id, apiKeyEncrypted }: AppWithKey,
+  { status, reason }: AppStatus,
+): Promise<boolean> {
   const { rows } = await sql`
     UPDATE apps SET status = ${status}, status_reason = ${reason}, updated_at = now()
     WHERE status <> ${status} AND id IN
-      (SELECT id FROM apps WHERE id = ${id} AND deleted_at IS NULL FOR NO KEY UPDATE SKIP LOCKED)
+      (SELECT id FROM apps WHERE id = ${id} AND deleted_at IS NULL AND api_key_encrypted = ${apiKeyEncrypted}
+       FOR NO KEY UPDATE SKIP LOCKED)
     RETURNING id`.execute(db)
   return rows.length > 0
 }
