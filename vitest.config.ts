@@ -5,6 +5,7 @@ export default defineConfig({
   test: {
     pool: 'forks',
     globalSetup: ['test/support/global-setup.ts'],
+    setupFiles: ['test/support/properties.ts'],
     include: ['test/**/*.test.ts'],
     testTimeout: 60_000,
     // On a fresh machine the first hook waits until Temporal is built.

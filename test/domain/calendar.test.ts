@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { cadenceDivides, parseCadence } from '../../src/domain/calendar.ts'
 import { boundaryAt, periodContaining } from '../../src/domain/periods.ts'
 import { at } from './builders.ts'
+import { runs } from '../support/properties.ts'
 
 test.each([
   ['P1M', 'P3M', true],
@@ -36,7 +37,7 @@ test('rule 4: where a cadence divides another, every boundary of the large one i
         boundary,
       )
     }),
-    { numRuns: 200 },
+    { numRuns: runs(200) },
   )
 })
 

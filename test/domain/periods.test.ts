@@ -10,6 +10,7 @@ import {
   type Grid,
 } from '../../src/domain/periods.ts'
 import { at, show } from './builders.ts'
+import { runs } from '../support/properties.ts'
 
 const grid = (anchor: string, cadence: string, timeZone = 'UTC'): Grid => ({
   anchorMs: at(anchor),
@@ -72,7 +73,7 @@ describe('boundaries', () => {
         expect(from <= ms && ms < to).toBe(true)
         expect([from, to]).toEqual([boundaryAt(g, index), boundaryAt(g, index + 1)])
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     )
   })
 })
@@ -101,7 +102,7 @@ describe('intervals', () => {
         expect(periodContaining(g, boundaryAt(g, k)).from).toBe(boundaryAt(g, k))
         expect(periodContaining(g, boundaryAt(g, k + 1) - 1).to).toBe(boundaryAt(g, k + 1))
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     )
   })
 })

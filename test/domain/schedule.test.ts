@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { RateCard } from '../../src/domain/rate-card.ts'
 import { closingAfter, itemsAt, phaseSpans, type Terms } from '../../src/domain/schedule.ts'
 import { at, fee, phase, show, terms, timeline, usage } from './builders.ts'
+import { runs } from '../support/properties.ts'
 
 const unit = { type: 'unit', amount: '0.10' } as const
 const arrears = fee({ key: 'arrears', price: { type: 'flat', amount: '30', paymentTerm: 'in_arrears' } })
@@ -233,7 +234,7 @@ describe('over a whole life', () => {
           }
         }
       }),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     )
   })
 })

@@ -2,6 +2,7 @@ import * as fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { customerWith, draftOf, startWorld } from './world.ts'
 import type { World } from './world.ts'
+import { runs } from '../support/properties.ts'
 
 type Status = 'draft' | 'open' | 'paid' | 'void' | 'uncollectible'
 type Action = 'finalize' | 'pay' | 'void' | 'mark' | 'edit' | 'fail'
@@ -71,6 +72,6 @@ test('whatever is done to an invoice, its state follows the documented transitio
         expect(invoice.amount_paid + invoice.amount_remaining).toBe(invoice.amount_due)
       }
     }),
-    { numRuns: 25 },
+    { numRuns: runs(25) },
   )
 })

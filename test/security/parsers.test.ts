@@ -26,6 +26,7 @@ import { exactJson } from '../../src/domain/exact-number.ts'
 import { formatJsonPath, parseJsonPath } from '../../src/domain/json-path.ts'
 import { isDomainError } from '../../src/domain/errors.ts'
 import { verifyWebhook } from '../../src/stripe/webhooks.ts'
+import { runs } from '../support/properties.ts'
 
 /** What a parser makes of its input; null where it refuses in the way that it says. */
 function accepted<T>(parse: () => T): T | null {
@@ -41,7 +42,7 @@ function accepted<T>(parse: () => T): T | null {
 const near = (pattern: RegExp): fc.Arbitrary<string> =>
   fc.oneof(fc.string({ unit: 'binary', maxLength: 60 }), fc.stringMatching(pattern))
 
-const RUNS = { numRuns: 400 }
+const RUNS = { numRuns: runs(400) }
 
 test('a duration, a term or a cadence is refused, or means the same when it is written again', () => {
   const texts = near(/^P(\d{1,20}(\.\d{1,12})?[YMWD]){0,4}(T(\d{1,20}(\.\d{1,12})?[HMS]){0,3})?$/)
@@ -296,7 +297,7 @@ test('rows of CSV become events that we take ourselves, or are refused one by on
         expect(error).toBeInstanceOf(CliProblem)
       }
     }),
-    { numRuns: 200 },
+    { numRuns: runs(200) },
   )
 })
 
@@ -311,7 +312,7 @@ test('lines of JSON are taken or refused one by one, whatever the bytes', async 
       for await (const { events, refusal } of ndjsonRows(Readable.from([file])))
         expect(events.length > 0).toBe(refusal === null)
     }),
-    { numRuns: 200 },
+    { numRuns: runs(200) },
   )
 })
 

@@ -5,6 +5,7 @@ import { insertMeter } from '../../src/db/stores/meters.ts'
 import { createTestDatabase } from '../support/database.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { event, meter, store } from './support.ts'
+import { runs } from '../support/properties.ts'
 
 let database: TestDatabase
 beforeAll(async () => {
@@ -53,7 +54,7 @@ test('rule 7: concurrent batches with common events store each once, and none wa
       const texts = [{ column: 'source', operator: 'in', values: [source] }] as const
       expect(await listEvents(database.db, { ...all, texts })).toHaveLength(distinct)
     }),
-    { numRuns: 20 },
+    { numRuns: runs(20) },
   )
 })
 

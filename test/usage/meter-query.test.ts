@@ -7,6 +7,7 @@ import { checkAligned, windowSizes } from '../../src/domain/usage-windows.ts'
 import { createTestDatabase } from '../support/database.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { event, meter, store } from './support.ts'
+import { runs } from '../support/properties.ts'
 
 let database: TestDatabase
 beforeAll(async () => {
@@ -66,7 +67,7 @@ test('the windows of any zone and size hold their events, do not overlap, and ad
         }
       },
     ),
-    { numRuns: 120 },
+    { numRuns: runs(120) },
   )
 })
 

@@ -17,6 +17,7 @@ import type { Aggregation, UsageMeter } from '../../src/domain/meters.ts'
 import { createTestDatabase } from '../support/database.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { event, meter, store } from './support.ts'
+import { runs } from '../support/properties.ts'
 
 let database: TestDatabase
 beforeAll(async () => {
@@ -136,7 +137,7 @@ test('rule 8: rollups answer as a recount of the raw events does, whoever stores
         }
       },
     ),
-    { numRuns: Number(process.env['ROLLUP_RUNS'] ?? 10) },
+    { numRuns: runs(10) },
   )
 }, 600_000)
 
@@ -168,7 +169,7 @@ test('a meter by hour, day and month is the same from rollups as from the raw ev
         expect(await queryMeter(db, query)).toEqual(await queryMeter(db, raw))
       },
     ),
-    { numRuns: 25 },
+    { numRuns: runs(25) },
   )
 })
 

@@ -11,6 +11,7 @@ import type { Aggregation } from '../../src/domain/meters.ts'
 import { createTestDatabase } from '../support/database.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { event, meter, store } from './support.ts'
+import { runs } from '../support/properties.ts'
 
 let database: TestDatabase
 beforeAll(async () => {
@@ -155,6 +156,6 @@ test('rule 8: at any cutoff, what it saw and what is late are all there is', asy
       const late = list.filter((step, index) => step.open || index >= cutAt).length
       expect(await hasLateUsage(db, request)).toBe(late > 0)
     }),
-    { numRuns: 15 },
+    { numRuns: runs(15) },
   )
 })

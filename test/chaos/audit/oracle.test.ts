@@ -11,6 +11,7 @@ import { closingInstants, slices } from './calendar.ts'
 import { priceOf } from './prices.ts'
 import type { SubscriptionRow } from './rows.ts'
 import { isVisible } from './usage.ts'
+import { runs } from '../../support/properties.ts'
 
 // Two computations that share no code: where they differ, one of them is wrong.
 
@@ -81,7 +82,7 @@ test('the audit prices as the product does, by other code', () => {
       const priced = { rateCard: card, service, full, currency: code, prorates: true }
       expect(priceOf(priced, new Big(used))).toBe(rated.totalMinor)
     }),
-    { numRuns: 300 },
+    { numRuns: runs(300) },
   )
 })
 
@@ -156,7 +157,7 @@ test('the audit finds the closings and periods of the product, by other code', (
       const sorted = (list: typeof items) => list.toSorted(([a], [b]) => (a < b ? -1 : 1))
       expect(sorted([...own])).toEqual(sorted(items))
     }),
-    { numRuns: 60 },
+    { numRuns: runs(60) },
   )
 })
 
