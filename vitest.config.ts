@@ -7,7 +7,8 @@ export default defineConfig({
     globalSetup: ['test/support/global-setup.ts'],
     setupFiles: ['test/support/properties.ts'],
     include: ['test/**/*.test.ts'],
-    testTimeout: 60_000,
+    // A limit for what hangs, on machines that are busy too.
+    testTimeout: 180_000,
     // On a fresh machine the first hook waits until Temporal is built.
     hookTimeout: 900_000,
     maxWorkers: 2,

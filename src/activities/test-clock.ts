@@ -82,7 +82,7 @@ async function moveStripeTo(deps: ActivityDeps, clock: TestClockRow, to: Date): 
       const verdict = verdictOf(error)
       if (verdict.kind !== 'away') throw error
       behind = `${BEHIND}: ${verdict.message}`
-      deps.log.warn({ testClockId: clock.id, err: error }, behind)
+      deps.log.warn({ testClockId: clock.id, err: error }, BEHIND)
     }
   }
   return behind

@@ -17,7 +17,7 @@ export interface EndedRequest {
   /** The route's template, never the address that was called: ids are endless. */
   readonly route: string
   readonly method: string
-  /** 2xx, 4xx, …; `aborted` where the client went away first. */
+  /** 2xx, 4xx, …; `501` for what is not offered, which is no failure; `aborted` where the client went away first. */
   readonly status: string
   readonly seconds: number
 }

@@ -12,7 +12,7 @@ export function keyWatch(db: Database, log: Log): KeyWatch {
   const set = async (app: AppWithKey, status: AppStatus): Promise<void> => {
     try {
       if (await setAppStatus(db, app, status))
-        log.warn({ appId: app.id, ...status }, 'the status of an app changed')
+        log.warn({ appId: app.id, status: status.status }, 'the status of an app changed')
     } catch (error) {
       log.warn({ appId: app.id, err: error }, 'the status of an app could not be kept')
     }

@@ -1,6 +1,7 @@
 import { passInvoiceNumber } from '../db/stores/invoice-numbers.ts'
 import { invoicesHere, reconciledApps, setReconciledEvent } from '../db/stores/reconciliation.ts'
 import { insertStripeEvent } from '../db/stores/stripe-events.ts'
+import { classifyStripeError } from '../stripe/failures.ts'
 import type { VerifiedEvent } from '../stripe/webhook-types.ts'
 import type { Finding, Look, ReconcileDeps, Slice } from './deps.ts'
 
@@ -29,7 +30,9 @@ export async function missedEvents(deps: ReconcileDeps, look: Look): Promise<Sli
       findings.push(...page.findings)
       isDone &&= page.isDone
     } catch (error) {
-      const detail = `its events could not be read: ${error instanceof Error ? error.message : String(error)}`
+      const { code, requestId } = classifyStripeError(error)
+      // Findings are logged: Stripe's words are not.
+      const detail = `its events could not be read: ${[code, requestId].filter(Boolean).join(', ')}`
       findings.push({ kind: 'not_compared', subject: app.id, detail, repaired: false })
     }
   }

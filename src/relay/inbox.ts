@@ -70,7 +70,8 @@ interface Failed {
 async function giveUp({ log }: RelayDeps, db: Db, { event, error }: Failed): Promise<void> {
   await giveUpStripeEvent(db, event.eventId, error)
   const { eventId, type, appId, attempts } = event
-  log.warn({ eventId, type, appId, attempts, reason: error }, 'an event of Stripe was given up')
+  // Without the reason: it may be in Stripe's words.
+  log.warn({ eventId, type, appId, attempts }, 'an event of Stripe was given up')
 }
 
 /** What saves or chooses a payment method: of two at once, the older could win. */

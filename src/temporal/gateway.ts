@@ -55,12 +55,6 @@ export interface TemporalOptions {
   readonly taskQueue: string
 }
 
-interface GatewayOptions {
-  /** Where the workers of this installation poll. */
-  readonly taskQueue: string
-  readonly close?: () => Promise<void>
-}
-
 /** Connects on first use: an API that starts before Temporal is up is not ready, and becomes so by itself. */
 export async function connectTemporal(options: TemporalOptions): Promise<TemporalGateway> {
   const connection = Connection.lazy({ address: options.address })

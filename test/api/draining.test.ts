@@ -32,7 +32,7 @@ async function ask(url: string, agent: Agent): Promise<Answer> {
 }
 
 /** Long enough for several requests, whatever the machine. */
-const DRAIN_MS = 1_000
+const DRAIN_MS = 2_000
 
 /** Asks on new connections until the port is closed; what it answered before. */
 async function untilRefused(url: string): Promise<readonly Answer[]> {

@@ -11,7 +11,7 @@ import { drawKill, drawStripe, faultGroups } from './fleet/schedule.ts'
 const FAULTS = 40
 
 test(
-  'a fleet lives through forty faults and is billed as if there had been none',
+  'a fleet lives through its faults and is billed as if there had been none',
   { timeout: 600_000 },
   async () => {
     const lines: string[] = []

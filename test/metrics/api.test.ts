@@ -35,6 +35,11 @@ test('requests are counted by the template of their route, and what is no route 
   expect(text).toContain('\nperennial_http_requests_in_flight 0\n')
 })
 
+test('what is not offered is told from what fails', async () => {
+  await api.app.inject({ url: '/api/v1/portal/tokens' })
+  expect(await scraped()).toContain('{route="/api/v1/portal/tokens",method="GET",status="501"} 1')
+})
+
 test('events are counted as new and as duplicates', async () => {
   const payload = JSON.stringify([event('1'), event('2'), event('2')])
   const headers = { 'content-type': 'application/cloudevents-batch+json' }

@@ -94,7 +94,7 @@ test('what sleeps under one version goes on under the next one, and what is in t
   const old = await installation.startWorker()
   const [sleeper, unpaid, asked] = [await paying('sleeper'), await dunned('unpaid'), await paying('asked')]
   const [{ id: unpaidInvoice } = { id: '' }] = await at.invoices(unpaid)
-  const boundary = new Date(Math.ceil(Date.now() / 1000) * 1000 + 12_000).toISOString()
+  const boundary = new Date(Math.ceil(Date.now() / 1000) * 1000 + 20_000).toISOString()
   const body = { billingAnchor: boundary }
   const timed = await subscribe({ installation, scenario }, { key: 'timed', body })
   await waitFor(

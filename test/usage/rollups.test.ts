@@ -41,7 +41,9 @@ async function addMeter(key: string, fields: UsageMeter): Promise<void> {
 /** Everything that is stored now, in steps of a few events. */
 async function rollAll(eventsMax = 1000): Promise<void> {
   const finishing = await beginFinishing(database.db)
-  await expect.poll(async () => await hasFinished(database.db, finishing), { interval: 5 }).toBe(true)
+  await expect
+    .poll(async () => await hasFinished(database.db, finishing), { interval: 5, timeout: 30_000 })
+    .toBe(true)
   while (await rollUp(database.db, finishing.seq, eventsMax));
 }
 

@@ -33,7 +33,7 @@ export async function createEndpoint(deps: ApiDeps, appId: string, key: string):
     const isRefused = failure.kind === 'final' || lacksPermission(error)
     if (error instanceof DomainError || !isRefused) throw error
     deps.log.warn(
-      { appId, url, reason: failure.message },
+      { appId, url, err: error },
       'Stripe refused the webhook endpoint; its events are polled until it is repaired',
     )
     return noEndpoint

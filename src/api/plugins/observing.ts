@@ -15,7 +15,7 @@ export function observing(observer: ApiObserver) {
         observer.requestEnded({
           route: routeOf(request),
           method: request.method,
-          status: raw.writableEnded ? `${Math.floor(raw.statusCode / 100)}xx` : 'aborted',
+          status: raw.writableEnded ? classOf(raw.statusCode) : 'aborted',
           seconds: (performance.now() - begun) / 1000,
         })
       })
@@ -23,5 +23,10 @@ export function observing(observer: ApiObserver) {
     })
   })
 }
+
+const NOT_OFFERED = 501
+
+const classOf = (code: number): string =>
+  code === NOT_OFFERED ? String(NOT_OFFERED) : `${Math.floor(code / 100)}xx`
 
 const routeOf = (request: FastifyRequest): string => request.routeOptions.url ?? NO_ROUTE

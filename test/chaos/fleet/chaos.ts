@@ -73,7 +73,10 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     folder,
     workers: options.workers,
     ...(options.bundle !== undefined && { bundle: options.bundle }),
-    onEnd: (name, how) => tell(`${name} ended by itself: ${how}`),
+    onEnd: (name, how, wasReady) => {
+      tell(`${name} ended by itself: ${how}`)
+      if (wasReady) violations.push(`${name} ended by itself: ${how}`)
+    },
   })
   try {
     const client = apiClient(stack.apiUrl)

@@ -38,8 +38,8 @@ export interface ProgramOptions {
   readonly logFile: string
   /** Where a process notes what was in flight when it killed itself. */
   readonly killsFile: string
-  /** Told of an end that was not ordered. */
-  readonly onEnd: (how: string) => void
+  /** Told of an end that was not ordered, and whether it had begun its work: one that had should have lived. */
+  readonly onEnd: (how: string, wasReady: boolean) => void
 }
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
@@ -52,6 +52,7 @@ interface Run {
   readonly child: ChildProcess
   readonly ready: Promise<void>
   readonly ended: Promise<string>
+  readonly hasBegun: () => boolean
 }
 
 function start(options: ProgramOptions, shiftMs: number): Run {
@@ -71,12 +72,15 @@ function start(options: ProgramOptions, shiftMs: number): Run {
   const ended = new Promise<string>((resolve) => {
     child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`))
   })
+  let begun = false
   const ready = new Promise<void>((resolve) => {
     child.on('message', (message: Told) => {
-      if (message.told === 'ready') resolve()
+      if (message.told !== 'ready') return
+      begun = true
+      resolve()
     })
   })
-  return { child, ready, ended }
+  return { child, ready, ended, hasBegun: () => begun }
 }
 
 /** Starts it; it is not waited for. */
@@ -92,7 +96,7 @@ export function runProgram(options: ProgramOptions): Program {
     const how = await run.ended
     clearTimeout(hanging)
     if (isStopping) return
-    if (!ordered.has(run)) options.onEnd(how)
+    if (!ordered.has(run)) options.onEnd(how, run.hasBegun())
     // A process that ends again and again at its start is not started as often as the machine can.
     failures = ordered.has(run) ? 0 : failures + 1
     await new Promise((resolve) => setTimeout(resolve, Math.min(failures * 250, 5_000)))

@@ -45,7 +45,7 @@ interface StackOptions {
   /** File with the bundled workflows; bundled anew where left out. */
   readonly bundle?: string
   /** Told of programs that ended without being killed. */
-  readonly onEnd: (name: string, how: string) => void
+  readonly onEnd: (name: string, how: string, wasReady: boolean) => void
 }
 
 export async function startStack(options: StackOptions): Promise<Stack> {
@@ -84,7 +84,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       entry,
       logFile: join(logFolder, `${name}.log`),
       killsFile: join(folder, 'kills.jsonl'),
-      onEnd: (how) => options.onEnd(name, how),
+      onEnd: (how, wasReady) => options.onEnd(name, how, wasReady),
       env: () => ({
         HOST: '127.0.0.1',
         PORT: String(entry === 'server.ts' ? anotherPort(front) : 1),
