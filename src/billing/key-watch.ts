@@ -9,17 +9,21 @@ interface Log {
 
 /** Keeps in the app's row whether Stripe accepts its key. */
 export function keyWatch(db: Database, log: Log): KeyWatch {
-  const set = async (app: AppWithKey, status: AppStatus): Promise<void> => {
+  const set = async (app: AppWithKey, status: AppStatus): Promise<boolean> => {
     try {
-      if (await setAppStatus(db, app, status))
+      const outcome = await setAppStatus(db, app, status)
+      if (outcome === 'changed')
         log.warn({ appId: app.id, status: status.status }, 'the status of an app changed')
+      return outcome !== 'passed_over'
     } catch (error) {
       log.warn({ appId: app.id, err: error }, 'the status of an app could not be kept')
+      return false
     }
   }
   return {
-    refused: async (app, message) =>
-      await set(app, { status: 'unauthorized', reason: `Stripe does not accept the key: ${message}` }),
+    refused: async (app, message) => {
+      await set(app, { status: 'unauthorized', reason: `Stripe does not accept the key: ${message}` })
+    },
     accepted: async (app) => await set(app, { status: 'ready', reason: null }),
   }
 }

@@ -43,7 +43,7 @@ async function careFor({ db, stripe, log }: AppCareDeps, app: CaredApp): Promise
     const problem = problemOf(await stripe.checkWebhookEndpoint(app))
     if (problem !== null && problem !== app.webhookProblem)
       log.warn({ appId: app.id, problem }, 'the webhook endpoint has to be repaired; events are polled')
-    await setWebhookProblem(db, app.id, problem)
+    await setWebhookProblem(db, app, problem)
   } catch (error) {
     const isKnown = app.status === 'unauthorized' && isDomainError(error)
     // A key that may not read endpoints says nothing about them.

@@ -11,6 +11,8 @@ import { periodically } from '../periodic.ts'
 import type { Periodic } from '../periodic.ts'
 import { lacksPermission } from '../stripe/permissions.ts'
 import type { StripeGateway } from '../stripe/gateway-types.ts'
+import type { StoredApp } from '../stripe/types.ts'
+import type { EventsPage } from '../stripe/webhook-types.ts'
 
 export interface PollDeps {
   readonly db: Database
@@ -41,16 +43,11 @@ async function pollApp(deps: PollDeps, appId: string, stopping?: AbortSignal): P
   try {
     for (;;) {
       const page = await pollPage(deps, appId)
-      if (page === 'elsewhere') return
+      if (page === 'elsewhere' || page === 'not_permitted') return
       if (page.count === 0) return await endPolling(deps.db, appId, page.askedAt)
       if (stopping?.aborted === true) return
     }
   } catch (error) {
-    if (lacksPermission(error)) {
-      await stopPolling(deps.db, appId)
-      deps.log.warn({ appId }, 'the key may not read events: what no webhook tells is seen at the next look')
-      return
-    }
     deps.log.warn({ appId, err: error }, 'events could not be polled; it is tried again')
   }
 }
@@ -66,15 +63,33 @@ interface PolledPage {
  * `elsewhere`: another worker reads them, and whether all is read is for that one to say. Events that a webhook brought
  * too are there once (rule 30).
  */
-async function pollPage({ db, stripe }: PollDeps, appId: string): Promise<PolledPage | 'elsewhere'> {
-  return await db.transaction().execute(async (trx) => {
+async function pollPage(deps: PollDeps, appId: string): Promise<PolledPage | 'elsewhere' | 'not_permitted'> {
+  return await deps.db.transaction().execute(async (trx) => {
     const app = await holdPolledApp(trx, appId)
     if (!app) return 'elsewhere'
-    const { events, cursor } = await stripe.listEvents(app, { cursor: app.eventsCursor })
+    const page = await listEvents(deps, app)
+    if (page === 'not_permitted') {
+      await stopPolling(trx, app)
+      return page
+    }
+    const { events, cursor } = page
     for (const event of events) {
       if (event.livemode === app.livemode) await insertStripeEvent(trx, appId, event)
     }
     if (cursor !== app.eventsCursor) await setEventsCursor(trx, appId, cursor)
     return { count: events.length, askedAt: app.askedAt }
   })
+}
+
+async function listEvents(
+  { stripe, log }: PollDeps,
+  app: StoredApp & { readonly eventsCursor: string | null },
+): Promise<EventsPage | 'not_permitted'> {
+  try {
+    return await stripe.listEvents(app, { cursor: app.eventsCursor })
+  } catch (error) {
+    if (!lacksPermission(error)) throw error
+    log.warn({ appId: app.id }, 'the key may not read events: what no webhook tells is seen at the next look')
+    return 'not_permitted'
+  }
 }

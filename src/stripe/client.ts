@@ -58,7 +58,7 @@ function watching(watch: KeyWatch | undefined) {
       async call(endpoint, request) {
         try {
           const reply = await connection.call(endpoint, request)
-          if (refused.delete(app.id)) await watch.accepted(app)
+          if (refused.delete(app.id) && !(await watch.accepted(app))) refused.add(app.id)
           return reply
         } catch (error) {
           const failure = classifyStripeError(error)

@@ -37,7 +37,8 @@ export interface StripeGatewayOptions {
 /** Told of a key that Stripe does not accept any more, and of one that works again. Neither may throw. */
 export interface KeyWatch {
   readonly refused: (app: StoredApp, reason: string) => Promise<void>
-  readonly accepted: (app: StoredApp) => Promise<void>
+  /** False where it could not be kept: the next call tells it again. */
+  readonly accepted: (app: StoredApp) => Promise<boolean>
 }
 
 /** Told of every call; metrics are made of it. */

@@ -26,7 +26,7 @@ beforeAll(async () => {
     limits: false,
     keyWatch: {
       refused: async (...args) => await watch.current?.refused(...args),
-      accepted: async (...args) => await watch.current?.accepted(...args),
+      accepted: async (...args) => (await watch.current?.accepted(...args)) ?? false,
     },
   })
   api = await startTestApi({ stripe: gateway, temporal: recorded.temporal, config })

@@ -157,8 +157,8 @@ test('polling after a repair ends when all is read, not when another worker read
   const { id } = await stripePost(installation.sandboxUrl, 'customers', { name: 'missed' })
   await stripePost(installation.sandboxUrl, `customers/${id}`, { name: 'missed 1' })
   await stripePost(installation.sandboxUrl, `customers/${id}`, { name: 'missed 2' })
-  await setWebhookProblem(db, scenario.appId, null)
   await update({ webhookEndpointId: 'we_repaired', pollsEvents: true })
+  await setWebhookProblem(db, { id: scenario.appId, webhookEndpointId: 'we_repaired' }, null)
   const { deps } = polled()
   // A backlog of more than one page, while another worker looks too.
   const listEvents: StripeGateway['listEvents'] = async (app, query) => {
@@ -176,12 +176,13 @@ test('polling goes on where the endpoint was repaired after the last look', asyn
   const { db } = installation.database
   const { deps } = polled()
   const app = () => db.updateTable('apps').where('id', '=', scenario.appId)
+  const broken = { id: scenario.appId, webhookEndpointId: 'we_broken' }
   await app()
     .set({ webhookEndpointId: 'we_broken', webhookProblem: 'It is gone.', pollsEvents: true })
     .execute()
   const listEvents: StripeGateway['listEvents'] = async (asked, query) => {
     const page = await stripe.listEvents(asked, query)
-    if (page.events.length === 0) await setWebhookProblem(db, scenario.appId, null)
+    if (page.events.length === 0) await setWebhookProblem(db, broken, null)
     return page
   }
   await pollEvents({ ...deps, stripe: { listEvents } })

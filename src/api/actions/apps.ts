@@ -26,6 +26,7 @@ import type { MissingPermission } from '../../stripe/permissions.ts'
 import type { InspectedKey } from '../../stripe/types.ts'
 import type { ApiDeps } from '../deps.ts'
 import type { ApiKeyInstall, ManualInstall, StripeAppReplaceUpdate } from '../schemas/apps.ts'
+import { found } from '../not-found.ts'
 import { profileSettings } from './profile-settings.ts'
 import { requireApp } from './require-app.ts'
 import { wakeInvoices } from './wake-invoices.ts'
@@ -278,17 +279,13 @@ export async function changeStripeKey(deps: ApiDeps, id: string, key: string): P
   if (accountId === null || app.stripeAccountId === null) await requireSameCustomers(deps, app, key)
   const setup = app.setup === 'manual' || app.webhookEndpointId !== null ? 'manual' : 'managed'
   const missingPermissions = await requirePermissions(deps, { key, kind: account.kind, setup, field })
-  const row = await setStripeKey(
-    deps.db,
-    id,
-    {
-      apiKeyEncrypted: deps.stripe.encryptSecret(key, { appId: id, field: 'api_key' }),
-      apiKeyMask: account.keyMask,
-      stripeAccountId: app.stripeAccountId ?? accountId,
-      missingPermissions,
-    },
-    deps.now(),
-  )
+  const credentials = {
+    apiKeyEncrypted: deps.stripe.encryptSecret(key, { appId: id, field: 'api_key' }),
+    apiKeyMask: account.keyMask,
+    stripeAccountId: app.stripeAccountId ?? accountId,
+    missingPermissions,
+  }
+  const row = found(await setStripeKey(deps.db, id, credentials, deps.now()), 'app', id)
   await wakeInvoices(deps, id)
   return row
 }
@@ -303,17 +300,18 @@ export async function updateApp(deps: ApiDeps, id: string, input: StripeAppRepla
     metadata: metadata ?? null,
     ...(customerPortalUrl !== undefined && { customerPortalUrl }),
   }
-  return replaceApp(deps.db, id, content, deps.now())
+  return found(await replaceApp(deps.db, id, content, deps.now()), 'app', id)
 }
 
 /** Takes the webhook endpoint away at Stripe, and forgets the secrets. */
 export async function uninstallApp(deps: ApiDeps, id: string): Promise<void> {
-  const app = await requireApp(deps, id)
+  await requireApp(deps, id)
   await deps.db.transaction().execute(async (trx) => {
     if (!(await lockApp(trx, id))) return
     const uses = await findAppUses(trx, id)
     if (uses.length > 0) throw inUse(uses)
-    await removeOwnEndpoint(deps, app)
+    // Read again: until it was locked its endpoint may have become another.
+    await removeOwnEndpoint(deps, await requireApp({ db: trx }, id))
     await deleteApp(trx, id, deps.now())
   })
 }

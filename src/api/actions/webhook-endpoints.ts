@@ -56,7 +56,7 @@ export async function repairWebhook(deps: ApiDeps, id: string): Promise<AppRow> 
   const key = keyOf(deps, app)
   const missing = key.startsWith('rk_') ? await deps.stripe.probePermissions(key) : []
   const slugs = missing.map(({ slug }) => slug)
-  await setMissingPermissions(deps.db, id, slugs)
+  await setMissingPermissions(deps.db, app, slugs)
   if (app.setup === 'managed') await repairEndpoint(deps, app)
   return await requireApp(deps, id)
 }
@@ -66,17 +66,23 @@ async function repairEndpoint(deps: ApiDeps, app: AppRow): Promise<void> {
   const state = await deps.stripe.checkWebhookEndpoint(app)
   const isInPlace = state.exists && state.url === webhookUrl(deps, id)
   if (isInPlace && state.enabled && state.missingEvents.length === 0) {
-    return await setWebhookProblem(deps.db, id, null)
+    return await setWebhookProblem(deps.db, app, null)
   }
-  await setWebhookProblem(deps.db, id, webhookProblem ?? 'The webhook endpoint is being repaired.')
+  await setWebhookProblem(deps.db, app, webhookProblem ?? 'The webhook endpoint is being repaired.')
   try {
-    if (isInPlace) await deps.stripe.enableWebhookEndpoint(app)
-    else await replaceEndpoint(deps, app, state.exists)
+    const repaired = isInPlace
+      ? await enableEndpoint(deps, app)
+      : await replaceEndpoint(deps, app, state.exists)
+    await setWebhookProblem(deps.db, repaired, null)
   } catch (error) {
-    await setWebhookProblem(deps.db, id, webhookProblem)
+    await setWebhookProblem(deps.db, app, webhookProblem)
     throw error
   }
-  await setWebhookProblem(deps.db, id, null)
+}
+
+async function enableEndpoint(deps: ApiDeps, app: AppRow): Promise<AppRow> {
+  await deps.stripe.enableWebhookEndpoint(app)
+  return app
 }
 
 function keyOf({ stripe }: ApiDeps, { id, apiKeyEncrypted }: AppRow): string {
@@ -84,12 +90,13 @@ function keyOf({ stripe }: ApiDeps, { id, apiKeyEncrypted }: AppRow): string {
   return stripe.decryptSecret(apiKeyEncrypted, { appId: id, field: 'api_key' })
 }
 
-/** Another endpoint with another secret, in place of the one there is. Errors: action_not_available (made by hand). */
+/**
+ * Another endpoint with another secret, in place of the one there is. Errors: action_not_available (made by hand), conflict.
+ */
 export async function rotateEndpoint(deps: ApiDeps, id: string): Promise<AppRow> {
   const app = await requireManaged(deps, id)
   const { exists } = await deps.stripe.checkWebhookEndpoint(app)
-  await replaceEndpoint(deps, app, exists)
-  await setWebhookProblem(deps.db, id, null)
+  await setWebhookProblem(deps.db, await replaceEndpoint(deps, app, exists), null)
   return await requireApp(deps, id)
 }
 
@@ -102,26 +109,37 @@ async function requireManaged(deps: ApiDeps, id: string): Promise<AppRow> {
   )
 }
 
-/** The new one is there before the old one goes: an event comes twice rather than never. */
-async function replaceEndpoint(deps: ApiDeps, app: AppRow, isThere: boolean): Promise<void> {
+/**
+ * The new one is there before the old one goes: an event comes twice rather than never. Where somebody else was faster, or
+ * uninstalled the app meanwhile, the new one goes. Errors: conflict; not_found.
+ */
+async function replaceEndpoint(deps: ApiDeps, app: AppRow, isThere: boolean): Promise<AppRow> {
   const key = keyOf(deps, app)
   const request = { url: webhookUrl(deps, app.id), appId: app.id, again: deps.newId() }
   const made = sealed(deps, app.id, await deps.stripe.createWebhookEndpoint(key, request))
-  await setWebhookSecrets(
-    deps.db,
-    app.id,
-    { ...made, previous: previousOf(deps, app.webhookSecretEncrypted, ROTATION) },
-    deps.now(),
-  )
-  if (!isThere) return
+  const previous = previousOf(deps, app.webhookSecretEncrypted, ROTATION)
+  if (!(await setWebhookSecrets(deps.db, app, { ...made, previous }, deps.now()))) {
+    await deleteEndpoint(deps, { ...app, ...made })
+    await changedMeanwhile(deps, app.id)
+  }
+  if (isThere) await deleteEndpoint(deps, app)
+  return { ...app, ...made }
+}
+
+async function deleteEndpoint({ stripe, log }: ApiDeps, app: AppRow): Promise<void> {
   try {
-    await deps.stripe.deleteWebhookEndpoint(app)
+    await stripe.deleteWebhookEndpoint(app)
   } catch (error) {
-    deps.log.warn(
+    log.warn(
       { appId: app.id, webhookEndpointId: app.webhookEndpointId, err: error },
-      'the webhook endpoint of before is left at Stripe',
+      'a webhook endpoint that is not needed is left at Stripe',
     )
   }
+}
+
+async function changedMeanwhile(deps: ApiDeps, id: string): Promise<never> {
+  await requireApp(deps, id)
+  throw new DomainError('conflict', 'Another request changed the webhook endpoint or its secret meanwhile.')
 }
 
 function previousOf(deps: ApiDeps, encrypted: string | null, validFor: string) {
@@ -137,7 +155,7 @@ interface NewSecret {
 
 /**
  * The secret of an endpoint as Stripe shows it; the one before stays good for a while. The same again does not push the
- * one before it out, and says at most for how long that is good.
+ * one before it out, and says at most for how long that is good. Errors: conflict.
  */
 export async function setWebhookSecret(
   deps: ApiDeps,
@@ -154,7 +172,8 @@ export async function setWebhookSecret(
   const replaced = stored === null ? null : app.webhookSecretEncrypted
   const before = isSame ? app.webhookSecretPreviousEncrypted : replaced
   const previous = previousOf(deps, before, previousValidFor ?? ROTATION)
-  await setWebhookSecrets(deps.db, id, { webhookSecretEncrypted, previous }, deps.now())
+  if (!(await setWebhookSecrets(deps.db, app, { webhookSecretEncrypted, previous }, deps.now())))
+    await changedMeanwhile(deps, id)
 }
 
 function storedSecret({ stripe }: ApiDeps, { id, webhookSecretEncrypted }: AppRow): string | null {

@@ -13,8 +13,21 @@ export async function listCaredApps(db: Db) {
     .execute()
 }
 
-/** What the endpoint is like: while there is a problem, and once after it, its events are polled. */
-export async function setWebhookProblem(db: Db, id: string, problem: string | null): Promise<void> {
+/** An app, with the webhook endpoint that Stripe was asked about. */
+export interface AppWithEndpoint {
+  readonly id: string
+  readonly webhookEndpointId: string | null
+}
+
+/**
+ * What the endpoint is like; nothing where another has taken its place meanwhile. While there is a problem, and once after
+ * it, its events are polled.
+ */
+export async function setWebhookProblem(
+  db: Db,
+  { id, webhookEndpointId }: AppWithEndpoint,
+  problem: string | null,
+): Promise<void> {
   await db
     .updateTable('apps')
     .set({
@@ -24,6 +37,7 @@ export async function setWebhookProblem(db: Db, id: string, problem: string | nu
     })
     .where('id', '=', id)
     .where('deletedAt', 'is', null)
+    .where('webhookEndpointId', 'is not distinct from', webhookEndpointId)
     .execute()
 }
 
@@ -39,22 +53,25 @@ export interface AppWithKey {
 }
 
 /**
- * Whether Stripe accepts the key; nothing where another has taken its place meanwhile. A row that is being changed is
- * passed over: who changes it may be the one who asked Stripe, and what is true now is told again by the next call. True
- * when it was another.
+ * Whether Stripe accepts the key; nothing where another has taken its place meanwhile (`same`). A row that is being changed
+ * is passed over: who changes it may be the one who asked Stripe; who calls has to tell it again.
  */
 export async function setAppStatus(
   db: Db,
   { id, apiKeyEncrypted }: AppWithKey,
   { status, reason }: AppStatus,
-): Promise<boolean> {
-  const { rows } = await sql`
-    UPDATE apps SET status = ${status}, status_reason = ${reason}, updated_at = now()
-    WHERE status <> ${status} AND id IN
-      (SELECT id FROM apps WHERE id = ${id} AND deleted_at IS NULL AND api_key_encrypted = ${apiKeyEncrypted}
-       FOR NO KEY UPDATE SKIP LOCKED)
-    RETURNING id`.execute(db)
-  return rows.length > 0
+): Promise<'changed' | 'same' | 'passed_over'> {
+  const other = sql`SELECT id FROM apps WHERE id = ${id} AND deleted_at IS NULL
+    AND api_key_encrypted = ${apiKeyEncrypted} AND status <> ${status}`
+  const { rows } = await sql<{ isOther: boolean; isChanged: boolean }>`
+    WITH changed AS (
+      UPDATE apps SET status = ${status}, status_reason = ${reason}, updated_at = now()
+      WHERE id IN (${other} FOR NO KEY UPDATE SKIP LOCKED)
+      RETURNING id)
+    SELECT EXISTS (${other}) AS is_other, EXISTS (SELECT FROM changed) AS is_changed`.execute(db)
+  const [found] = rows
+  if (found?.isChanged === true) return 'changed'
+  return found?.isOther === true ? 'passed_over' : 'same'
 }
 
 export interface WebhookSecrets {
@@ -65,14 +82,17 @@ export interface WebhookSecrets {
   readonly previous: { readonly encrypted: string; readonly until: Date } | null
 }
 
-/** Puts a secret in place of another, which stays good for a while. */
+/**
+ * Puts a secret in place of another, which stays good for a while. False, and nothing is written, where the app is not
+ * installed any more or its endpoint or secret is another than was read.
+ */
 export async function setWebhookSecrets(
   db: Db,
-  id: string,
+  read: AppWithEndpoint & { readonly webhookSecretEncrypted: string | null },
   { previous, ...secrets }: WebhookSecrets,
   now: Date,
-): Promise<void> {
-  await db
+): Promise<boolean> {
+  const { numUpdatedRows } = await db
     .updateTable('apps')
     .set({
       ...secrets,
@@ -80,8 +100,12 @@ export async function setWebhookSecrets(
       webhookSecretPreviousUntil: previous?.until ?? null,
       updatedAt: now,
     })
-    .where('id', '=', id)
-    .execute()
+    .where('id', '=', read.id)
+    .where('deletedAt', 'is', null)
+    .where('webhookEndpointId', 'is not distinct from', read.webhookEndpointId)
+    .where('webhookSecretEncrypted', 'is not distinct from', read.webhookSecretEncrypted)
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
 }
 
 const keyCodes = ['stripe_key_unauthorized', 'stripe_permission_missing', 'stripe_unavailable']
@@ -102,11 +126,17 @@ export async function waitingInvoiceIds(db: Db, appId: string, limit: number): P
   return rows.map(({ id }) => id)
 }
 
-/** What the key may not do, as it was found now. */
-export async function setMissingPermissions(db: Db, id: string, slugs: readonly string[]): Promise<void> {
+/** What the key may not do, as it was found now; nothing where another has taken its place meanwhile. */
+export async function setMissingPermissions(
+  db: Db,
+  { id, apiKeyEncrypted }: AppWithKey,
+  slugs: readonly string[],
+): Promise<void> {
   await db
     .updateTable('apps')
     .set({ missingPermissions: [...slugs] })
     .where('id', '=', id)
+    .where('deletedAt', 'is', null)
+    .where('apiKeyEncrypted', '=', apiKeyEncrypted)
     .execute()
 }

@@ -1,4 +1,4 @@
-import type { Selectable, Transaction } from 'kysely'
+import type { Selectable, Transaction, Updateable } from 'kysely'
 import { DomainError } from '../../domain/errors.ts'
 import type { Db } from '../connection.ts'
 import { json, offsetOf } from '../page.ts'
@@ -129,11 +129,21 @@ export interface AppContent {
   readonly customerPortalUrl?: string | null
 }
 
-export async function replaceApp(db: Db, id: string, content: AppContent, now: Date): Promise<AppRow> {
-  const row = { ...content, metadata: json(content.metadata), updatedAt: now }
-  return asApp(
-    await db.updateTable('apps').set(row).where('id', '=', id).returningAll().executeTakeFirstOrThrow(),
-  )
+/** Null: it is not installed any more. */
+export async function replaceApp(db: Db, id: string, content: AppContent, now: Date): Promise<AppRow | null> {
+  return await updateInstalled(db, id, { ...content, metadata: json(content.metadata), updatedAt: now })
+}
+
+/** Stripe is asked before a row is written: meanwhile the app may be uninstalled, and nothing is written onto it then. */
+async function updateInstalled(db: Db, id: string, row: Updateable<Apps>): Promise<AppRow | null> {
+  const updated = await db
+    .updateTable('apps')
+    .set(row)
+    .where('id', '=', id)
+    .where('deletedAt', 'is', null)
+    .returningAll()
+    .executeTakeFirst()
+  return updated === undefined ? null : asApp(updated)
 }
 
 export interface StripeCredentials {
@@ -143,18 +153,16 @@ export interface StripeCredentials {
   readonly missingPermissions: readonly string[]
 }
 
-/** A new key makes an app that Stripe had refused usable again. */
+/** A new key makes an app that Stripe had refused usable again. Null: it is not installed any more. */
 export async function setStripeKey(
   db: Db,
   id: string,
   credentials: StripeCredentials,
   now: Date,
-): Promise<AppRow> {
+): Promise<AppRow | null> {
   const missingPermissions = [...credentials.missingPermissions]
   const row = { ...credentials, missingPermissions, status: 'ready', statusReason: null, updatedAt: now }
-  return asApp(
-    await db.updateTable('apps').set(row).where('id', '=', id).returningAll().executeTakeFirstOrThrow(),
-  )
+  return await updateInstalled(db, id, row)
 }
 
 export interface StripeAccount {

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { Transaction } from 'kysely'
 import type { Db } from '../connection.ts'
 import type { DB } from '../types.gen.ts'
+import type { AppWithKey } from './app-care.ts'
 import { appsWithEvents, EVENTS_READ, mayReadEvents, storedAppColumns } from './stripe-app-columns.ts'
 
 /**
@@ -14,12 +15,14 @@ function polled(db: Db) {
   )
 }
 
-/** The key may not read events: none are asked for until it is replaced. */
-export async function stopPolling(db: Db, id: string): Promise<void> {
+/** The key may not read events: none are asked for until it is replaced. Nothing where it was meanwhile. */
+export async function stopPolling(db: Db, { id, apiKeyEncrypted }: AppWithKey): Promise<void> {
   await db
     .updateTable('apps')
     .set({ missingPermissions: sql<string[]>`array_append(missing_permissions, ${EVENTS_READ})` })
     .where('id', '=', id)
+    .where('deletedAt', 'is', null)
+    .where('apiKeyEncrypted', '=', apiKeyEncrypted)
     .where(mayReadEvents)
     .execute()
 }
