@@ -1,8 +1,7 @@
-import type { Selectable } from 'kysely'
 import type { Db } from '../db/connection.ts'
 import { featureMeters } from '../db/stores/billing-settings.ts'
+import type { FeatureMeterRow } from '../db/stores/billing-settings.ts'
 import { hasLateUsage, usageQuantity } from '../db/stores/usage-query.ts'
-import type { Features, Meters } from '../db/types.gen.ts'
 import { Decimal } from '../domain/decimal.ts'
 import { DomainError } from '../domain/errors.ts'
 import type { Aggregation, UsageMeter } from '../domain/meters.ts'
@@ -24,9 +23,7 @@ export async function usageMeters(db: Db, featureKeys: readonly string[]): Promi
   return new Map(rows.map((row) => [row.featureKey, featureMeter(row)]))
 }
 
-function featureMeter(
-  row: Selectable<Meters> & Pick<Selectable<Features>, 'meterGroupByFilters'>,
-): FeatureMeter {
+function featureMeter(row: FeatureMeterRow): FeatureMeter {
   const filters = (row.meterGroupByFilters ?? {}) as Record<string, string | readonly string[]>
   return {
     meter: {

@@ -1,6 +1,15 @@
 import { CamelCasePlugin, Kysely, PostgresDialect } from 'kysely'
-import type { PluginTransformResultArgs, QueryResult, Transaction, UnknownRow } from 'kysely'
+import type {
+  PluginTransformResultArgs,
+  PostgresPool,
+  PostgresPoolClient,
+  QueryResult,
+  Transaction,
+  UnknownRow,
+} from 'kysely'
 import { Pool, TypeOverrides } from 'pg'
+import type { PoolClient } from 'pg'
+import { statementName } from './prepared.ts'
 import type { DB } from './types.gen.ts'
 
 /** A pool or a transaction: every query is a function of one of these, so that it joins any transaction. */
@@ -48,6 +57,26 @@ class ColumnNames extends CamelCasePlugin {
   }
 }
 
+/** The pool as Kysely uses it, which sends statements without names. */
+function namingStatements(pool: Pool): PostgresPool {
+  const clients = new WeakMap<PoolClient, PostgresPoolClient>()
+  const naming = (client: PoolClient): PostgresPoolClient => {
+    const query = async (text: string, values: unknown[]) =>
+      await client.query({ name: statementName(text), text, values })
+    // Cursors, the other thing that Kysely could ask for, are for streams: there are none.
+    return { query, release: () => client.release() } as unknown as PostgresPoolClient
+  }
+  return {
+    connect: async () => {
+      const client = await pool.connect()
+      const known = clients.get(client) ?? naming(client)
+      clients.set(client, known)
+      return known
+    },
+    end: async () => await pool.end(),
+  }
+}
+
 /** Opens a pool; nothing connects before the first query. Close it with `db.destroy()`. */
 export function openDatabase(options: DatabaseOptions): Database {
   const pool = new Pool({
@@ -63,7 +92,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   // One that is lost while it is used fails its query, and says so a second time as an event.
   pool.on('connect', (client) => void client.on('error', () => {}))
   const db = new Kysely<DB>({
-    dialect: new PostgresDialect({ pool }),
+    dialect: new PostgresDialect({ pool: namingStatements(pool) }),
     plugins: [new ColumnNames()],
   })
   pools.set(db, pool)

@@ -88,11 +88,23 @@ export function isTimeZone(name: string): boolean {
   }
 }
 
+/** There are few, and reading one takes as long as counting a period with it. */
+const knownCadences = new Map<string, Cadence>()
+const knownCadencesMax = 1000
+
 /**
  * Parses a cadence: whole months (P1M, P3M, P1Y) or whole days (P1D, P1W), never both and never hours.
  * @throws DomainError invalid_duration
  */
 export function parseCadence(iso: string, field?: string): Cadence {
+  const known = knownCadences.get(iso)
+  if (known !== undefined) return known
+  const cadence = readCadence(iso, field)
+  if (knownCadences.size < knownCadencesMax) knownCadences.set(iso, cadence)
+  return cadence
+}
+
+function readCadence(iso: string, field: string | undefined): Cadence {
   const d = parseDuration(iso, field)
   const months = d.years * 12 + d.months
   const days = d.weeks * 7 + d.days

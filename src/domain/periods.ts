@@ -35,9 +35,15 @@ export function boundaryAfter(grid: Grid, ms: number): number {
 /** The period that an instant belongs to; an instant at a boundary belongs to the period that starts there (rule 2). */
 export function periodContaining(grid: Grid, ms: number): Period & { readonly index: number } {
   let index = indexNear(grid, ms)
-  while (boundaryAt(grid, index) > ms) index -= 1
-  while (boundaryAt(grid, index + 1) <= ms) index += 1
-  return { index, from: boundaryAt(grid, index), to: boundaryAt(grid, index + 1) }
+  let from = boundaryAt(grid, index)
+  while (from > ms) from = boundaryAt(grid, (index -= 1))
+  let to = boundaryAt(grid, index + 1)
+  while (to <= ms) {
+    index += 1
+    from = to
+    to = boundaryAt(grid, index + 1)
+  }
+  return { index, from, to }
 }
 
 /** A guess from average lengths, off by at most a few: the caller corrects it. */

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 const alphabet = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 const timeLength = 10
@@ -9,7 +9,7 @@ const randomLength = 16
  * the parent's time, then a digest of the path, so that it is the same on every read.
  */
 export function derivedId(parentId: string, path: string): string {
-  const digest = createHash('sha256').update(`${parentId}\n${path}`).digest()
+  const digest = hash('sha256', `${parentId}\n${path}`, 'buffer')
   let random = ''
   for (let i = 0; i < randomLength; i++) random += alphabet[(digest[i] ?? 0) % alphabet.length]
   return parentId.slice(0, timeLength).padEnd(timeLength, '0') + random

@@ -1,5 +1,7 @@
+import { sql } from 'kysely'
 import type { Selectable } from 'kysely'
 import type { Db } from '../connection.ts'
+import { prepared } from '../prepared.ts'
 import type { InvoiceAdjustments } from '../types.gen.ts'
 
 export type AdjustmentRow = Selectable<InvoiceAdjustments>
@@ -45,12 +47,28 @@ export async function adjustmentsOf(
   invoiceIds: readonly string[],
 ): Promise<ReadonlyMap<string, readonly AdjustmentRow[]>> {
   if (invoiceIds.length === 0) return new Map()
-  const rows = await db
-    .selectFrom('invoiceAdjustments')
-    .selectAll()
-    .where('invoiceId', 'in', invoiceIds)
-    .orderBy('at')
-    .orderBy('id')
-    .execute()
+  const rows = await adjustmentsOfAll(db, invoiceIds)
   return new Map(invoiceIds.map((id) => [id, rows.filter((row) => row.invoiceId === id)]))
 }
+
+const adjustmentsOfAll = prepared((db, invoiceIds: readonly string[]) =>
+  db
+    .selectFrom('invoiceAdjustments')
+    .select(adjustmentColumns)
+    .where('invoiceId', '=', sql<string>`any(${invoiceIds}::text[])`)
+    .orderBy('at')
+    .orderBy('id')
+    .compile(),
+)
+
+const adjustmentColumns = [
+  'amountMinor',
+  'at',
+  'currency',
+  'id',
+  'invoiceId',
+  'kind',
+  'reason',
+  'status',
+  'updatedAt',
+] as const

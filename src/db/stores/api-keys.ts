@@ -1,6 +1,7 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Db } from '../connection.ts'
+import { prepared } from '../prepared.ts'
 
 export const apiKeyScopes = ['ingest', 'read', 'admin'] as const
 /** `admin` may do everything. */
@@ -29,7 +30,7 @@ export function generateApiKey(): string {
 
 /** SHA-256: a slow hash is for passwords, not for 256 random bits. */
 export function hashApiKey(key: string): Buffer {
-  return createHash('sha256').update(key).digest()
+  return hash('sha256', key, 'buffer')
 }
 
 export interface NewApiKey {
@@ -52,10 +53,12 @@ export async function insertApiKey(db: Db, { id, name, key, scopes }: NewApiKey)
 
 /** By the hash of what was presented: an index look-up of a digest leaks no timing about the key. */
 export async function findApiKey(db: Db, keyHash: Buffer): Promise<ApiKey | null> {
-  return (
-    (await db.selectFrom('apiKeys').select(columns).where('keyHash', '=', keyHash).executeTakeFirst()) ?? null
-  )
+  return (await keyByHash(db, keyHash))[0] ?? null
 }
+
+const keyByHash = prepared((db, keyHash: Buffer) =>
+  db.selectFrom('apiKeys').select(columns).where('keyHash', '=', keyHash).compile(),
+)
 
 export async function listApiKeys(db: Db): Promise<readonly ApiKey[]> {
   return db.selectFrom('apiKeys').select(columns).orderBy('createdAt').orderBy('id').execute()

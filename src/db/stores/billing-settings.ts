@@ -1,9 +1,18 @@
 import { sql } from 'kysely'
 import type { Selectable } from 'kysely'
 import type { Db } from '../connection.ts'
+import { prepared } from '../prepared.ts'
 import { rowOf } from '../row-document.ts'
 import type { DocumentsOf } from '../row-document.ts'
-import type { Apps, BillingOverrides, BillingProfiles, CustomerApps, Customers } from '../types.gen.ts'
+import type {
+  Apps,
+  BillingOverrides,
+  BillingProfiles,
+  CustomerApps,
+  Customers,
+  Features,
+  Meters,
+} from '../types.gen.ts'
 import { storedAppColumns } from './stripe-app-columns.ts'
 
 /** The rows that decide how a customer is billed; null where there is none. */
@@ -19,18 +28,7 @@ export interface BillingRows {
 
 /** Everything that decides how a customer is billed, in one question: every closing and every preview asks it. */
 export async function billingRows(db: Db, customerId: string): Promise<BillingRows | null> {
-  const { rows } = await sql<DocumentsOf<BillingRows>>`
-    SELECT to_jsonb(c) AS customer, to_jsonb(o) AS override, to_jsonb(p) AS profile, to_jsonb(a) AS app, to_jsonb(l) AS link,
-      ARRAY(SELECT s.subject_key FROM customer_subjects s WHERE s.customer_id = c.id AND s.deleted_at IS NULL
-        ORDER BY s.subject_key) AS subject_keys
-    FROM customers c
-    LEFT JOIN billing_overrides o ON o.customer_id = c.id
-    LEFT JOIN billing_profiles p ON p.deleted_at IS NULL AND p.id = coalesce(o.billing_profile_id,
-      (SELECT id FROM billing_profiles WHERE is_default AND deleted_at IS NULL))
-    LEFT JOIN apps a ON a.id = p.app_id
-    LEFT JOIN customer_apps l ON l.customer_id = c.id AND l.app_id = a.id
-    WHERE c.id = ${customerId}`.execute(db)
-  const [found] = rows
+  const [found] = await documentsOf(db, customerId)
   if (found === undefined) return null
   return {
     customer: rowOf<Customers>(found.customer, { ...stamps, deletedAt: true }),
@@ -43,6 +41,20 @@ export async function billingRows(db: Db, customerId: string): Promise<BillingRo
     subjectKeys: found.subjectKeys,
   }
 }
+
+const documentsOf = prepared((db, customerId: string) =>
+  sql<DocumentsOf<BillingRows>>`
+    SELECT to_jsonb(c) AS customer, to_jsonb(o) AS override, to_jsonb(p) AS profile, to_jsonb(a) AS app, to_jsonb(l) AS link,
+      ARRAY(SELECT s.subject_key FROM customer_subjects s WHERE s.customer_id = c.id AND s.deleted_at IS NULL
+        ORDER BY s.subject_key) AS subject_keys
+    FROM customers c
+    LEFT JOIN billing_overrides o ON o.customer_id = c.id
+    LEFT JOIN billing_profiles p ON p.deleted_at IS NULL AND p.id = coalesce(o.billing_profile_id,
+      (SELECT id FROM billing_profiles WHERE is_default AND deleted_at IS NULL))
+    LEFT JOIN apps a ON a.id = p.app_id
+    LEFT JOIN customer_apps l ON l.customer_id = c.id AND l.app_id = a.id
+    WHERE c.id = ${customerId}`.compile(db),
+)
 
 const stamps = { createdAt: true, updatedAt: true } as const
 const appInstants = {
@@ -90,13 +102,32 @@ export async function storedApp(db: Db, appId: string) {
 }
 
 /** Features with the meters that count them; an archived feature comes before the living one of its key. */
-export async function featureMeters(db: Db, featureKeys: readonly string[]) {
-  return await db
+export async function featureMeters(
+  db: Db,
+  featureKeys: readonly string[],
+): Promise<readonly FeatureMeterRow[]> {
+  return await metersOf(db, featureKeys)
+}
+
+export type FeatureMeterRow = Pick<Selectable<Features>, 'meterGroupByFilters'> &
+  Pick<Selectable<Meters>, 'eventType' | 'eventFrom' | 'aggregation' | 'valueProperty' | 'groupBy'> & {
+    readonly featureKey: string
+  }
+
+const meterColumns = [
+  'meters.eventType',
+  'meters.eventFrom',
+  'meters.aggregation',
+  'meters.valueProperty',
+  'meters.groupBy',
+] as const
+
+const metersOf = prepared((db, featureKeys: readonly string[]) =>
+  db
     .selectFrom('features')
     .innerJoin('meters', 'meters.id', 'features.meterId')
-    .selectAll('meters')
-    .select(['features.key as featureKey', 'features.meterGroupByFilters'])
-    .where('features.key', 'in', [...new Set(featureKeys)])
+    .select([...meterColumns, 'features.key as featureKey', 'features.meterGroupByFilters'])
+    .where('features.key', '=', sql<string>`any(${featureKeys}::text[])`)
     .orderBy('features.archivedAt', (order) => order.asc().nullsLast())
-    .execute()
-}
+    .compile(),
+)

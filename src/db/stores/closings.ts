@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Insertable, Selectable } from 'kysely'
 import type { Db } from '../connection.ts'
+import { prepared } from '../prepared.ts'
 import { carriedBalanceOf } from './ledger.ts'
 import type { Closings, RatedUsage } from '../types.gen.ts'
 
@@ -39,11 +40,16 @@ export async function closingBasis(
   db: Db,
   { id, currency }: { readonly id: string; readonly currency: string },
 ): Promise<{ readonly cutoff: string; readonly carriedInMinor: bigint }> {
-  const { cutoff, balance } = await carriedBalanceOf(db, id, currency)
-    .select(sql<string>`pg_current_snapshot()::text`.as('cutoff'))
-    .executeTakeFirstOrThrow()
-  return { cutoff, carriedInMinor: BigInt(balance) }
+  const [basis] = await cutoffAndBalance(db, id, currency)
+  if (basis === undefined) throw new Error('an aggregate without a row')
+  return { cutoff: basis.cutoff, carriedInMinor: BigInt(basis.balance) }
 }
+
+const cutoffAndBalance = prepared((db, subscriptionId: string, currency: string) =>
+  carriedBalanceOf(db, subscriptionId, currency)
+    .select(sql<string>`pg_current_snapshot()::text`.as('cutoff'))
+    .compile(),
+)
 
 /** How many closings of the subscription fall into the interval: the safety bound of rule 33. */
 export async function countClosings(
@@ -67,16 +73,37 @@ export async function ratedUsageSince(
   subscriptionId: string,
   window: { readonly from: Date; readonly to: Date },
 ): Promise<readonly RatedUsageRow[]> {
-  return await db
+  return await ratedUsageEnding(db, subscriptionId, window.from, window.to)
+}
+
+const ratedUsageEnding = prepared((db, subscriptionId: string, from: Date, to: Date) =>
+  db
     .selectFrom('ratedUsage')
-    .selectAll()
+    .select(ratedUsageColumns)
     .where('subscriptionId', '=', subscriptionId)
-    .where('serviceTo', '>=', window.from)
-    .where('serviceTo', '<=', window.to)
+    .where('serviceTo', '>=', from)
+    .where('serviceTo', '<=', to)
     .orderBy('serviceFrom')
     .orderBy('lineKey')
-    .execute()
-}
+    .compile(),
+)
+
+const ratedUsageColumns = [
+  'billedMinor',
+  'featureKey',
+  'fullServiceFrom',
+  'fullServiceTo',
+  'lineKey',
+  'phaseKey',
+  'quantity',
+  'rateCard',
+  'serviceFrom',
+  'serviceTo',
+  'subjectKeys',
+  'subscriptionId',
+  'updatedAt',
+  'usageCutoff',
+] as const
 
 /** Stores what a slice has been billed by now: the base of the next difference (rule 9). */
 export async function upsertRatedUsage(db: Db, rows: readonly Insertable<RatedUsage>[]): Promise<void> {

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Expression, SqlBool } from 'kysely'
 import type { Db } from '../connection.ts'
+import { prepared } from '../prepared.ts'
 import type { InvoiceLineRow, InvoiceRow } from './invoices.ts'
 
 /** Filters of a list of invoices; bounds of time are inclusive, as the contract has them. */
@@ -116,21 +117,25 @@ export async function sumsOfLines(
   invoiceIds: readonly string[],
 ): Promise<readonly { invoiceId: string; count: number; chargesMinor: bigint }[]> {
   if (invoiceIds.length === 0) return []
-  const charges = sql<string>`coalesce(sum((
-    select sum((detail ->> 'amountMinor')::bigint) from jsonb_array_elements(details) detail
-    where detail ->> 'category' = 'commitment')), 0)::text`
-  const rows = await db
-    .selectFrom('invoiceLines')
-    .select(['invoiceId', (eb) => eb.fn.countAll<string>().as('count'), charges.as('chargesMinor')])
-    .where('invoiceId', 'in', [...invoiceIds])
-    .groupBy('invoiceId')
-    .execute()
+  const rows = await summedLines(db, invoiceIds)
   return rows.map(({ invoiceId, count, chargesMinor }) => ({
     invoiceId,
     count: Number(count),
     chargesMinor: BigInt(chargesMinor),
   }))
 }
+
+const summedLines = prepared((db, invoiceIds: readonly string[]) => {
+  const charges = sql<string>`coalesce(sum((
+    select sum((detail ->> 'amountMinor')::bigint) from jsonb_array_elements(details) detail
+    where detail ->> 'category' = 'commitment')), 0)::text`
+  return db
+    .selectFrom('invoiceLines')
+    .select(['invoiceId', (eb) => eb.fn.countAll<string>().as('count'), charges.as('chargesMinor')])
+    .where('invoiceId', '=', sql<string>`any(${invoiceIds}::text[])`)
+    .groupBy('invoiceId')
+    .compile()
+})
 
 /** The lines of some invoices, in their order on each. */
 export async function linesOfInvoices(

@@ -1,10 +1,12 @@
 import { sql } from 'kysely'
 import type { Selectable } from 'kysely'
 import type { Db } from '../connection.ts'
+import { prepared } from '../prepared.ts'
 import type { RowDocument } from '../row-document.ts'
 import { featureOfDocument } from './features.ts'
 import type { Feature } from './features.ts'
 import type { Customers, Timeline } from '../types.gen.ts'
+import { subscriptionColumns } from './subscriptions.ts'
 import type { SubscriptionRow } from './subscriptions.ts'
 
 export type TimelineRow = Selectable<Timeline>
@@ -35,13 +37,17 @@ export interface SubscriptionQuery {
 
 /** A subscription that was not deleted. */
 export async function findSubscription(db: Db, id: string): Promise<SubscriptionRow | undefined> {
-  return await db
+  return (await livingSubscription(db, id))[0]
+}
+
+const livingSubscription = prepared((db, id: string) =>
+  db
     .selectFrom('subscriptions')
-    .selectAll()
+    .select(subscriptionColumns)
     .where('id', '=', id)
     .where('deletedAt', 'is', null)
-    .executeTakeFirst()
-}
+    .compile(),
+)
 
 export interface SubscriptionView {
   readonly row: SubscriptionRow
@@ -53,15 +59,7 @@ export interface SubscriptionView {
 
 /** A subscription that was not deleted, with what an answer about it needs besides. */
 export async function viewSubscription(db: Db, id: string): Promise<SubscriptionView | undefined> {
-  const found = await db
-    .selectFrom('subscriptions')
-    .innerJoin('customers', 'customers.id', 'subscriptions.customerId')
-    .leftJoin('testClocks', 'testClocks.id', 'customers.testClockId')
-    .selectAll('subscriptions')
-    .select(['testClocks.frozenTime', featuresOfRateCards])
-    .where('subscriptions.id', '=', id)
-    .where('subscriptions.deletedAt', 'is', null)
-    .executeTakeFirst()
+  const [found] = await viewedSubscription(db, id)
   if (found === undefined) return undefined
   const { frozenTime, features, ...row } = found
   return { row, frozenTime, features: features.map(featureOfDocument) }
@@ -73,6 +71,18 @@ const featuresOfRateCards = sql<readonly RowDocument[]>`(
   where f.archived_at is null and f.key in (
     select key #>> '{}' from jsonb_path_query(subscriptions.phases, '$[*].rateCards[*].featureKey') key))`.as(
   'features',
+)
+
+const viewedSubscription = prepared((db, id: string) =>
+  db
+    .selectFrom('subscriptions')
+    .innerJoin('customers', 'customers.id', 'subscriptions.customerId')
+    .leftJoin('testClocks', 'testClocks.id', 'customers.testClockId')
+    .select(subscriptionColumns.map((column) => `subscriptions.${column}` as const))
+    .select(['testClocks.frozenTime', featuresOfRateCards])
+    .where('subscriptions.id', '=', id)
+    .where('subscriptions.deletedAt', 'is', null)
+    .compile(),
 )
 
 /** One page of the subscriptions that match, and how many there are in all. */

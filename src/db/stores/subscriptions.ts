@@ -3,6 +3,37 @@ import type { Db } from '../connection.ts'
 import type { Subscriptions } from '../types.gen.ts'
 
 export type SubscriptionRow = Selectable<Subscriptions>
+/** All of them: what is prepared names its columns. */
+export const subscriptionColumns = [
+  'accessGate',
+  'activeFrom',
+  'activeTo',
+  'billingAnchor',
+  'billingCadence',
+  'closedThrough',
+  'createdAt',
+  'currency',
+  'customerId',
+  'deletedAt',
+  'description',
+  'id',
+  'lifecycle',
+  'lifecycleReason',
+  'metadata',
+  'name',
+  'nextClosingAt',
+  'nextDueAt',
+  'phases',
+  'planId',
+  'planKey',
+  'planVersion',
+  'proRatingEnabled',
+  'stripeAppId',
+  'stripeSubscriptionId',
+  'timezone',
+  'updatedAt',
+  'version',
+] as const
 export type SubscriptionPatch = Omit<Updateable<Subscriptions>, 'id' | 'version' | 'updatedAt'>
 
 /** The row, locked until the transaction ends: two runs of one step do not interleave. */

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { RawBuilder } from 'kysely'
 import type { Db } from '../connection.ts'
+import { prepared } from '../prepared.ts'
 import type { Aggregation, UsageMeter } from '../../domain/meters.ts'
 
 /** What is kept in rollups: meters that measure the same share a series. */
@@ -45,13 +46,17 @@ export async function findSeries(db: Db, meter: UsageMeter): Promise<ReadableSer
   const keeps = keptFor[meter.aggregation]
   if (keeps === null) return null
   const path = keeps === 'count' ? null : (meter.valueProperty ?? '$')
-  const { rows } = await sql<ReadableSeries>`
-    SELECT id, rolled_seq, ${isBehind} AS is_behind
-    FROM usage_series WHERE event_type = ${meter.eventType} AND keeps = ${keeps} AND NOT obsolete
-      AND value_property IS NOT DISTINCT FROM ${path}::text AND group_by = ${JSON.stringify(meter.groupBy)}::jsonb
-    ORDER BY id LIMIT 1`.execute(db)
-  return rows[0] ?? null
+  return (await seriesThatKeeps(db, meter.eventType, keeps, path, JSON.stringify(meter.groupBy)))[0] ?? null
 }
+
+const seriesThatKeeps = prepared(
+  (db, eventType: string, keeps: string, path: string | null, groupBy: string) =>
+    sql<ReadableSeries>`
+    SELECT id, rolled_seq, ${isBehind} AS is_behind
+    FROM usage_series WHERE event_type = ${eventType} AND keeps = ${keeps} AND NOT obsolete
+      AND value_property IS NOT DISTINCT FROM ${path}::text AND group_by = ${groupBy}::jsonb
+    ORDER BY id LIMIT 1`.compile(db),
+)
 
 const keepsOfAggregation = sql.join(
   Object.entries(keptFor).map(([aggregation, keeps]) => sql`WHEN ${aggregation}::text THEN ${keeps}::text`),

@@ -1,0 +1,52 @@
+import { hash } from 'node:crypto'
+import type { CompiledQuery } from 'kysely'
+import type { Db } from './connection.ts'
+
+/** Stands for a value in a question that is built before there are any. */
+class Slot {
+  readonly index: number
+
+  constructor(index: number) {
+    this.index = index
+  }
+}
+
+/** Names of the questions below, by their text. */
+const names = new Map<string, string>()
+
+/** Under which name PostgreSQL keeps a statement; undefined: it is parsed and planned each time. */
+export function statementName(text: string): string | undefined {
+  return names.get(text)
+}
+
+/** A migration that adds a column would make a statement fail that was prepared with all of them. */
+const allColumns = /\bselect (\w+\.|"\w+"\.)?\*|, "\w+"\.\*/i
+
+function register({ sql }: CompiledQuery): void {
+  if (allColumns.test(sql)) throw new Error(`name the columns of what is prepared: ${sql}`)
+  names.set(sql, `p_${hash('sha256', sql, 'base64url').slice(0, 20)}`)
+}
+
+/**
+ * A question that is asked with every request: built and compiled once in a process, parsed and planned once on a connection.
+ * For what finds its rows by a key, so that one plan is good for every value.
+ *
+ * @param build Gets stand-ins for the values, and may only put them where values go: a list as `= any(…)`.
+ */
+export function prepared<Values extends readonly unknown[], Row>(
+  build: (db: Db, ...values: Values) => CompiledQuery<Row>,
+): (db: Db, ...values: Values) => Promise<readonly Row[]> {
+  let compiled: CompiledQuery<Row> | null = null
+  const compile = (db: Db): CompiledQuery<Row> => {
+    const slots = Array.from({ length: build.length - 1 }, (_unused, index) => new Slot(index))
+    const made = build(db, ...(slots as unknown as Values))
+    register(made)
+    return made
+  }
+  return async (db, ...values) => {
+    compiled ??= compile(db)
+    const parameters = compiled.parameters.map((one) => (one instanceof Slot ? values[one.index] : one))
+    const { rows } = await db.executeQuery<Row>({ ...compiled, parameters })
+    return rows
+  }
+}
