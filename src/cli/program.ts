@@ -12,6 +12,7 @@ import { secretsCommand } from './commands/secrets.ts'
 import { startCommand } from './commands/start.ts'
 import { statusCommand } from './commands/status.ts'
 import { subscriptionsCommand } from './commands/subscriptions.ts'
+import { usageCommand } from './commands/usage.ts'
 import { workflowsCommand } from './commands/workflows.ts'
 
 /** The command line: a table of contents. */
@@ -32,6 +33,7 @@ export function createProgram(): Command {
     .addCommand(migrateCommand())
     .addCommand(reconcileCommand())
     .addCommand(workflowsCommand())
+    .addCommand(usageCommand())
     .addCommand(doctorCommand())
     .addCommand(statusCommand())
     .addHelpText(

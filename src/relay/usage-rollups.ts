@@ -1,6 +1,5 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import type { Database } from '../db/connection.ts'
-import { beginFinishing, hasFinished, newestSeq, rollUp } from '../db/stores/usage-roller.ts'
+import { newestSeq, rollUpFinished } from '../db/stores/usage-roller.ts'
 import { periodically } from '../periodic.ts'
 import type { Periodic } from '../periodic.ts'
 
@@ -13,9 +12,6 @@ export interface UsageRollupsDeps {
 const EVERY_MS = 500
 /** Without new events there may still be new meters, or an event that was long in being stored. */
 const IDLE_MS = 5000
-/** Who stores longer than this holds rollups up, not us: it is looked for again the next time. */
-const FINISHING_MS = 2000
-const LOOK_EVERY_MS = 10
 
 /** Adds stored events to the rollups, all the time. Run it in every worker: one of them does it at a time. */
 export function startUsageRollups({ db, log }: UsageRollupsDeps): Periodic {
@@ -31,15 +27,4 @@ export function startUsageRollups({ db, log }: UsageRollupsDeps): Periodic {
     }
   }
   return periodically(work, { everyMs: EVERY_MS })
-}
-
-/** One step with what no transaction can add to any more; false when there is nothing to do. */
-export async function rollUpFinished(db: Database): Promise<boolean> {
-  const finishing = await beginFinishing(db)
-  const giveUpAt = Date.now() + FINISHING_MS
-  while (!(await hasFinished(db, finishing))) {
-    if (Date.now() > giveUpAt) return false
-    await pause(LOOK_EVERY_MS)
-  }
-  return await rollUp(db, finishing.seq)
 }

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { sql } from 'kysely'
 import { deleteMeter, insertMeter, updateMeter } from '../../src/db/stores/meters.ts'
 import { queryMeter } from '../../src/db/stores/meter-query.ts'
-import { beginFinishing, hasFinished, rollUp } from '../../src/db/stores/usage-roller.ts'
+import { beginFinishing, hasFinished } from '../../src/db/stores/usage-roller.ts'
 import {
   currentCutoff,
   hasLateUsage,
@@ -16,7 +16,7 @@ import { aggregations } from '../../src/domain/meters.ts'
 import type { Aggregation, UsageMeter } from '../../src/domain/meters.ts'
 import { createTestDatabase } from '../support/database.ts'
 import type { TestDatabase } from '../support/database.ts'
-import { event, meter, store } from './support.ts'
+import { event, meter, rollUpAll, store } from './support.ts'
 import { runs } from '../support/properties.ts'
 
 let database: TestDatabase
@@ -38,14 +38,7 @@ async function addMeter(key: string, fields: UsageMeter): Promise<void> {
   await insertMeter(database.db, { ...fields, ...details }, new Date())
 }
 
-/** Everything that is stored now, in steps of a few events. */
-async function rollAll(eventsMax = 1000): Promise<void> {
-  const finishing = await beginFinishing(database.db)
-  await expect
-    .poll(async () => await hasFinished(database.db, finishing), { interval: 5, timeout: 30_000 })
-    .toBe(true)
-  while (await rollUp(database.db, finishing.seq, eventsMax));
-}
+const rollAll = async (eventsMax?: number): Promise<void> => await rollUpAll(database.db, eventsMax)
 
 const JANUARY = Date.parse('2025-01-31T20:00:00Z')
 const minutes = fc.integer({ min: 0, max: 600 })

@@ -1,6 +1,8 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { storeEvents } from '../../src/db/stores/events.ts'
 import type { NewEvent } from '../../src/db/stores/events.ts'
-import type { Db } from '../../src/db/connection.ts'
+import { beginFinishing, hasFinished, rollUp } from '../../src/db/stores/usage-roller.ts'
+import type { Database, Db } from '../../src/db/connection.ts'
 import type { UsageMeter } from '../../src/domain/meters.ts'
 
 let count = 0
@@ -36,4 +38,11 @@ export function meter(fields: Partial<UsageMeter> = {}): UsageMeter {
 /** Stores events now, real time. */
 export async function store(db: Db, ...events: readonly NewEvent[]) {
   return await storeEvents(db, events, new Date())
+}
+
+/** Rolls up everything that is stored now, in steps of a few events. */
+export async function rollUpAll(db: Database, eventsMax = 1000): Promise<void> {
+  const finishing = await beginFinishing(db)
+  while (!(await hasFinished(db, finishing))) await pause(5)
+  while (await rollUp(db, finishing.seq, eventsMax));
 }

@@ -1,27 +1,15 @@
+import { redrawnLine } from '../redrawn-line.ts'
+import type { Terminal } from '../redrawn-line.ts'
 import type { IngestProgress } from './ingest-file.ts'
 
 const WIDTH = 30
-const REDRAW_MS = 100
-
-interface Terminal {
-  readonly isTTY?: boolean
-  readonly write: (text: string) => unknown
-}
 
 /** Draws progress on one line of a terminal; elsewhere (a log, a pipe) it stays silent. */
-export function progressBar(terminal: Terminal, now: () => number = Date.now) {
-  let drawnAt = -Infinity
-  const draw = (progress: IngestProgress): void => {
-    if (terminal.isTTY !== true) return
-    const isDone = progress.bytesRead >= progress.bytesTotal
-    if (!isDone && now() - drawnAt < REDRAW_MS) return
-    drawnAt = now()
-    terminal.write(`\r\u001B[2K${progressLine(progress)}`)
-  }
-  const end = (): void => {
-    if (terminal.isTTY === true && drawnAt !== -Infinity) terminal.write('\n')
-  }
-  return { draw, end }
+export function progressBar(terminal: Terminal) {
+  const line = redrawnLine(terminal)
+  const draw = (progress: IngestProgress): void =>
+    line.draw(progressLine(progress), progress.bytesRead >= progress.bytesTotal)
+  return { draw, end: line.end }
 }
 
 /** `████████░░ 80 %  1200 rows  1100 new  100 duplicate  0 refused` */

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { sql } from 'kysely'
 import type { Transaction } from 'kysely'
 import type { Database, Db } from '../connection.ts'
@@ -10,6 +11,10 @@ import type { UsageSeries } from './usage-series.ts'
 const LOCK = sql`hashtextextended('perennial/usage-rollups', 0)`
 /** Events that one transaction rolls up at most. */
 const EVENTS_MAX = 20_000
+
+/** Who stores longer than this holds rollups up, not us: it is looked for again the next time. */
+const FINISHING_MS = 2000
+const LOOK_EVERY_MS = 10
 
 /** Transactions that may yet store an event up to `seq`. */
 interface Finishing {
@@ -48,6 +53,28 @@ async function storing(db: Db): Promise<readonly string[]> {
     WHERE locktype = 'relation' AND relation = 'events'::regclass AND mode = 'RowExclusiveLock' AND granted
       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`.execute(db)
   return rows.map(({ virtualtransaction }) => virtualtransaction)
+}
+
+/** One step with what no transaction can add to any more; false when there is nothing to do. */
+export async function rollUpFinished(db: Database): Promise<boolean> {
+  const finishing = await beginFinishing(db)
+  const giveUpAt = Date.now() + FINISHING_MS
+  while (!(await hasFinished(db, finishing))) {
+    if (Date.now() > giveUpAt) return false
+    await pause(LOOK_EVERY_MS)
+  }
+  return await rollUp(db, finishing.seq)
+}
+
+/** A transaction in which nobody rolls up: what the rollups hold stays as it is. Waits for who does, one step at most. */
+export async function withoutRolling<T>(
+  db: Database,
+  work: (trx: Transaction<DB>) => Promise<T>,
+): Promise<T> {
+  return await db.transaction().execute(async (trx) => {
+    await sql`SELECT pg_advisory_xact_lock(${LOCK})`.execute(trx)
+    return await work(trx)
+  })
 }
 
 /**

@@ -16,8 +16,8 @@ const aggregationOf = {
   latest: 'LATEST',
 } as const satisfies Record<Keeps, Aggregation>
 
-/** Only what the kind of series needs is computed: the order of LATEST costs a sort. */
-const ofEvents: Readonly<Record<Keeps, RawBuilder<unknown>>> = {
+/** What is kept of events. Only what the kind of series needs is computed: the order of LATEST costs a sort. */
+export const keptOfEvents: Readonly<Record<Keeps, RawBuilder<unknown>>> = {
   count: columns('count(*)', {}),
   sum: columns('count(*)', { sum: 'sum(value)' }),
   extremes: columns('count(*)', { low: 'min(value)', high: 'max(value)' }),
@@ -63,9 +63,7 @@ export function addToRollups(
     ), ${sql.join(smallest)}
     INSERT INTO usage_rollups AS r (series_id, minutes, subject, bucket, group_digest, groups,
       count, sum, low, high, latest, latest_time, latest_seq)
-    SELECT series_id, minutes, subject, bucket,
-      CASE WHEN groups IS NULL THEN ''::bytea ELSE sha256(convert_to(groups::text, 'UTF8')) END,
-      groups, count, sum, low, high, latest, latest_time, latest_seq
+    SELECT series_id, minutes, subject, bucket, ${groupDigest}, groups, count, sum, low, high, latest, latest_time, latest_seq
     FROM (${sql.join(all, sql` UNION ALL `)}) parts ORDER BY series_id, minutes, subject, bucket
     ON CONFLICT (series_id, minutes, subject, bucket, group_digest) DO UPDATE SET
       count = r.count + excluded.count, sum = r.sum + excluded.sum, txid = excluded.txid,
@@ -75,24 +73,37 @@ export function addToRollups(
       latest_time = CASE WHEN ${excludedIsLater} THEN excluded.latest_time ELSE r.latest_time END`
 }
 
+/** Groups in the primary key: of the column `groups`. */
+export const groupDigest = sql.raw(
+  `CASE WHEN groups IS NULL THEN ''::bytea ELSE sha256(convert_to(groups::text, 'UTF8')) END`,
+)
+
 const excludedIsLater = sql.raw('(excluded.latest_time, excluded.latest_seq) > (r.latest_time, r.latest_seq)')
 
 function part(name: string, index: number): RawBuilder<unknown> {
   return sql.raw(`${name}${index}`)
 }
 
-function fromEvents({ id, eventType, keeps, valueProperty, groupBy }: UsageSeries): RawBuilder<unknown> {
+/**
+ * The events of a relation that a series can use: columns seq, time, subject, groups, value (not where only events are counted)
+ * and what `columns` adds.
+ */
+export function usableEvents(
+  { eventType, keeps, valueProperty, groupBy }: UsageSeries,
+  source: RawBuilder<unknown>,
+  columns: readonly RawBuilder<unknown>[] = [],
+): RawBuilder<unknown> {
   const values = groupKeys(groupBy).map((key) => textAt(groupBy[key] ?? '$'))
   const groups = values.length === 0 ? sql`NULL::text[]` : sql`ARRAY[${sql.join(values)}]::text[]`
   const meter = { eventType, eventFrom: null, aggregation: aggregationOf[keeps], valueProperty, groupBy }
-  const events = meterEvents(
-    { meter, subjects: null, from: null, to: null },
-    [sql`${groups} AS groups`],
-    sql`slice events`,
-  )
+  const scope = { meter, subjects: null, from: null, to: null }
+  return meterEvents(scope, [sql`${groups} AS groups`, ...columns], sql`${source} events`)
+}
+
+function fromEvents(series: UsageSeries): RawBuilder<unknown> {
   return sql`
-    SELECT ${id}::int AS series_id, subject, ${bucketOf(bucketMinutes[0], 'time')} AS bucket, groups, ${ofEvents[keeps]}
-    FROM (${events}) usable GROUP BY subject, 3, groups`
+    SELECT ${series.id}::int AS series_id, subject, ${bucketOf(bucketMinutes[0], 'time')} AS bucket, groups, ${keptOfEvents[series.keeps]}
+    FROM (${usableEvents(series, sql`slice`)}) usable GROUP BY subject, 3, groups`
 }
 
 function fromBuckets(keeps: Keeps, from: RawBuilder<unknown>, minutes: number): RawBuilder<unknown> {
@@ -102,6 +113,8 @@ function fromBuckets(keeps: Keeps, from: RawBuilder<unknown>, minutes: number): 
 }
 
 /** From the first day an event can have: before its origin date_bin differs between versions of PostgreSQL. */
+export const bucketOrigin = sql.raw(`'0001-01-01T00:00:00Z'::timestamptz`)
+
 function bucketOf(minutes: number, column: 'time' | 'bucket'): RawBuilder<unknown> {
-  return sql.raw(`date_bin('${minutes} minutes', ${column}, '0001-01-01T00:00:00Z'::timestamptz)`)
+  return sql`date_bin(${sql.lit(`${minutes} minutes`)}, ${sql.raw(column)}, ${bucketOrigin})`
 }

@@ -64,24 +64,27 @@ const keepsOfAggregation = sql.join(
 )
 
 /** What living meters measure, and what was deleted but is still billed by features that were sold. */
-const needed = sql`
-  SELECT DISTINCT event_type, keeps, CASE WHEN keeps <> 'count' THEN coalesce(value_property, '$') END AS value_property, group_by
+const measuredByMeters = sql`
+  SELECT id, key, event_type, keeps, CASE WHEN keeps <> 'count' THEN coalesce(value_property, '$') END AS value_property, group_by
   FROM (SELECT *, CASE aggregation ${keepsOfAggregation} END AS keeps FROM meters
-    WHERE deleted_at IS NULL OR EXISTS (SELECT FROM features WHERE features.meter_id = meters.id)) measured
+    WHERE deleted_at IS NULL OR EXISTS (SELECT FROM features WHERE features.meter_id = meters.id)) kept
   WHERE keeps IS NOT NULL`
+const needed = sql`SELECT DISTINCT event_type, keeps, value_property, group_by FROM (${measuredByMeters}) measured`
 
 const isNeeded = (known: RawBuilder<unknown>, measured: RawBuilder<unknown>): RawBuilder<unknown> =>
   sql`${known}.event_type = ${measured}.event_type AND ${known}.keeps = ${measured}.keeps
     AND ${known}.value_property IS NOT DISTINCT FROM ${measured}.value_property AND ${known}.group_by = ${measured}.group_by`
 
 /**
- * A series for whatever is measured, none that nothing measures. One without events up to `finishedSeq` begins after
+ * A series for whatever is measured, none that nothing measures, and none that is beyond the numbers of events: these were set
+ * back, and events would come that it says it holds. One without events up to `finishedSeq` begins after
  * it, others at the first event that was ever stored.
  */
 export async function matchSeriesToMeters(db: Db, finishedSeq: string): Promise<void> {
   await sql`
-    UPDATE usage_series SET obsolete = true WHERE NOT obsolete AND NOT EXISTS (
-      SELECT FROM (${needed}) needed WHERE ${isNeeded(sql`usage_series`, sql`needed`)})`.execute(db)
+    UPDATE usage_series SET obsolete = true
+    WHERE NOT obsolete AND (rolled_seq > (SELECT last_value FROM events_seq_seq) OR NOT EXISTS (
+      SELECT FROM (${needed}) needed WHERE ${isNeeded(sql`usage_series`, sql`needed`)}))`.execute(db)
   await sql`
     INSERT INTO usage_series (event_type, keeps, value_property, group_by, rolled_seq)
     SELECT event_type, keeps, value_property, group_by,
@@ -94,6 +97,26 @@ export async function livingSeries(db: Db): Promise<readonly UsageSeries[]> {
   const { rows } = await sql<UsageSeries>`
     SELECT id, event_type, keeps, value_property, group_by, rolled_seq
     FROM usage_series WHERE NOT obsolete ORDER BY rolled_seq, id`.execute(db)
+  return rows
+}
+
+/** A series and who is answered from it. */
+export interface MeteredSeries extends UsageSeries {
+  /** Keys of meters. */
+  readonly meters: readonly string[]
+  /** Events after those it holds, of whatever type: at most so many are not rolled up. */
+  readonly behind: string
+}
+
+/** The series that can be read: of one meter (by id), or all. */
+export async function meteredSeries(db: Db, meterId: string | null): Promise<readonly MeteredSeries[]> {
+  const measured = sql`FROM (${measuredByMeters}) measured WHERE ${isNeeded(sql`s`, sql`measured`)}`
+  const ofMeter = meterId === null ? sql`` : sql`AND EXISTS (SELECT ${measured} AND measured.id = ${meterId})`
+  const { rows } = await sql<MeteredSeries>`
+    SELECT id, event_type, keeps, value_property, group_by, rolled_seq,
+      ARRAY(SELECT DISTINCT measured.key ${measured} ORDER BY 1) AS meters,
+      greatest((SELECT coalesce(max(seq), 0) FROM events) - rolled_seq, 0) AS behind
+    FROM usage_series s WHERE NOT obsolete ${ofMeter} ORDER BY event_type, id`.execute(db)
   return rows
 }
 
