@@ -89,6 +89,16 @@ const gauges: readonly InstallationGauge[] = [
     ],
   },
   {
+    name: 'perennial_usage_rollups_behind_events',
+    help: 'Events that are not rolled up yet, at most, for the meter that is furthest behind',
+    valuesOf: ({ usageRollups }) => [[{}, usageRollups.count]],
+  },
+  {
+    name: 'perennial_usage_rollups_behind_seconds',
+    help: 'How long ago the oldest of them was stored',
+    valuesOf: ({ usageRollups }) => [[{}, usageRollups.oldestSeconds]],
+  },
+  {
     name: 'perennial_subscriptions_parked',
     help: 'Subscriptions that wait for an operator (rule 33)',
     valuesOf: ({ parked }) => [[{}, parked]],

@@ -2,12 +2,14 @@ import { sql } from 'kysely'
 import { Registry } from 'prom-client'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openDatabase } from '../../src/db/connection.ts'
+import { insertMeter } from '../../src/db/stores/meters.ts'
 import { insertOutbox } from '../../src/db/stores/outbox.ts'
 import { installationGauges } from '../../src/metrics/installation.ts'
 import { insertClock, insertCustomer, insertProfile } from '../api/billing-fixtures.ts'
 import { insertInvoiceRow, insertSubscriptionRow } from '../api/invoice-fixtures.ts'
 import { createTestDatabase } from '../support/database.ts'
 import type { TestDatabase } from '../support/database.ts'
+import { event, meter, rollUpAll, store } from '../usage/support.ts'
 
 let database: TestDatabase
 beforeEach(async () => {
@@ -85,6 +87,30 @@ test('the outbox tells how many rows wait and how old the oldest is', async () =
   expect(now['perennial_relay_pending{box="outbox"}']).toBe(2)
   expect(Math.round((now['perennial_relay_oldest_seconds{box="outbox"}'] ?? 0) / 60)).toBe(10)
   expect(now['perennial_relay_pending{box="inbox"}']).toBe(0)
+})
+
+test('rollups tell how many events they lack, and since when the oldest of these is stored', async () => {
+  const { db } = database
+  const of = 'perennial_usage_rollups_behind'
+  const behind = async () => {
+    const now = await gauges()
+    const { [`${of}_events`]: events, [`${of}_seconds`]: seconds } = now
+    return { events, minutes: Math.round((seconds ?? Number.NaN) / 60) }
+  }
+  expect(await behind()).toEqual({ events: 0, minutes: 0 })
+  const details = { id: 'meter', key: 'tokens', name: null, description: null, metadata: null }
+  await insertMeter(db, { ...meter(), ...details }, new Date())
+  await store(db, event())
+  await rollUpAll(db)
+  expect(await behind()).toEqual({ events: 0, minutes: 0 })
+  await store(db, event(), event())
+  await db
+    .updateTable('events')
+    .set({ storedAt: sql`now() - interval '7 minutes'` })
+    .execute()
+  expect(await behind()).toEqual({ events: 2, minutes: 7 })
+  await rollUpAll(db)
+  expect(await behind()).toEqual({ events: 0, minutes: 0 })
 })
 
 test('without the database nothing is said to be well', async () => {

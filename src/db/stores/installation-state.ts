@@ -17,6 +17,8 @@ export interface InstallationState {
   /** In real time: subscriptions whose closing, and invoices whose next step, should have been. Test clocks move their own. */
   readonly dueSubscriptions: Backlog
   readonly dueInvoices: Backlog
+  /** Events that the rollups furthest behind do not hold yet, at most; of whatever type. */
+  readonly usageRollups: Backlog
   /** Stopped before they billed something absurd, until a person has looked (rule 33). */
   readonly parked: number
   readonly invoices: readonly InvoicesInState[]
@@ -46,6 +48,7 @@ export async function readInstallationState(db: Db): Promise<InstallationState> 
     inbox,
     dueSubscriptions,
     dueInvoices,
+    usageRollups: await usageRollupsBehind(db),
     parked: await parkedSubscriptions(db),
     invoices: await invoicesThatWait(db),
     apps: await appsByStatus(db),
@@ -78,6 +81,15 @@ async function backlogs(db: Db): Promise<Backlogs> {
       'i.next_due_at',
     ),
   ]
+}
+
+/** Numbers of events have gaps: their difference is at least how many there are. */
+async function usageRollupsBehind(db: Db): Promise<Backlog> {
+  const { rows } = await sql<{ count: string | null; oldest: number | null }>`
+    SELECT greatest((SELECT max(seq) FROM events) - rolled_seq, 0) AS count,
+      (SELECT extract(epoch FROM now() - stored_at)::float8 FROM events WHERE seq > rolled_seq ORDER BY seq LIMIT 1) AS oldest
+    FROM (SELECT min(rolled_seq) AS rolled_seq FROM usage_series WHERE NOT obsolete) furthest`.execute(db)
+  return { count: Number(rows[0]?.count ?? 0), oldestSeconds: Math.max(rows[0]?.oldest ?? 0, 0) }
 }
 
 async function parkedSubscriptions(db: Db): Promise<number> {
