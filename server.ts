@@ -9,6 +9,7 @@ import { readConfig } from './src/config.ts'
 import { openDatabase } from './src/db/connection.ts'
 import { requireSchema } from './src/db/migrate.ts'
 import { countApiKeys } from './src/db/stores/api-keys.ts'
+import { requireTransactionIds } from './src/db/transaction-ids.ts'
 import { apiObserver } from './src/metrics/api.ts'
 import { listenForScrapes } from './src/metrics/listener.ts'
 import { processRegistry } from './src/metrics/registry.ts'
@@ -49,6 +50,7 @@ const deps: ApiDeps = {
   observer: apiObserver(registry),
 }
 await requireSchema(db)
+await requireTransactionIds(db)
 assertBindAllowed(config.host, await countApiKeys(db))
 const app = await buildApp(deps, {
   limits: { ...defaultLimits, ...config.limits, queuedQueries: 10 * config.databasePoolSize },

@@ -13,6 +13,7 @@ import { openDatabase } from './src/db/connection.ts'
 import { requireSchema } from './src/db/migrate.ts'
 import type { Database } from './src/db/connection.ts'
 import { checkDatabase } from './src/db/stores/api-keys.ts'
+import { requireTransactionIds } from './src/db/transaction-ids.ts'
 import { startAppCare } from './src/relay/app-care.ts'
 import { startEventPolling } from './src/relay/poll-events.ts'
 import { newId } from './src/new-id.ts'
@@ -48,6 +49,7 @@ async function main(): Promise<void> {
     applicationName: 'perennial-worker',
   })
   await requireSchema(db)
+  await requireTransactionIds(db)
   const metrics = workerMetrics(db)
   const temporal = temporalGateway(new Client({ connection, namespace: config.temporal.namespace }), {
     taskQueue: config.temporal.taskQueue,

@@ -5,6 +5,7 @@ import { pendingMigrations } from '../db/migrate.ts'
 import { checkDatabase } from '../db/stores/api-keys.ts'
 import { newestRun } from '../db/stores/reconciliation-runs.ts'
 import { givenUpEvents } from '../db/stores/stripe-events.ts'
+import { transactionIdsProblem } from '../db/transaction-ids.ts'
 import { stripeChecks } from './doctor-stripe.ts'
 
 /** A part of an installation, and whether it does its work. */
@@ -113,6 +114,15 @@ function databaseChecks(db: Database): readonly Check[] {
         const pending = await pendingMigrations(db)
         if (pending.length > 0) throw new Error(`missing: ${pending.join(', ')}`)
         return 'up to date'
+      },
+    },
+    {
+      name: 'Transactions',
+      next: 'stop every process, and advance the transaction ids as the page says',
+      run: async () => {
+        const problem = await transactionIdsProblem(db)
+        if (problem !== null) throw new Error(problem)
+        return 'their ids go on from those of stored usage'
       },
     },
     {
