@@ -1,4 +1,4 @@
-import { nextLookMs } from '../billing/invoice-look.ts'
+import { nextLookMs, waitsForLook } from '../billing/invoice-look.ts'
 import { nextTryMs } from '../billing/invoice-outage.ts'
 import { isTriedAgain } from '../billing/invoice-recovery.ts'
 import { stepInvoice } from '../billing/invoice-step.ts'
@@ -7,7 +7,7 @@ import { getInvoiceRow, updateInvoice, wasInvoiceCommandAccepted } from '../db/s
 import type { InvoicePatch, InvoiceRow } from '../db/stores/invoices.ts'
 import { appendTimeline } from '../db/stores/timeline.ts'
 import { DomainError } from '../domain/errors.ts'
-import { isCollecting, settledStatuses } from '../domain/invoice-state.ts'
+import { isCollecting, isFinal, settledStatuses } from '../domain/invoice-state.ts'
 import type { InvoiceStatus } from '../domain/invoice-state.ts'
 import type { ActivityDeps } from './deps.ts'
 import { verdictOf } from './failures.ts'
@@ -51,7 +51,8 @@ export async function advanceWithReason(deps: ActivityDeps, options: AdvanceOpti
         return await lookLater(deps, row, { ...verdict, asOfMs: options.asOfMs })
       }
       // A look at what is settled, or not begun, changed nothing: trying again would not either.
-      if (verdict.kind === 'final' && options.command === undefined) return row
+      if (verdict.kind === 'final' && options.command === undefined)
+        return await lookedInVain(deps, row, verdict)
       if (verdict.kind !== 'final') await noteReason(deps, row, error)
       throw verdict.kind === 'retry' ? verdict.error : error
     }
@@ -103,6 +104,17 @@ async function lookLater(
   return (await updateInvoice(deps.db, row, patch)) ?? row
 }
 
+/** Nothing is waited for any more: Stripe will not say what became of it. */
+async function lookedInVain(
+  deps: ActivityDeps,
+  row: InvoiceRow,
+  { code, message }: Pick<Failure, 'code' | 'message'>,
+): Promise<InvoiceRow> {
+  if (!waitsForLook(row)) return row
+  const patch: InvoicePatch = { statusCode: code, statusReason: message, nextDueAt: null }
+  return (await updateInvoice(deps.db, row, patch)) ?? row
+}
+
 type AwayOptions = AdvanceOptions & { readonly verdict: Away }
 
 /**
@@ -112,20 +124,18 @@ type AwayOptions = AdvanceOptions & { readonly verdict: Away }
 async function whileAway(deps: ActivityDeps, row: InvoiceRow, options: AwayOptions): Promise<InvoiceRow> {
   const { verdict, attempt, asOfMs, command } = options
   const { code, message } = verdict
+  const isAccepted =
+    command === undefined ||
+    (await wasInvoiceCommandAccepted(deps.db, { invoiceId: row.id, requestId: command.requestId }))
+  // It has nothing to wait for. What was written off has: it may have been paid all the same.
+  if (isAccepted && isFinal(row.status as InvoiceStatus)) return row
   const isKnown = row.statusCode === code
   const tries = verdict.lasts || isKnown ? 1 : (deps.stripeTries ?? TRIES_A_STEP)
   if (attempt === undefined || attempt < tries) {
     await noteReason(deps, row, verdict.error)
     throw verdict.error
   }
-  const isAccepted =
-    command === undefined ||
-    (await wasInvoiceCommandAccepted(deps.db, { invoiceId: row.id, requestId: command.requestId }))
   if (!isAccepted) throw new DomainError('service_unavailable', `Stripe cannot be asked now: ${message}`)
-  if (settledStatuses.includes(row.status as InvoiceStatus)) {
-    // What is settled has nothing to wait for; a payment of what was written off is booked by the next event.
-    return row
-  }
   const nextDueAt = new Date(nextTryMs(asOfMs, (row.issuedAt ?? row.createdAt).getTime()))
   deps.log.warn({ invoiceId: row.id, code }, 'Stripe is away; it is tried again')
   const shown = row.status === 'issuing' ? { substatus: 'waiting_for_stripe' } : {}
@@ -145,6 +155,7 @@ async function whileAway(deps: ActivityDeps, row: InvoiceRow, options: AwayOptio
 
 /** It will be tried again; until then the row says what is in the way. */
 async function noteReason(deps: ActivityDeps, row: InvoiceRow, error: unknown): Promise<void> {
+  if (settledStatuses.includes(row.status as InvoiceStatus)) return
   const statusReason = error instanceof Error ? error.message : String(error)
   if (row.statusReason !== statusReason) await updateInvoice(deps.db, row, { statusReason })
 }

@@ -4,7 +4,7 @@ import type { InvoiceRow } from '../db/stores/invoices.ts'
 import { currency } from '../domain/currency.ts'
 import { isErrorCode } from '../domain/errors.ts'
 import { displayMinor } from '../domain/money.ts'
-import { settledStatuses } from '../domain/invoice-state.ts'
+import { isSettled } from '../domain/invoice-state.ts'
 import type { InvoiceStatus } from '../domain/invoice-state.ts'
 import type { InvoiceActivities, InvoiceStep, Refusal } from './contracts.ts'
 import type { ActivityDeps } from './deps.ts'
@@ -51,7 +51,7 @@ function refusalOf(error: unknown): Refusal | null {
 }
 
 function toStep(row: InvoiceRow): InvoiceStep {
-  const final = settledStatuses.includes(row.status as InvoiceStatus)
+  const final = isSettled({ status: row.status as InvoiceStatus, isDue: row.nextDueAt !== null })
   const state = row.substatus === null ? row.status : `${row.status} (${row.substatus})`
   const total = displayMinor(BigInt(row.totalMinor), currency(row.currency))
   const reason = row.statusReason === null ? '' : `: ${row.statusReason}`

@@ -1,3 +1,4 @@
+import type { InvoiceRow } from '../db/stores/invoices.ts'
 import { afterAsLongAgain } from './growing-wait.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
@@ -8,4 +9,9 @@ const DAY_MS = 24 * 60 * 60 * 1000
  */
 export function nextLookMs(asOfMs: number, issuedMs: number): number {
   return afterAsLongAgain(asOfMs, issuedMs, { leastMs: DAY_MS, mostMs: 30 * DAY_MS })
+}
+
+/** Written off, and something was reported of it, which may be its payment, while Stripe could not be asked (rule 30). */
+export function waitsForLook({ status, nextDueAt }: Pick<InvoiceRow, 'status' | 'nextDueAt'>): boolean {
+  return status === 'uncollectible' && nextDueAt !== null
 }

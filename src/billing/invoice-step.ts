@@ -9,8 +9,9 @@ import { book, collectFirst, followUp } from './invoice-collection.ts'
 import { applyCommand } from './invoice-commands.ts'
 import type { InvoiceRequest } from './invoice-commands.ts'
 import { issueInvoice } from './invoice-issue.ts'
+import { waitsForLook } from './invoice-look.ts'
 import { goesOnByItself, goOn } from './invoice-recovery.ts'
-import { changeInvoice } from './invoice-write.ts'
+import { changeInvoice, write } from './invoice-write.ts'
 import { finishWithdrawal, isBeingWithdrawn } from './withdraw-bill.ts'
 
 export interface InvoiceStepOptions {
@@ -47,13 +48,16 @@ export async function stepInvoice(deps: CollectDeps, options: InvoiceStepOptions
     if (issued.view.status !== 'open') return await book(deps, issued.row, { view: issued.view, asOfMs })
     return await collectFirst(deps, issued.row, asOfMs)
   }
-  if (isCollecting(row.status as InvoiceStatus) || look) {
-    return await followUp(deps, row, {
+  if (isCollecting(row.status as InvoiceStatus) || look || waitsForLook(row)) {
+    const seen = await followUp(deps, row, {
       asOfMs,
-      look,
+      look: look || waitsForLook(row),
       hasCommand: command !== undefined,
       isRetryAsked: isNew && command.kind === 'retry',
     })
+    if (!waitsForLook(seen)) return seen
+    // Stripe was asked, and it was not paid.
+    return await write(deps.db, seen, { statusReason: null, statusCode: null, nextDueAt: null })
   }
   return row
 }

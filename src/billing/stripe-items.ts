@@ -138,19 +138,21 @@ export async function settleItems(deps: CollectDeps, row: InvoiceRow, asOfMs: nu
     })),
   )
   const pages = [...states.values()].flatMap(({ hostedUrl }) => hostedUrl ?? [])
-  const shown = { statusReason: settlement.reason, stripeHostedUrl: pages.at(-1) ?? null }
+  // Stripe was asked: what was in the way of that is over.
+  const shown = { statusReason: settlement.reason, statusCode: null, stripeHostedUrl: pages.at(-1) ?? null }
   if (settlement.status === 'open') {
     const lookAt = new Date(nextLookMs(asOfMs, (row.issuedAt ?? row.createdAt).getTime()))
     return await write(deps.db, row, { ...shown, nextLookAt: lookAt, nextDueAt: lookAt })
   }
-  if (settlement.status === row.status) return row
+  const nothingDue = { nextLookAt: null, nextDueAt: null }
+  if (settlement.status === row.status)
+    return row.nextDueAt === null ? row : await write(deps.db, row, { ...shown, ...nothingDue })
   const at = new Date(asOfMs)
   const patch: InvoicePatch = {
     ...shown,
     status: settlement.status,
     paidMinor: settlement.paidMinor,
-    nextLookAt: null,
-    nextDueAt: null,
+    ...nothingDue,
     ...(settlement.status === 'paid' && { paidAt: row.paidAt ?? at }),
     ...(settlement.status === 'voided' && { voidedAt: row.voidedAt ?? at }),
     ...(settlement.status === 'uncollectible' && { uncollectibleAt: row.uncollectibleAt ?? at }),

@@ -166,9 +166,22 @@ export function isCollecting(status: InvoiceStatus): boolean {
  */
 export const settledStatuses: readonly InvoiceStatus[] = ['paid', 'voided', 'uncollectible']
 
+/** What nothing happens to any more. */
+export const finalStatuses: readonly InvoiceStatus[] = invoiceStatuses.filter(
+  (status) => Object.keys(invoiceTransitions[status]).length === 0,
+)
+
 /** Whether nothing happens to the invoice any more. */
 export function isFinal(status: InvoiceStatus): boolean {
-  return Object.keys(invoiceTransitions[status]).length === 0
+  return finalStatuses.includes(status)
+}
+
+/**
+ * Whether its workflow may end. What was written off waits on while it is due: Stripe reported something of it, which
+ * may be its payment, and could not be asked.
+ */
+export function isSettled(invoice: { readonly status: InvoiceStatus; readonly isDue: boolean }): boolean {
+  return invoice.isDue ? isFinal(invoice.status) : settledStatuses.includes(invoice.status)
 }
 
 /** Whether its amounts are fixed: only a draft may still change. */

@@ -6,6 +6,7 @@ import {
   invoiceStatuses,
   isCollecting,
   isFinal,
+  isSettled,
   nextStatus,
   requireAction,
   transition,
@@ -57,6 +58,12 @@ describe('transitions', () => {
   test('only what is issued and open waits for money', () => {
     expect(invoiceStatuses.filter(isCollecting)).toEqual(['issued', 'payment_processing', 'overdue'])
     expect(invoiceStatuses.filter(isFinal)).toEqual(['paid', 'voided'])
+  })
+
+  test('rule 30: what was written off is not settled while it waits to be looked at', () => {
+    const settled = (isDue: boolean) => invoiceStatuses.filter((status) => isSettled({ status, isDue }))
+    expect(settled(false)).toEqual(['paid', 'uncollectible', 'voided'])
+    expect(settled(true)).toEqual(['paid', 'voided'])
   })
 })
 

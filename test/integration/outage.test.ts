@@ -157,6 +157,55 @@ test('a person can have it tried at once when Stripe is back', async () => {
   expect(await charged(billed)).toEqual([2000])
 })
 
+/** An e-mailed invoice that was written off, and of which Stripe cannot be asked now. */
+async function writtenOff(name: string): Promise<readonly [BilledCustomer, string]> {
+  const workflow = { payment: { collectionMethod: 'send_invoice' } }
+  const billed = await at.newCustomer({ key: name, card: null, workflow })
+  await at.subscribe(billed)
+  const { id, externalIds } = await at.untilInvoice(billed, ({ status }) => status === 'issued')
+  const path = `invoices/${externalIds?.invoicing}`
+  await stripePost(installation.sandboxUrl, `${path}/mark_uncollectible`)
+  await at.untilInvoice(billed, ({ status }) => status === 'uncollectible')
+  await at.sandbox('POST', '/faults', { kind: 'unavailable', method: 'GET', path: `${path}$`, times: 0 })
+  return [billed, id]
+}
+
+test('rule 30: what was written off is paid while Stripe cannot be asked, and booked when it can', async () => {
+  const [billed, id] = await writtenOff('pays-late')
+  const shown = await installation.call<{ hostedInvoiceUrl: string }>('GET', `/api/v1/billing/invoices/${id}`)
+  const body = new URLSearchParams({ card: '4242424242424242' })
+  await fetch(shown.hostedInvoiceUrl, { method: 'POST', body })
+  const waiting = await at.untilInvoice(billed, ({ nextActionAt }) => nextActionAt !== undefined)
+  expect(waiting).toMatchObject({
+    status: 'uncollectible',
+    validationIssues: [{ code: 'stripe_unavailable' }],
+  })
+  await at.sandbox('DELETE', '/faults')
+  await advance(billed, '2026-01-01T06:00:00Z')
+  const paid = await at.untilInvoice(billed, ({ status }) => status === 'paid')
+  expect(paid).toMatchObject({ id, amountPaid: '20.00' })
+  expect(paid.nextActionAt).toBeUndefined()
+})
+
+test('what was written off and is still unpaid waits for nothing more when Stripe was asked', async () => {
+  const [billed, id] = await writtenOff('pays-never')
+  const clock = { kind: 'test', nowMs: Date.parse('2026-01-01T00:00:00Z') }
+  const handle = await installation.client.workflow.signalWithStart('invoice', {
+    workflowId: `invoice/${id}`,
+    taskQueue: installation.taskQueue,
+    args: [{ invoiceId: id, clock, nextDueMs: null, waitingFor: 'what was reported' }],
+    signal: 'stripeEventReceived',
+    signalArgs: [{ eventId: 'evt_reported', type: 'invoice.updated' }],
+  })
+  await at.untilInvoice(billed, ({ nextActionAt }) => nextActionAt !== undefined)
+  await at.sandbox('DELETE', '/faults')
+  await advance(billed, '2026-01-01T06:00:00Z')
+  const asked = await at.untilInvoice(billed, ({ nextActionAt }) => nextActionAt === undefined)
+  expect(asked.status).toBe('uncollectible')
+  expect(asked.validationIssues).toBeUndefined()
+  await handle.result()
+})
+
 test('no webhook comes any more: the invoice looks itself', async () => {
   const billed = await at.newCustomer({
     key: 'deaf',

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
-import { settledStatuses } from '../../domain/invoice-state.ts'
 import type { Db } from '../connection.ts'
 import { installedStripeApps, storedAppColumns } from './stripe-app-columns.ts'
+import { unsettled } from './unsettled.ts'
 
 /** Installed apps whose endpoint is ours, or whose key was refused: both may change at Stripe without a word. */
 export async function listCaredApps(db: Db) {
@@ -118,7 +118,7 @@ export async function waitingInvoiceIds(db: Db, appId: string, limit: number): P
     .where('appId', '=', appId)
     .where('hasWorkflow', '=', true)
     .where((eb) => eb.or([eb('substatus', '=', 'waiting_for_stripe'), eb('statusCode', 'in', [...keyCodes])]))
-    .where('status', 'not in', settledStatuses)
+    .where(unsettled)
     .where('deletedAt', 'is', null)
     .orderBy('id')
     .limit(limit)

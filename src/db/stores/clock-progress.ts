@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { Selectable } from 'kysely'
 import type { Db } from '../connection.ts'
 import type { TestClocks } from '../types.gen.ts'
-import { settledStatuses } from '../../domain/invoice-state.ts'
+import { unsettled } from './unsettled.ts'
 
 export type TestClockRow = Selectable<TestClocks>
 
@@ -57,7 +57,7 @@ export async function clockSubjects(db: Db, testClockId: string): Promise<readon
     .innerJoin('customers', 'customers.id', 'invoices.customerId')
     .select(['invoices.id', 'invoices.nextDueAt'])
     .where('customers.testClockId', '=', testClockId)
-    .where('invoices.status', 'not in', settledStatuses)
+    .where(unsettled)
     .execute()
   return [
     ...subscriptions.map((row) => ({ kind: 'subscription' as const, ...row })),

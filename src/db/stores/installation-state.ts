@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { settledStatuses } from '../../domain/invoice-state.ts'
+import { finalStatuses } from '../../domain/invoice-state.ts'
 import type { Db } from '../connection.ts'
 import { ACCRUING } from './running-invoices.ts'
 
@@ -76,7 +76,7 @@ async function backlogs(db: Db): Promise<Backlogs> {
     ),
     await of(
       sql`FROM invoices i JOIN customers c ON c.id = i.customer_id
-        WHERE i.next_due_at < now() AND i.status <> ALL (${[...settledStatuses]}::text[])
+        WHERE i.next_due_at < now() AND i.status <> ALL (${[...finalStatuses]}::text[])
           AND i.substatus IS DISTINCT FROM ${ACCRUING} AND c.test_clock_id IS NULL`,
       'i.next_due_at',
     ),

@@ -1,9 +1,9 @@
 import { sql } from 'kysely'
 import { assertNever } from '../../domain/errors.ts'
-import { settledStatuses } from '../../domain/invoice-state.ts'
 import type { Db } from '../connection.ts'
 import { ACCRUING } from './running-invoices.ts'
 import { appsWithEvents, storedAppColumns } from './stripe-app-columns.ts'
+import { unsettled } from './unsettled.ts'
 
 export interface Page {
   /** The last id of the page before; null: the first page. */
@@ -85,7 +85,7 @@ export async function overdueSubjects(db: Db, before: Date, limit: number): Prom
     .innerJoin('customers', 'customers.id', 'invoices.customerId')
     .select(['invoices.id', 'invoices.nextDueAt', 'invoices.hasWorkflow'])
     .where('invoices.nextDueAt', '<', before)
-    .where('invoices.status', 'not in', settledStatuses)
+    .where(unsettled)
     // Its period is open: it is its subscription's.
     .where('invoices.substatus', 'is distinct from', ACCRUING)
     .where('customers.testClockId', 'is', null)
@@ -145,7 +145,7 @@ async function livingAmong(
         .selectFrom('invoices')
         .select('id')
         .where('id', 'in', ids)
-        .where((eb) => eb.or([eb('status', 'not in', settledStatuses), eb('updatedAt', '>', endedAfter)]))
+        .where((eb) => eb.or([unsettled, eb('updatedAt', '>', endedAfter)]))
         .execute()
     case 'test_clock':
       return await db

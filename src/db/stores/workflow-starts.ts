@@ -1,5 +1,5 @@
 import type { Db } from '../connection.ts'
-import { settledStatuses } from '../../domain/invoice-state.ts'
+import { unsettled } from './unsettled.ts'
 
 /** What starting a subscription's workflow needs; undefined when the row is gone. */
 export async function subscriptionStart(db: Db, id: string) {
@@ -41,7 +41,7 @@ export async function invoiceStart(db: Db, id: string) {
       'testClocks.frozenTime',
     ])
     .where('invoices.id', '=', id)
-    .where('invoices.status', 'not in', settledStatuses)
+    .where(unsettled)
     .executeTakeFirst()
   if (!row) return undefined
   return {

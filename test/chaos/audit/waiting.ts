@@ -5,7 +5,9 @@ import type { InvoiceRow } from './rows.ts'
 import type { Workflow } from './workflows.ts'
 
 const iso = (at: number): string => new Date(at).toISOString()
-const settled = new Set(['paid', 'voided', 'uncollectible'])
+/** What was written off waits on while it is due: something was reported of it that Stripe could not be asked about. */
+const isSettled = ({ status, next_due_at: due }: InvoiceRow): boolean =>
+  ['paid', 'voided'].includes(status) || (status === 'uncollectible' && due === null)
 
 /** What an open invoice waits for, in words; null: nothing that can be named. */
 function reasonOf(row: InvoiceRow): string | null {
@@ -18,6 +20,7 @@ function reasonOf(row: InvoiceRow): string | null {
     case 'issuing':
       return ['failed', 'waiting_for_stripe'].includes(known) ? why : null
     case 'payment_processing':
+    case 'uncollectible':
       return why
     case 'issued':
     case 'overdue':
@@ -64,14 +67,14 @@ export function checkWaiting(fleet: Fleet, workflows: readonly Workflow[]): Chec
     known.add(`invoice/${row.id}`)
     const isOpen = open.has(`invoice/${row.id}`)
     const isRunning = row.status === 'draft' && row.substatus === 'accruing'
-    const isSettled = settled.has(row.status)
+    const isOver = isSettled(row)
     const state = `${row.status}/${row.substatus ?? '-'}`
     found.claim(
-      isOpen === !(isSettled || isRunning),
+      isOpen === !(isOver || isRunning),
       () => `invoice ${row.id} is ${state}, its workflow ${isOpen ? 'open' : 'not'}`,
     )
     found.claim(
-      isSettled || isRunning || reasonOf(row) !== null,
+      isOver || isRunning || reasonOf(row) !== null,
       () => `invoice ${row.id} is ${state} and says nothing of what it waits for`,
     )
     pastDue(`invoice ${row.id}`, row.next_due_at, fleet.customer(row.customer_id).now)
