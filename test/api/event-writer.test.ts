@@ -2,7 +2,6 @@ import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { eventWriter } from '../../src/api/event-writer.ts'
 import { openDatabase } from '../../src/db/connection.ts'
-import { sharedNext } from '../../src/api/next-turn.ts'
 import { createTestDatabase } from '../support/database.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { event } from '../usage/support.ts'
@@ -93,25 +92,4 @@ test('a group is no larger than a batch, and everything in it is stored', async 
     ),
   )
   expect(counts.map(({ stored }) => stored)).toEqual(sizes)
-})
-
-test('nobody shares an answer that was begun before they asked', async () => {
-  const answers: ((value: number) => void)[] = []
-  let begun = 0
-  const ask = sharedNext(async () => {
-    begun += 1
-    return await new Promise<number>((resolve) => answers.push(resolve))
-  })
-  const first = ask()
-  const [second, third] = [ask(), ask()]
-  expect(begun).toBe(1)
-  answers[0]?.(1)
-  expect(await first).toBe(1)
-  await expect.poll(() => begun).toBe(2)
-  const fourth = ask()
-  answers[1]?.(2)
-  expect(await Promise.all([second, third])).toEqual([2, 2])
-  await expect.poll(() => begun).toBe(3)
-  answers[2]?.(3)
-  expect(await fourth).toBe(3)
 })

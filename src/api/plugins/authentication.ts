@@ -4,7 +4,6 @@ import { DomainError } from '../../domain/errors.ts'
 import { anyApiKeyExists, findApiKey, hashApiKey, touchApiKey } from '../../db/stores/api-keys.ts'
 import type { ApiKey, ApiKeyScope } from '../../db/stores/api-keys.ts'
 import type { ApiDeps } from '../deps.ts'
-import { sharedNext } from '../next-turn.ts'
 
 /** What a route asks of its caller; `public` asks nothing. */
 export type RouteScope = ApiKeyScope | 'public'
@@ -32,6 +31,7 @@ declare module 'fastify' {
 
 const ANONYMOUS = 'anonymous'
 const TOUCH_AFTER_MS = 60_000
+const KNOWN_FOR_MS = 1000
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost'])
 
 /** Without any key everyone may do everything, so only this machine may reach us then. */
@@ -79,12 +79,17 @@ function scopeOf(url: string, config: { readonly scope?: RouteScope } | undefine
   throw new Error(`the route ${url} names no scope: set config.scope to ingest, read, admin or public`)
 }
 
+interface Lookup {
+  readonly begunMs: number
+  readonly key: Promise<ApiKey | null>
+}
+
 /**
- * Finds keys, and notes that they are used. Callers of one key at one time share a look-up, but never one that was begun
- * before they came: a revoked key is refused at once.
+ * Finds keys, and notes that they are used. What a look-up found holds for a second, for who comes while it runs as well: a
+ * revoked key is refused after that at the latest.
  */
 function keyLookup({ db, now }: ApiDeps): (presented: string) => Promise<ApiKey | null> {
-  const lookups = new Map<string, () => Promise<ApiKey | null>>()
+  const lookups = new Map<string, Lookup>()
   const lookUp = async (hash: Buffer): Promise<ApiKey | null> => {
     const key = await findApiKey(db, hash)
     const at = now()
@@ -92,15 +97,22 @@ function keyLookup({ db, now }: ApiDeps): (presented: string) => Promise<ApiKey 
     if (key !== null && key.revokedAt === null && !isFresh) await touchApiKey(db, key.id, at)
     return key
   }
+  const begin = (name: string, hash: Buffer): Lookup => {
+    const lookup = { begunMs: performance.now(), key: lookUp(hash) }
+    lookups.set(name, lookup)
+    const forget = (): void => {
+      if (lookups.get(name) === lookup) lookups.delete(name)
+    }
+    // Keys nobody knows are not remembered: they could be any number.
+    lookup.key.then((key) => (key === null ? forget() : undefined), forget)
+    return lookup
+  }
   return async (presented) => {
     const hash = hashApiKey(presented)
     const name = hash.toString('base64')
-    const shared = lookups.get(name) ?? sharedNext(async () => await lookUp(hash))
-    // Keys nobody knows are not remembered: they could be any number.
-    if (!lookups.has(name)) lookups.set(name, shared)
-    const key = await shared()
-    if (key === null) lookups.delete(name)
-    return key
+    const known = lookups.get(name)
+    const isGood = known !== undefined && performance.now() - known.begunMs < KNOWN_FOR_MS
+    return await (isGood ? known : begin(name, hash)).key
   }
 }
 
