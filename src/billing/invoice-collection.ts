@@ -4,6 +4,7 @@ import { isCollecting } from '../domain/invoice-state.ts'
 import type { InvoiceStatus } from '../domain/invoice-state.ts'
 import type { StripeInvoiceView } from '../stripe/invoice-types.ts'
 import type { CollectDeps } from './collect-deps.ts'
+import { isOnlyLookDue } from './invoice-look.ts'
 import { invoiceSettings } from './invoice-settings.ts'
 import { settle } from './invoice-settle.ts'
 import type { Look } from './invoice-settle.ts'
@@ -60,7 +61,8 @@ export async function followUp(deps: CollectDeps, row: InvoiceRow, options: Foll
   const { asOfMs, look } = options
   const isDue = row.nextDueAt !== null && row.nextDueAt.getTime() <= asOfMs
   if (!isDue && !look && !options.hasCommand) return row
-  const isRetryDue = row.substatus === 'payment_failed' && isDue
+  // Where only a look is, the plan that is booked with it says whether a retry is due as well.
+  const isRetryDue = row.substatus === 'payment_failed' && isDue && !isOnlyLookDue(row)
   // Another payment method came, or a person asked, after the last failure.
   const hasNewMethod = row.substatus === 'payment_method_needed' && !row.needsNewPaymentMethod
   const seen = await lookAt(deps, row, row.stripeInvoiceId)
@@ -71,7 +73,8 @@ export async function followUp(deps: CollectDeps, row: InvoiceRow, options: Foll
   // A failure that was not booked yet is the answer to the attempt that an earlier run made.
   const isAnswered = settled.attempts > row.attempts
   const isAsked = options.isRetryAsked || hasNewMethod
-  if (seen.status !== 'open' || isAnswered || !shouldPay(settled, { isAsked, isRetryDue })) return settled
+  if (seen.status !== 'open' || isAnswered || !shouldPay(settled, { isAsked, isRetryDue, asOfMs }))
+    return settled
   return await book(deps, settled, {
     view: await pay(deps, settled),
     asOfMs,
@@ -95,15 +98,17 @@ function isUnsent(row: InvoiceRow): boolean {
 interface Asking {
   readonly isAsked: boolean
   readonly isRetryDue: boolean
+  readonly asOfMs: number
 }
 
 /** Whether it is time to charge: a retry that is due, one asked for, or a first payment that never got through. */
-function shouldPay(row: InvoiceRow, { isAsked, isRetryDue }: Asking): boolean {
+function shouldPay(row: InvoiceRow, { isAsked, isRetryDue, asOfMs }: Asking): boolean {
   if (row.status === 'payment_processing') return false
   if (isAsked) return true
   if (invoiceSettings(row).workflow.payment.collectionMethod !== 'charge_automatically') return false
   if (row.attempts === 0 && row.substatus === null) return true
-  return row.substatus === 'payment_failed' && isRetryDue
+  const isPlanned = row.nextDueAt !== null && row.nextDueAt.getTime() <= asOfMs
+  return row.substatus === 'payment_failed' && (isRetryDue || isPlanned)
 }
 
 interface Seen extends Look {

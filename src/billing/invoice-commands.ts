@@ -48,7 +48,9 @@ export async function applyCommand(
 
 /** Goes on where it stopped: issues again, or pays now instead of at the next retry. */
 async function retry(deps: CollectDeps, row: InvoiceRow, { asOfMs, command }: Asked): Promise<InvoiceRow> {
-  const cleared = { statusReason: null, statusCode: null, nextDueAt: new Date(asOfMs) }
+  // What is due now is the payment.
+  const due = { nextDueAt: new Date(asOfMs), nextLookAt: null }
+  const cleared = { statusReason: null, statusCode: null, ...due }
   if (row.status !== 'issuing')
     return await changeInvoice(deps.db, row, {
       asOfMs,

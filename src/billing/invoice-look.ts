@@ -11,6 +11,17 @@ export function nextLookMs(asOfMs: number, issuedMs: number): number {
   return afterAsLongAgain(asOfMs, issuedMs, { leastMs: DAY_MS, mostMs: 30 * DAY_MS })
 }
 
+/**
+ * Whether what it is due for is a look at Stripe and nothing more: one that did not get through is made up for soon, and
+ * brings no retry of the payment forward (rule 32).
+ */
+export function isOnlyLookDue({
+  nextDueAt,
+  nextLookAt,
+}: Pick<InvoiceRow, 'nextDueAt' | 'nextLookAt'>): boolean {
+  return nextDueAt !== null && nextDueAt.getTime() === nextLookAt?.getTime()
+}
+
 /** Written off, and something was reported of it, which may be its payment, while Stripe could not be asked (rule 30). */
 export function waitsForLook({ status, nextDueAt }: Pick<InvoiceRow, 'status' | 'nextDueAt'>): boolean {
   return status === 'uncollectible' && nextDueAt !== null

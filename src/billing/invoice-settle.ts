@@ -204,6 +204,7 @@ function settleFailed(row: InvoiceRow, view: StripeInvoiceView, look: Look): Set
     hard: waitsForCustomer || facts.needsNewPaymentMethod,
     nowMs: asOfMs,
     justFailed: isNew,
+    ...(row.nextDueAt && { plannedMs: row.nextDueAt.getTime() }),
   })
   switch (decision.kind) {
     case 'retry':

@@ -43,6 +43,14 @@ describe('retries', () => {
     expect(decideRetry({ ...late, nowMs: at('2026-03-09') })).toMatchObject({ kind: 'end' })
   })
 
+  test('rule 32: a later look at the same failure keeps to the retry that is planned', () => {
+    const plannedMs = at('2026-03-08T09:00Z')
+    const looked = { ...failed, attempts: 2, nowMs: at('2026-03-06'), plannedMs }
+    expect(decideRetry(looked)).toEqual({ kind: 'retry', atMs: plannedMs })
+    const other = { ...looked, plannedMs: at('2026-03-06T01:00Z') }
+    expect(decideRetry(other)).toEqual({ kind: 'retry', atMs: looked.nowMs })
+  })
+
   test('rule 32: payments tried by hand never bring the end forward', () => {
     expect(decideRetry({ ...failed, attempts: 6, nowMs: at('2026-03-01T10:00Z') })).toEqual({
       kind: 'retry',

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { billedCustomers } from '../support/billed.ts'
-import type { BilledCustomer } from '../support/billed.ts'
+import type { BilledCustomer, ShownInvoice } from '../support/billed.ts'
 import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
 import { addTokenPlan, advanceTo, startScenario, waitFor } from '../support/scenario.ts'
@@ -230,6 +230,27 @@ test('no webhook comes any more: the invoice looks itself', async () => {
   })
   await advance(billed, '2026-01-03T00:00:00Z')
   await at.untilInvoice(billed, ({ status }) => status === 'paid')
+})
+
+test('rule 32: a look that did not get through brings no retry forward', async () => {
+  const billed = await at.newCustomer({ key: 'early', card: 'pm_card_chargeCustomerFail' })
+  await at.subscribe(billed)
+  const isPlanned = ({ nextActionAt }: ShownInvoice): boolean => nextActionAt === '2026-01-04T00:00:00.000Z'
+  const { id } = await at.untilInvoice(billed, isPlanned)
+  await advance(billed, '2026-01-02T00:00:00Z')
+  await at.sandbox('POST', '/faults', { kind: 'unavailable', times: 0 })
+  await installation.client.workflow.getHandle(`invoice/${id}`).signal('poke')
+  await at.untilInvoice(billed, (shown) => !isPlanned(shown))
+  await at.sandbox('DELETE', '/faults')
+  await advance(billed, '2026-01-03T00:00:00Z')
+  const looked = await at.untilInvoice(
+    billed,
+    ({ validationIssues: issues }) => issues?.every(({ code }) => code !== 'stripe_unavailable') ?? true,
+  )
+  expect(looked.paymentAttempts).toBe(1)
+  expect(looked.nextActionAt).toBe('2026-01-04T00:00:00.000Z')
+  await advance(billed, '2026-01-04T00:00:00Z')
+  await at.untilInvoice(billed, ({ paymentAttempts }) => paymentAttempts === 2)
 })
 
 test('rule 32: retries that an outage swallowed are not made up for one after another', async () => {
