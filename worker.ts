@@ -75,6 +75,7 @@ async function main(): Promise<void> {
     newId,
     jitterWindowMs: config.closeJitterMs,
     kickRelay: relay.kick,
+    maxClockSteps: Math.floor(config.worker.maxConcurrentActivities / 2),
     log,
     observer: metrics.billing,
   })

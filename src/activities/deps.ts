@@ -15,6 +15,8 @@ export interface ActivityDeps {
   readonly kickRelay: () => void
   /** How often Temporal tries a step that Stripe does not answer before it waits on the customer's clock; default 6. */
   readonly stripeTries?: number
+  /** Steps of test clocks that may wait on this worker for longer: they take up room that what they wait for needs. */
+  readonly maxClockSteps?: number
   readonly log: ActivityLog
   readonly observer?: BillingObserver
 }

@@ -18,7 +18,10 @@ import { withHeartbeat } from './heartbeat.ts'
 
 /** Due instants handled by one activity: long enough to be cheap, short enough to be seen moving. */
 const INSTANTS_A_STEP = 20
-const LOOK_AGAIN_MS = 25
+/** It looks again after a share of the time that it has waited: soon where it is quick, seldom where many wait for long. */
+const LOOK_AGAIN = { leastMs: 25, mostMs: 250, share: 0.1 } as const
+/** On a worker that is full of clocks' steps: what is waited for needs room, too. */
+const GIVES_WAY_MS = 3_000
 /** A tick is repeated when its effect is missing for this long: a dead worker may have taken it along. */
 const TICK_AGAIN_MS = 3_000
 /** What is in the way after this long is written on the clock's row. */
@@ -26,17 +29,31 @@ const SLOW_MS = 10_000
 
 /** Activities of `test-clock/{id}`. */
 export function testClockActivities(deps: ActivityDeps): TestClockActivities {
+  let running = 0
+  const isCrowded = (): boolean => running > (deps.maxClockSteps ?? Infinity)
   return {
-    stepTestClock: async ({ testClockId }) => await withHeartbeat(async () => await step(deps, testClockId)),
+    stepTestClock: async ({ testClockId }) => {
+      running += 1
+      try {
+        return await withHeartbeat(async () => await step({ ...deps, isCrowded }, testClockId))
+      } finally {
+        running -= 1
+      }
+    },
   }
 }
 
-async function step(deps: ActivityDeps, testClockId: string): Promise<TestClockStep> {
+interface StepDeps extends ActivityDeps {
+  /** More clocks' steps run on this worker than may wait there. */
+  readonly isCrowded: () => boolean
+}
+
+async function step(deps: StepDeps, testClockId: string): Promise<TestClockStep> {
   for (let instants = 0; instants < INSTANTS_A_STEP; instants++) {
     const clock = await getTestClock(deps.db, testClockId)
     if (!clock || clock.deletedAt !== null)
       return { done: true, frozenMs: 0, summary: 'The test clock was deleted' }
-    await settle(deps, clock)
+    if (!(await settle(deps, clock))) break
     const target = clock.targetTime ?? clock.frozenTime
     if (clock.frozenTime >= target) {
       const arrived = await arrive(deps, clock)
@@ -88,8 +105,11 @@ async function moveStripeTo(deps: ActivityDeps, clock: TestClockRow, to: Date): 
   return behind
 }
 
-/** Ticks whatever is due and waits until every effect has finished: nothing due, nothing on its way. */
-async function settle(deps: ActivityDeps, clock: TestClockRow): Promise<void> {
+/**
+ * Ticks whatever is due and waits until every effect has finished: nothing due, nothing on its way. False when it gave way
+ * before: those who are waited for come first then, and its workflow has the next step wait.
+ */
+async function settle(deps: StepDeps, clock: TestClockRow): Promise<boolean> {
   const nowMs = clock.frozenTime.getTime()
   const tickedAt = new Map<string, number>()
   const began = Date.now()
@@ -102,14 +122,26 @@ async function settle(deps: ActivityDeps, clock: TestClockRow): Promise<void> {
     if (due.length === 0 && messages === 0) break
     deps.kickRelay()
     await tickDue(deps, due, { nowMs, tickedAt })
-    if (!isNoted && Date.now() - began > SLOW_MS) {
+    const waitedMs = Date.now() - began
+    const givesWay = waitedMs > GIVES_WAY_MS && deps.isCrowded()
+    // The next move takes it back.
+    if (givesWay && clock.statusReason === null)
+      await setClockReason(deps.db, clock.id, inTheWay(due, messages))
+    if (givesWay) return false
+    if (!isNoted && waitedMs > SLOW_MS) {
       isNoted = true
       await setClockReason(deps.db, clock.id, inTheWay(due, messages))
     }
     // A worker that stops is not held up by a clock: the step goes on elsewhere.
-    await Context.current().sleep(LOOK_AGAIN_MS)
+    await Context.current().sleep(lookAgainMs(waitedMs))
   }
   if (isNoted) await setClockReason(deps.db, clock.id, clock.statusReason)
+  return true
+}
+
+function lookAgainMs(waitedMs: number): number {
+  const { leastMs, mostMs, share } = LOOK_AGAIN
+  return Math.min(Math.max(waitedMs * share, leastMs), mostMs)
 }
 
 function inTheWay(due: readonly ClockSubject[], messages: number): string {

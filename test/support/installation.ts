@@ -41,6 +41,8 @@ Runtime.install({ telemetryOptions: { logging: { forward: {}, filter: 'ERROR' } 
 interface InstallationOptions {
   /** How soon a step gives Stripe up and waits on the customer's clock. */
   readonly stripeTries?: number
+  /** Of test clocks; left out: any number. */
+  readonly maxClockSteps?: number
   /** Of a Temporal of one's own; left out: the run's. */
   readonly temporalAddress?: string
   /** The first worker's version; null: the test starts its workers itself. */
@@ -84,6 +86,7 @@ export async function startInstallation(options: InstallationOptions = {}): Prom
     newId: ulid,
     jitterWindowMs: 0,
     ...(options.stripeTries !== undefined && { stripeTries: options.stripeTries }),
+    ...(options.maxClockSteps !== undefined && { maxClockSteps: options.maxClockSteps }),
     kickRelay: relay.kick,
     log,
   })

@@ -9,6 +9,8 @@ export interface WorkerVersion {
   /** Beside the present ones. */
   readonly activities?: object
   readonly deployment?: WorkerDeploymentOptions
+  /** Activities it runs at once. */
+  readonly activitySlots?: number
 }
 
 export interface TestWorker {
@@ -30,6 +32,9 @@ export async function startTestWorker(place: Place, version: WorkerVersion): Pro
     activities: { ...place.activities, ...version.activities },
     workflowBundle: { codePath: version.bundlePath ?? (await workflowBundlePath()) },
     maxCachedWorkflows: 200,
+    ...(version.activitySlots !== undefined && {
+      maxConcurrentActivityTaskExecutions: version.activitySlots,
+    }),
     ...(version.deployment && { workerDeploymentOptions: version.deployment }),
   }
   const worker = await Worker.create(options)
