@@ -10,7 +10,11 @@ interface NamedPlan {
   readonly field?: string
 }
 
-/** The version that was named, else the newest that is active. Errors: not_found, plan_not_published. */
+/**
+ * The version that was named, else the newest that is published and not archived. Publishing takes effect at once: a version
+ * that seems to begin later was published by a process whose clock is ahead of this one's. Errors: not_found,
+ * plan_not_published.
+ */
 export async function activePlan(
   db: Db,
   { key, version, field = 'plan' }: NamedPlan,
@@ -23,7 +27,7 @@ export async function activePlan(
     const which = version === undefined ? key : `${key} version ${version}`
     throw new DomainError('not_found', `There is no plan ${which}.`, { field })
   }
-  const active = named.find((plan) => planStatus(plan, now) === 'active')
+  const active = named.find((plan) => ['active', 'scheduled'].includes(planStatus(plan, now)))
   if (active === undefined) {
     const status = planStatus(newest, now)
     throw new DomainError(
