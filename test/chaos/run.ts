@@ -17,11 +17,16 @@ has to be.
   --seed <text>          the schedule and the fleet follow from it (a random one, printed)
   --subscriptions <n>    how many (1000)
   --months <n>           how long each lives (12)
+  --minutes <n>          no month begins after so many minutes (no end)
   --faults <n>           nothing more is broken after so many hits (no end)
   --only <group,…>       ${faultGroups.join(', ')}
   --workers <n>          worker processes, 1 or 2 (2)
   --household <n>        subscriptions on one test clock (20)
   --clocks <n>           test clocks that advance at the same time (4)
+  --armed <n>            faults armed at Stripe at the same time, for requests and for webhooks each (8): the more
+                         clocks advance at once, the more find something to hit
+  --pauses <n>           so much longer between kills, cuts and shifts (1): for a busy machine, where what was killed
+                         is away for long, and nothing is in flight that could be hit
   --json <file>          the figures as JSON
   --folder <folder>      where data and logs are (a new one below the system's temporary folder)
   --keep                 leaves data and logs there
@@ -35,11 +40,14 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(randomInt(1_000_000)) },
     subscriptions: { type: 'string', default: '1000' },
     months: { type: 'string', default: '12' },
+    minutes: { type: 'string', default: 'Infinity' },
     faults: { type: 'string', default: 'Infinity' },
     only: { type: 'string', default: faultGroups.join(',') },
     workers: { type: 'string', default: '2' },
     household: { type: 'string', default: '20' },
     clocks: { type: 'string', default: '4' },
+    armed: { type: 'string', default: '8' },
+    pauses: { type: 'string', default: '1' },
     json: { type: 'string' },
     folder: { type: 'string' },
     keep: { type: 'boolean', default: false },
@@ -55,8 +63,9 @@ else await main()
 
 async function main(): Promise<void> {
   const groups = faultGroups.filter((group) => values.only.split(',').includes(group))
-  const numbers = [values.subscriptions, values.months, values.faults, values.workers, values.household]
-  if (groups.length === 0 || [...numbers, values.clocks].some((text) => !(Number(text) >= 0))) {
+  const { subscriptions, months, minutes, faults, workers, household, clocks, armed, pauses } = values
+  const numbers = [subscriptions, months, minutes, faults, workers, household, clocks, armed, pauses]
+  if (groups.length === 0 || numbers.some((text) => !(Number(text) >= 0))) {
     process.stderr.write('An option is not as it has to be; see --help.\n')
     process.exitCode = 2
     return
@@ -65,13 +74,16 @@ async function main(): Promise<void> {
   const folder = values.folder ?? join(tmpdir(), `perennial-chaos-${began}`)
   const report = await runChaos({
     seed: values.seed,
-    subscriptions: Number(values.subscriptions),
-    months: Number(values.months),
-    faults: Number(values.faults),
+    subscriptions: Number(subscriptions),
+    months: Number(months),
+    minutes: Number(minutes),
+    faults: Number(faults),
     groups,
-    workers: Number(values.workers),
-    household: Number(values.household),
-    concurrency: Number(values.clocks),
+    workers: Number(workers),
+    household: Number(household),
+    concurrency: Number(clocks),
+    armed: Number(armed),
+    pauses: Number(pauses),
     folder,
     keep: values.keep,
     tell: (line) =>
@@ -92,8 +104,9 @@ function print(report: ChaosReport): void {
   for (const { name, examined, violations } of report.checks)
     say(`${name}: ${examined} examined, ${violations} violations`)
   for (const violation of report.violations.slice(0, VIOLATIONS_SHOWN)) say(`VIOLATION ${violation}`)
-  const { subscriptions, months, acknowledged, repeats, seconds } = report
+  const { subscriptions, months, householdMonths, acknowledged, repeats, seconds } = report
   say(`${subscriptions} subscriptions × ${months} months in ${seconds} s`)
+  say(`the households lived through ${householdMonths} months in all`)
   say(`${acknowledged} events acknowledged; clients repeated ${repeats} requests`)
   say(
     `seed ${report.seed}: ${report.shots} shots, ${report.hits} hits, ${report.violations.length} violations`,

@@ -13,6 +13,8 @@ export const announcedErrors: readonly string[] = [
   '57P01',
   '57P02',
   '57P03',
+  // The workers were, for longer than a command waits.
+  'no worker answered in time; the command may still be carried out, repeat it with the same Idempotency-Key',
   // Stripe was.
   'Stripe is not reachable',
 ]

@@ -23,16 +23,16 @@ interface Battlefield {
   readonly groups: readonly FaultGroup[]
   /** Target of hits: nothing is injected past it. */
   readonly target: number
+  /** Faults armed at Stripe at the same time: so many for requests, and as many for webhooks. */
+  readonly armed: number
+  /** What is drawn of the pauses between kills, cuts and shifts is multiplied by it. */
+  readonly pauses: number
   readonly appId: string
   /** Told of shots that could not be fired. */
   readonly onProblem: (problem: unknown) => void
   /** Told of forged webhooks that were taken. */
   readonly onBreach: (breach: string) => void
 }
-
-/** Faults armed at Stripe at the same time. */
-const STRIPE_SLOTS = 8
-const WEBHOOK_SLOTS = 6
 
 /** Begins to break things, a lane for each group of faults, each by its own stream of the seed. */
 export function beginBattle(field: Battlefield): Battle {
@@ -54,7 +54,7 @@ export function beginBattle(field: Battlefield): Battle {
   const lanes = [
     lane('kills', 'kills', async (drawn) => {
       const shot = drawKill(drawn)
-      await pause(shot.pauseMs)
+      await pause(shot.pauseMs * field.pauses)
       const recovered = kill(stack, tally, shot).catch(field.onProblem)
       recovering.add(recovered)
       void recovered.finally(() => recovering.delete(recovered))
@@ -62,17 +62,17 @@ export function beginBattle(field: Battlefield): Battle {
     }),
     lane('connections', 'connections', async (drawn) => {
       const shot = drawConnection(drawn)
-      await pause(shot.pauseMs)
+      await pause(shot.pauseMs * field.pauses)
       await disconnect(stack, tally, shot)
     }),
     lane('clocks', 'clocks', async (drawn) => {
       const shot = drawClock(drawn)
-      await pause(shot.pauseMs)
+      await pause(shot.pauseMs * field.pauses)
       await shift(stack, tally, shot)
     }),
     lane('webhooks', 'forged', async (drawn) => {
       const shot = drawForged(drawn)
-      await pause(shot.pauseMs)
+      await pause(shot.pauseMs * field.pauses)
       await forge(stack, tally, { shot, appId: field.appId, onBreach: field.onBreach })
     }),
     ...(groups.includes('stripe')
@@ -80,7 +80,7 @@ export function beginBattle(field: Battlefield): Battle {
           keepArmed(stack.sandboxUrl, tally, {
             path: '/faults',
             list: 'faults',
-            slots: STRIPE_SLOTS,
+            slots: field.armed,
             draw: drawStripe,
             nameOf: (rule) => `stripe: ${rule.kind}`,
             random: random.stream('stripe'),
@@ -94,7 +94,7 @@ export function beginBattle(field: Battlefield): Battle {
           keepArmed(stack.sandboxUrl, tally, {
             path: '/webhooks/rules',
             list: 'rules',
-            slots: WEBHOOK_SLOTS,
+            slots: field.armed,
             draw: drawWebhook,
             nameOf: (rule) => `webhook: ${rule.action}`,
             random: random.stream('webhooks'),

@@ -22,6 +22,8 @@ export interface ChaosOptions {
   readonly seed: string
   readonly subscriptions: number
   readonly months: number
+  /** No month begins later than so many minutes after things began to break. */
+  readonly minutes: number
   /** Hits after which nothing more is injected. */
   readonly faults: number
   readonly groups: readonly FaultGroup[]
@@ -30,6 +32,10 @@ export interface ChaosOptions {
   readonly household: number
   /** Test clocks that advance at the same time. */
   readonly concurrency: number
+  /** Faults armed at Stripe at the same time, for requests and for webhooks each. */
+  readonly armed: number
+  /** How much longer than drawn it is between kills, cuts and shifts. */
+  readonly pauses: number
   /** Data and logs; removed at the end unless kept. */
   readonly folder: string
   readonly keep: boolean
@@ -42,6 +48,8 @@ export interface ChaosReport extends TallyReport {
   readonly seed: string
   readonly subscriptions: number
   readonly months: number
+  /** What the households lived through, added up: fewer than asked for where the minutes were over. */
+  readonly householdMonths: number
   readonly seconds: number
   /** Usage events that were acknowledged, each acknowledgement counted. */
   readonly acknowledged: number
@@ -57,7 +65,7 @@ export interface ChaosReport extends TallyReport {
 }
 
 const TELL_EVERY_MS = 10_000
-const REST_LIMIT_MS = 300_000
+const REST_LIMIT_MS = 900_000
 const CATCH_UP_MS = 20 * 86_400_000
 const API_KEY = 'sk_test_chaos4f1d9e7b2a'
 
@@ -87,13 +95,22 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     const homes = await inParallel(households, 6, async (one) => await moveIn(place, office, one))
     tell(`${options.subscriptions} customers on ${homes.length} test clocks are there; things begin to break`)
     let months = 0
-    const life: Life = { ...place, ledger, months: options.months, onMonth: () => (months += 1) }
+    const until = performance.now() + options.minutes * 60_000
+    const life: Life = {
+      ...place,
+      ledger,
+      months: options.months,
+      isOver: () => performance.now() > until,
+      onMonth: () => (months += 1),
+    }
     const battle = beginBattle({
       stack,
       tally,
       random: random.stream('battle'),
       groups: options.groups,
       target: options.faults,
+      armed: options.armed,
+      pauses: options.pauses,
       appId: office.appId,
       onProblem: (problem) => tell(`a shot was not fired: ${String(problem)}`),
       onBreach: (breach) => violations.push(breach),
@@ -130,6 +147,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       seed: options.seed,
       subscriptions: options.subscriptions,
       months: options.months,
+      householdMonths: months,
       seconds: Math.round((performance.now() - began) / 1000),
       acknowledged: ledger.count(),
       repeats: client.repeats(),

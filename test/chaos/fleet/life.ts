@@ -8,14 +8,16 @@ import { usageOf } from './usage.ts'
 export interface Life extends Place {
   readonly ledger: Ledger
   readonly months: number
+  /** No further month begins. */
+  readonly isOver: () => boolean
   /** A month of a household is over. */
   readonly onMonth: () => void
 }
 
 const DAY_MS = 86_400_000
 const LOOK_EVERY_MS = 250
-/** A clock that has not settled in this time is stuck: what it waits for is on its row. */
-const SETTLE_LIMIT_MS = 600_000
+/** A clock that has not moved for so long is stuck: what it waits for is on its row. */
+const MOVE_LIMIT_MS = 600_000
 
 /** Subscribes everybody, and lets month after month pass. Throws where something is stuck. */
 export async function live(life: Life, random: Random, home: Home): Promise<void> {
@@ -30,7 +32,7 @@ export async function live(life: Life, random: Random, home: Home): Promise<void
         throw new Error(`subscribing was answered ${answer.status}: ${JSON.stringify(answer.body)}`)
     }),
   )
-  for (let month = 0; month < life.months; month++) {
+  for (let month = 0; month < life.months && !life.isOver(); month++) {
     const from = monthAfter(home.household.start, month)
     const to = monthAfter(home.household.start, month + 1)
     const usage = usageOf(random, home.residents, { from, to, name: `m${month}` })
@@ -60,16 +62,17 @@ interface Clock {
 /** Moves a test clock and waits until everything due has happened. Throws where it is stuck. */
 export async function advance({ client }: Life, { clockId }: Home, to: Date): Promise<void> {
   const path = `/api/v1/test-clocks/${clockId}`
-  const began = performance.now()
   const answer = await client.ask('POST', `${path}/advance`, { frozenTime: to.toISOString() })
   // It had been sent on its way, and only the answer was lost.
   const isOnItsWay = answer.code === 'clock_busy' || answer.code === 'clock_backwards'
   if (answer.status >= 400 && !isOnItsWay)
     throw new Error(`advancing was answered ${answer.status}: ${JSON.stringify(answer.body)}`)
+  let stood = { at: '', since: performance.now() }
   for (;;) {
     const clock = await client.call<Clock>('GET', path)
     if (clock.status === 'ready' && Date.parse(clock.frozenTime) >= to.getTime()) return
-    if (performance.now() - began > SETTLE_LIMIT_MS)
+    if (clock.frozenTime !== stood.at) stood = { at: clock.frozenTime, since: performance.now() }
+    if (performance.now() - stood.since > MOVE_LIMIT_MS)
       throw new Error(
         `the clock ${clockId} is stuck at ${clock.frozenTime}: ${clock.statusReason ?? 'no reason'}`,
       )

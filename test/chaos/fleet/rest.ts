@@ -1,3 +1,4 @@
+import { Client as TemporalClient, Connection } from '@temporalio/client'
 import { Client } from 'pg'
 import { steer } from './client.ts'
 import type { ApiClient } from './client.ts'
@@ -16,6 +17,11 @@ const counts: Readonly<Record<string, string>> = {
   'invoices that are due': `SELECT count(*) FROM invoices i JOIN customers c ON c.id = i.customer_id
     JOIN test_clocks t ON t.id = c.test_clock_id WHERE i.next_due_at <= t.frozen_time`,
 }
+
+/** Invoices that are settled here and were told of lately: what they are at Stripe may be looked at just now. */
+const wokenSettled = `SELECT DISTINCT i.id FROM invoices i JOIN stripe_events e ON e.invoice_id = i.id
+  WHERE i.status IN ('paid', 'voided', 'uncollectible') AND e.outcome = 'signalled'
+    AND e.processed_at > now() - interval '5 minutes'`
 
 const LOOK_EVERY_MS = 500
 const RESEND_EVERY_MS = 10_000
@@ -45,7 +51,7 @@ async function settle(stack: Stack, until: number): Promise<Restless> {
   }
 }
 
-async function look({ postgres, sandboxUrl }: Stack): Promise<Restless> {
+async function look({ postgres, temporal, sandboxUrl }: Stack): Promise<Restless> {
   const restless: string[] = []
   const database = new Client({ connectionString: postgres.url(), application_name: 'chaos' })
   await database.connect()
@@ -54,6 +60,13 @@ async function look({ postgres, sandboxUrl }: Stack): Promise<Restless> {
       const { rows } = await database.query<{ count: string }>(sql)
       if (rows[0]?.count !== '0') restless.push(`${rows[0]?.count} ${name}`)
     }
+    if (restless.length > 0) return restless
+    const { rows } = await database.query<{ id: string }>(wokenSettled)
+    const running = await runningAmong(
+      temporal.url(),
+      rows.map(({ id }) => `invoice/${id}`),
+    )
+    if (running > 0) restless.push(`${running} settled invoices that are looked at`)
   } finally {
     await database.end()
   }
@@ -61,6 +74,20 @@ async function look({ postgres, sandboxUrl }: Stack): Promise<Restless> {
   if (!stripe.settled) restless.push('Stripe, which is not settled')
   if (stripe.failing > 0) restless.push(`${stripe.failing} webhooks that will be tried again`)
   return restless
+}
+
+async function runningAmong(address: string, workflowIds: readonly string[]): Promise<number> {
+  if (workflowIds.length === 0) return 0
+  const connection = await Connection.connect({ address })
+  try {
+    const { workflow } = new TemporalClient({ connection })
+    let running = 0
+    for (const id of workflowIds)
+      if ((await workflow.getHandle(id).describe()).status.name === 'RUNNING') running += 1
+    return running
+  } finally {
+    await connection.close()
+  }
 }
 
 interface Delivery {
