@@ -26,24 +26,32 @@ const TRIES_NOT_PERMITTED = 8
 
 /** Hands Stripe's events to their handlers; returns how many were taken. */
 export async function deliverInbox(deps: RelayDeps): Promise<number> {
-  return await deps.db.transaction().execute(async (trx) => {
+  const delivered = await deps.db.transaction().execute(async (trx) => {
     const events = await takeStripeEvents(trx, BATCH)
     // Side by side: one that waits for Stripe does not hold up the others of its batch.
     const outcomes = await Promise.all(turnsOf(events).map(async (turn) => await inTurn(deps, turn)))
-    for (const handled of outcomes.flat()) tell(deps, handled, await note(deps, trx, handled))
-    return events.length
+    const noted: Delivered[] = []
+    for (const handled of outcomes.flat()) noted.push({ ...handled, noted: await note(trx, handled) })
+    return noted
   })
+  // What is rolled back comes again, and counts then.
+  for (const one of delivered) tell(deps, one)
+  return delivered.length
 }
 
 type Noted = 'done' | 'deferred' | 'given_up'
 
-async function note(deps: RelayDeps, db: Db, { event, outcome }: Handled): Promise<Noted> {
+interface Delivered extends Handled {
+  readonly noted: Noted
+}
+
+async function note(db: Db, { event, outcome }: Handled): Promise<Noted> {
   if ('outcome' in outcome) {
     await completeStripeEvent(db, event.eventId, outcome.outcome)
     return 'done'
   }
   if (isHopeless(event)) {
-    await giveUp(deps, db, { event, error: outcome.later })
+    await giveUpStripeEvent(db, event.eventId, outcome.later)
     return 'given_up'
   }
   const delayMs = backoffMs(event.attempts, LONGEST_WAIT_MS)
@@ -51,28 +59,20 @@ async function note(deps: RelayDeps, db: Db, { event, outcome }: Handled): Promi
   return 'deferred'
 }
 
-function tell({ observer }: RelayDeps, { event }: Handled, outcome: Noted): void {
+function tell({ observer, log }: RelayDeps, { event, noted }: Delivered): void {
+  if (noted === 'given_up') {
+    const { eventId, type, appId, attempts } = event
+    // Without the reason, which may be in Stripe's words: the row keeps it, and `perennial doctor` shows it.
+    log.warn({ eventId, type, appId, attempts }, 'an event of Stripe was given up')
+  }
   // What we act on is a short list; the other types that an endpoint may be sent are one.
   const kind = event.type in eventHandlers ? event.type : 'other'
   const seconds = (Date.now() - event.receivedAt.getTime()) / 1000
-  observer?.delivered({ box: 'inbox', kind, outcome, seconds })
+  observer?.delivered({ box: 'inbox', kind, outcome: noted, seconds })
 }
 
 const isHopeless = ({ receivedAt, attempts }: StripeEventRow): boolean =>
   attempts >= TRIES_AT_LEAST && Date.now() - receivedAt.getTime() > GIVEN_UP_AFTER_MS
-
-interface Failed {
-  readonly event: StripeEventRow
-  readonly error: string
-}
-
-/** It is kept with its reason, which `perennial doctor` shows. */
-async function giveUp({ log }: RelayDeps, db: Db, { event, error }: Failed): Promise<void> {
-  await giveUpStripeEvent(db, event.eventId, error)
-  const { eventId, type, appId, attempts } = event
-  // Without the reason: it may be in Stripe's words.
-  log.warn({ eventId, type, appId, attempts }, 'an event of Stripe was given up')
-}
 
 /** What saves or chooses a payment method: of two at once, the older could win. */
 const ordered: ReadonlySet<string> = new Set([

@@ -1,3 +1,4 @@
+import type { Db } from '../db/connection.ts'
 import { completeOutbox, deferOutbox, takeOutbox } from '../db/stores/outbox.ts'
 import type { OutboxRow } from '../db/stores/outbox.ts'
 import { getSubscription } from '../db/stores/subscriptions.ts'
@@ -12,23 +13,30 @@ const BATCH = 50
 
 /** Delivers what is due and returns how many rows were taken. */
 export async function deliverOutbox(deps: RelayDeps): Promise<number> {
-  return await deps.db.transaction().execute(async (trx) => {
-    const rows = await takeOutbox(trx, BATCH)
-    for (const row of rows) {
-      try {
-        await deliver(deps, row)
-        await completeOutbox(trx, row.id)
-        tell(deps, row, 'done')
-      } catch (error) {
-        await deferOutbox(trx, row.id, { delayMs: backoffMs(row.attempts), error: messageOf(error) })
-        tell(deps, row, 'deferred')
-      }
-    }
-    return rows.length
+  const delivered = await deps.db.transaction().execute(async (trx) => {
+    const outcomes: (readonly [OutboxRow, Outcome])[] = []
+    for (const row of await takeOutbox(trx, BATCH)) outcomes.push([row, await note(deps, trx, row)])
+    return outcomes
   })
+  // What is rolled back comes again, and counts then.
+  for (const [row, outcome] of delivered) tell(deps, row, outcome)
+  return delivered.length
 }
 
-function tell({ observer }: RelayDeps, row: OutboxRow, outcome: 'done' | 'deferred'): void {
+type Outcome = 'done' | 'deferred'
+
+async function note(deps: RelayDeps, db: Db, row: OutboxRow): Promise<Outcome> {
+  try {
+    await deliver(deps, row)
+    await completeOutbox(db, row.id)
+    return 'done'
+  } catch (error) {
+    await deferOutbox(db, row.id, { delayMs: backoffMs(row.attempts), error: messageOf(error) })
+    return 'deferred'
+  }
+}
+
+function tell({ observer }: RelayDeps, row: OutboxRow, outcome: Outcome): void {
   const seconds = (Date.now() - row.createdAt.getTime()) / 1000
   observer?.delivered({ box: 'outbox', kind: row.kind, outcome, seconds })
 }
