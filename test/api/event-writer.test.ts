@@ -51,6 +51,20 @@ test('one request that cannot be stored fails alone', async () => {
   ])
 })
 
+test('one of many that cannot be stored costs the others few transactions', async () => {
+  const write = eventWriter(database.db)
+  const good = Array.from({ length: 127 }, (_, index) => event({ id: `among-many-${index}` }))
+  const sent = good.toSpliced(50, 0, event({ time: 'never' }))
+  const outcomes = await Promise.allSettled(sent.map(async (one) => await write([one], new Date())))
+  expect(outcomes.flatMap(({ status }, index) => (status === 'rejected' ? [index] : []))).toEqual([50])
+  const { rows } = await sql<{ events: number; transactions: number }>`
+    SELECT count(*)::int AS events, count(DISTINCT txid)::int AS transactions FROM events
+    WHERE id LIKE 'among-many-%'`.execute(database.db)
+  expect(rows[0]?.events).toBe(127)
+  // Two that were first, and the halves beside the one that fails: 64, 32, 16, …
+  expect(rows[0]?.transactions).toBeLessThanOrEqual(2 + 7)
+})
+
 test('who is told that events are stored finds them stored, also where the connection is lost', async () => {
   const { db, url } = database
   await sql`CREATE FUNCTION lose_connection() RETURNS trigger LANGUAGE plpgsql AS $$
