@@ -1,12 +1,14 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
 import { pino } from 'pino'
 import { defaultLimits } from './src/api/admission.ts'
 import { buildApp } from './src/api/app.ts'
 import type { ApiDeps } from './src/api/deps.ts'
-import { assertBindAllowed } from './src/api/plugins/authentication.ts'
+import { assertBindAllowed, isLoopback } from './src/api/plugins/authentication.ts'
 import { keyWatch } from './src/billing/key-watch.ts'
 import { readConfig } from './src/config.ts'
 import { openDatabase } from './src/db/connection.ts'
+import { isDatabaseAway } from './src/db/database-away.ts'
 import { requireSchema } from './src/db/migrate.ts'
 import { countApiKeys } from './src/db/stores/api-keys.ts'
 import { requireTransactionIds } from './src/db/transaction-ids.ts'
@@ -21,6 +23,7 @@ import { connectTemporal } from './src/temporal/gateway.ts'
 import { version } from './src/version.ts'
 
 // The API process. Stateless: run as many as you like.
+const LOOK_AGAIN_MS = 1_000
 const config = readConfig()
 const log = pino({ level: config.logLevel, base: { process: 'api' }, serializers: { err: loggedError } })
 const db = openDatabase({
@@ -49,11 +52,10 @@ const deps: ApiDeps = {
   log,
   observer: apiObserver(registry),
 }
-await requireSchema(db)
-await requireTransactionIds(db)
-assertBindAllowed(config.host, await countApiKeys(db))
+const isChecked = await checkDatabase()
 const app = await buildApp(deps, {
   limits: { ...defaultLimits, ...config.limits, queuedQueries: 10 * config.databasePoolSize },
+  beyondLoopback: !isLoopback(config.host),
 })
 const { host, port } = config.metrics
 const metrics = port === undefined ? null : await listenForScrapes({ host, port, registry })
@@ -69,3 +71,27 @@ closeWithGrace({ delay: 2 * config.shutdownDrainMs + config.shutdownGraceMs }, a
 })
 await app.listen({ host: config.host, port: config.port })
 log.info({ version }, 'the API runs')
+if (!isChecked) await untilChecked()
+
+async function untilChecked(): Promise<void> {
+  log.warn('the database cannot be reached; the API is ready as soon as it can')
+  while (!app.isDraining()) {
+    await delay(LOOK_AGAIN_MS)
+    if (app.isDraining() || !(await checkDatabase())) continue
+    log.info('the database is there')
+    return
+  }
+}
+
+/** Throws where the API must not run on it; false: it cannot be reached now. */
+async function checkDatabase(): Promise<boolean> {
+  try {
+    if (!(await requireSchema(db))) return false
+    await requireTransactionIds(db)
+    assertBindAllowed(config.host, await countApiKeys(db))
+    return true
+  } catch (error) {
+    if (isDatabaseAway(error)) return false
+    throw error
+  }
+}

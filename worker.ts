@@ -50,7 +50,12 @@ async function main(): Promise<void> {
   })
   await requireSchema(db)
   await requireTransactionIds(db)
-  const metrics = workerMetrics(db)
+  const watch = openDatabase({
+    connectionString: config.databaseUrl,
+    maxConnections: 1,
+    applicationName: 'perennial-metrics',
+  })
+  const metrics = workerMetrics(db, watch)
   const temporal = temporalGateway(new Client({ connection, namespace: config.temporal.namespace }), {
     taskQueue: config.temporal.taskQueue,
   })
@@ -103,7 +108,7 @@ async function main(): Promise<void> {
           port,
           registry: metrics.registry,
           more: sdkMetrics.read,
-          isReady: async () => worker.getState() === 'RUNNING' && (await answers(db)),
+          isReady: async () => worker.getState() === 'RUNNING' && (await answers(watch)),
         })
   const { deployment, buildId } = config.worker
   log.info({ version, deployment, buildId, temporal: config.temporal }, 'worker runs')
@@ -115,6 +120,7 @@ async function main(): Promise<void> {
   await relay.stop()
   await scrapes?.close()
   await connection.close()
+  await watch.destroy()
   await db.destroy()
   log.info('worker stopped')
 }

@@ -95,12 +95,15 @@ export class ConfigError extends Error {
   }
 }
 
+/** One address: `localhost` can be two, of which a stopping API would drain one. */
+const addressOf = (host: string): string => (host === 'localhost' ? '127.0.0.1' : host)
+
 /** Reads the settings of a process. Throws ConfigError naming each variable that is missing or wrong. */
 export function readConfig(environment: Environment = process.env): Config {
   const read = reader(environment)
   const port = read.integer('PORT', 8888, { min: 1, max: 65_535 })
   const config: Config = {
-    host: read.text('HOST') ?? '127.0.0.1',
+    host: addressOf(read.text('HOST') ?? '127.0.0.1'),
     port,
     limits: {
       requests: read.integer('API_MAX_REQUESTS', 200, { min: 4, max: 10_000 }),

@@ -61,6 +61,8 @@ export interface AppOptions {
   /** How long a client may take to send a request, in milliseconds (60 000; its headers 15 000 of them). */
   readonly requestTimeoutMs?: number
   readonly limits?: ApiLimits
+  /** It will listen where others than this machine can call: without any key nobody may. */
+  readonly beyondLoopback?: boolean
 }
 
 /** The HTTP API: a table of contents. It does not listen; `close()` it when done. */
@@ -98,7 +100,7 @@ export async function buildApp(deps: ApiDeps, options: AppOptions = {}): Promise
   await app.register(draining)
   await app.register(admission(deps, limits))
   // First of those that add routes: it knows every route.
-  await app.register(authentication(deps))
+  await app.register(authentication(deps, options.beyondLoopback))
   await app.register(perKeyRate(deps, limits))
   await app.register(openapi)
   await app.register(jsonBodies)

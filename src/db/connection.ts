@@ -1,6 +1,9 @@
-import { CamelCasePlugin, Kysely, PostgresDialect } from 'kysely'
+import { CamelCasePlugin, Kysely, PostgresDialect, PostgresDriver } from 'kysely'
 import type {
+  DatabaseConnection,
+  Driver,
   PluginTransformResultArgs,
+  PostgresDialectConfig,
   PostgresPool,
   PostgresPoolClient,
   QueryResult,
@@ -77,6 +80,26 @@ function namingStatements(pool: Pool): PostgresPool {
   }
 }
 
+/** A transaction that fails says why: where its connection was lost, that it cannot be rolled back either is no news. */
+class TellingDriver extends PostgresDriver {
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    await super.rollbackTransaction(connection).catch(() => {})
+  }
+}
+
+class TellingDialect extends PostgresDialect {
+  readonly #config: PostgresDialectConfig
+
+  constructor(config: PostgresDialectConfig) {
+    super(config)
+    this.#config = config
+  }
+
+  override createDriver(): Driver {
+    return new TellingDriver(this.#config)
+  }
+}
+
 /** Opens a pool; nothing connects before the first query. Close it with `db.destroy()`. */
 export function openDatabase(options: DatabaseOptions): Database {
   const pool = new Pool({
@@ -92,7 +115,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   // One that is lost while it is used fails its query, and says so a second time as an event.
   pool.on('connect', (client) => void client.on('error', () => {}))
   const db = new Kysely<DB>({
-    dialect: new PostgresDialect({ pool: namingStatements(pool) }),
+    dialect: new TellingDialect({ pool: namingStatements(pool) }),
     plugins: [new ColumnNames()],
   })
   pools.set(db, pool)

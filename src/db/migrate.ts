@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { sql } from 'kysely'
 import type { Database, Db } from './connection.ts'
+import { isDatabaseAway } from './database-away.ts'
 import { isOutsideTransaction, readMigrations, statementsOf } from './migration-files.ts'
 import type { MigrationFile } from './migration-files.ts'
 
@@ -34,7 +35,8 @@ export async function migrate(db: Database, options: MigrateOptions = {}): Promi
       for (const migration of pending) await applyPatiently(connection, migration, options)
       return pending.map(({ name }) => name)
     } finally {
-      await sql`SELECT pg_advisory_unlock(${LOCK}::bigint)`.execute(connection)
+      // The lock of a connection that was lost went with it; what is told is why it was lost.
+      await sql`SELECT pg_advisory_unlock(${LOCK}::bigint)`.execute(connection).catch(() => {})
     }
   })
 }
@@ -48,6 +50,16 @@ async function takeTurn(connection: Db): Promise<void> {
     if (rows[0]?.mine === true) return
     await delay(ASK_AGAIN_MS)
   }
+}
+
+/** The lock belongs to a session. A pooler that gives each transaction another one would let several migrate at once. */
+async function requireTurn(db: Db, { name }: MigrationFile): Promise<void> {
+  const { rows } = await sql`SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()
+    AND objsubid = 1 AND (classid::bigint << 32) | objid::bigint = ${LOCK}::bigint`.execute(db)
+  if (rows.length > 0) return
+  throw new Error(
+    `migration ${name} was not begun: this session lost its lock, as happens behind a transaction pooler. Name PostgreSQL itself in DATABASE_URL, or a pooler of sessions, and migrate again`,
+  )
 }
 
 async function applyPatiently(
@@ -72,10 +84,12 @@ const inVain = (name: string): string =>
 
 async function apply(connection: Database, migration: MigrationFile, lockTimeoutMs: number): Promise<void> {
   if (isOutsideTransaction(migration)) {
+    await requireTurn(connection, migration)
     for (const statement of statementsOf(migration)) await sql.raw(statement).execute(connection)
     return await noteApplied(connection, migration)
   }
   await connection.transaction().execute(async (trx) => {
+    await requireTurn(trx, migration)
     await sql.raw(`SET LOCAL lock_timeout = ${lockTimeoutMs}`).execute(trx)
     await sql.raw(migration.text).execute(trx)
     await noteApplied(trx, migration)
@@ -109,11 +123,16 @@ export async function pendingMigrations(db: Db): Promise<readonly string[]> {
 }
 
 /**
- * Throws where the database lacks migrations of this program; one that has more is fine. Whether it answers at all is found
- * out later: a process that starts before its database waits for it.
+ * Throws where the database lacks migrations of this program; one that has more is fine. False: it cannot be reached now,
+ * which a process that starts before its database waits out.
  */
-export async function requireSchema(db: Db): Promise<void> {
-  const pending = await pendingMigrations(db).catch(() => [])
-  if (pending.length === 0) return
-  throw new Error(`the database is older than this program: run perennial migrate (${pending.join(', ')})`)
+export async function requireSchema(db: Db): Promise<boolean> {
+  try {
+    const pending = await pendingMigrations(db)
+    if (pending.length === 0) return true
+    throw new Error(`the database is older than this program: run perennial migrate (${pending.join(', ')})`)
+  } catch (error) {
+    if (isDatabaseAway(error)) return false
+    throw error
+  }
 }

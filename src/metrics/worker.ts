@@ -19,9 +19,10 @@ export interface WorkerMetrics {
   readonly stripe: StripeObserver
 }
 
-export function workerMetrics(db: Database): WorkerMetrics {
+/** `watch` is a connection to the database apart from the pool: a pool that is in use does not mean that the database is away. */
+export function workerMetrics(db: Database, watch: Database): WorkerMetrics {
   const registry = processRegistry(db)
-  installationGauges(registry, db)
+  installationGauges(registry, watch)
   return {
     registry,
     billing: billingObserver(registry),

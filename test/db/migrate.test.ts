@@ -93,6 +93,19 @@ test('a migration that fails leaves nothing of itself, and those before it stay'
   expect(await migrate(db, { folder: mended })).toEqual(['0002_b', '0003_c'])
 })
 
+test('a connection that is lost during a migration is told as that, not as what could not be done afterwards', async () => {
+  const folder = await folderOf({ '0001_a': 'SELECT pg_terminate_backend(pg_backend_pid())' })
+  await expect(migrate(db, { folder })).rejects.toMatchObject({ code: '57P01' })
+})
+
+test('a session that does not hold the lock of migrators begins none, as behind a transaction pooler', async () => {
+  const folder = await folderOf({
+    '0001_a': 'SELECT pg_advisory_unlock_all()',
+    '0002_b': 'CREATE TABLE b (id int)',
+  })
+  await expect(migrate(db, { folder })).rejects.toThrow('0002_b was not begun')
+})
+
 test('several migrators at once run each migration once, indexes that are built concurrently among them', async () => {
   const folder = await folderOf({
     '0001_a': 'CREATE TABLE a (id int)',

@@ -49,6 +49,10 @@ test('an empty variable is the same as none', () => {
   expect(readConfig({ ...complete, PORT: '', PUBLIC_URL: '' }).port).toBe(8888)
 })
 
+test('localhost is one address: of two, a stopping API would drain one', () => {
+  expect(readConfig({ ...complete, HOST: 'localhost' }).host).toBe('127.0.0.1')
+})
+
 test('a local start takes no live key', () => {
   expect(() => readLocalSettings({ STRIPE_API_KEY: 'sk_live_abc' })).toThrow(ConfigError)
   expect(readLocalSettings({ STRIPE_API_KEY: 'rk_test_abc' }).stripeApiKey).toBe('rk_test_abc')

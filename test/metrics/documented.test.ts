@@ -46,7 +46,7 @@ test('every metric of API and worker has a row in docs/operations.md, and no oth
   apiObserver(api)
   stripeObserver(api)
   const ofApi = await ours(api)
-  const ofWorker = await ours(workerMetrics(database.db).registry)
+  const ofWorker = await ours(workerMetrics(database.db, database.db).registry)
   const rows = (...processes: readonly string[]): readonly string[] =>
     [...documented]
       .filter(([name, of]) => name?.startsWith('perennial_') && processes.includes(of ?? ''))

@@ -5,6 +5,7 @@ import { openDatabase } from '../../src/db/connection.ts'
 import { insertMeter } from '../../src/db/stores/meters.ts'
 import { insertOutbox } from '../../src/db/stores/outbox.ts'
 import { installationGauges } from '../../src/metrics/installation.ts'
+import { workerMetrics } from '../../src/metrics/worker.ts'
 import { insertClock, insertCustomer, insertProfile } from '../api/billing-fixtures.ts'
 import { insertInvoiceRow, insertSubscriptionRow } from '../api/invoice-fixtures.ts'
 import { createTestDatabase } from '../support/database.ts'
@@ -111,6 +112,15 @@ test('rollups tell how many events they lack, and since when the oldest of these
   expect(await behind()).toEqual({ events: 2, minutes: 7 })
   await rollUpAll(db)
   expect(await behind()).toEqual({ events: 0, minutes: 0 })
+})
+
+test('a pool that is in use does not look as if the database were away', async () => {
+  const pool = openDatabase({ connectionString: database.url, maxConnections: 1 })
+  const held = await pool.startTransaction().execute()
+  const text = await workerMetrics(pool, database.db).registry.metrics()
+  expect(text).toContain('\nperennial_database_up 1\n')
+  await held.rollback().execute()
+  await pool.destroy()
 })
 
 test('without the database nothing is said to be well', async () => {

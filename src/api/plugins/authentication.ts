@@ -34,9 +34,12 @@ const TOUCH_AFTER_MS = 60_000
 const KNOWN_FOR_MS = 1000
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost'])
 
+/** Whether only this machine reaches what listens there. */
+export const isLoopback = (host: string): boolean => LOOPBACK.has(host)
+
 /** Without any key everyone may do everything, so only this machine may reach us then. */
 export function assertBindAllowed(host: string, keyCount: number): void {
-  if (keyCount > 0 || LOOPBACK.has(host)) return
+  if (keyCount > 0 || isLoopback(host)) return
   throw new DomainError(
     'bind_refused',
     `Without an API key the server listens on loopback only, not on ${host}; create one with \`perennial keys create\`.`,
@@ -117,11 +120,11 @@ function keyLookup({ db, now }: ApiDeps): (presented: string) => Promise<ApiKey 
 }
 
 /**
- * API keys: `Authorization: Bearer <key>`. A database that never had a key is open (see `assertBindAllowed`); revoking the last
- * one does not open it again.
+ * API keys: `Authorization: Bearer <key>`. A database that never had a key is open, except to an API that others than this
+ * machine can call (`beyondLoopback`); revoking the last one does not open it again.
  */
-export function authentication(deps: ApiDeps) {
-  let closed = false
+export function authentication(deps: ApiDeps, beyondLoopback = false) {
+  let closed = beyondLoopback
   const isOpen = async (): Promise<boolean> => {
     if (!closed) closed = await anyApiKeyExists(deps.db)
     return !closed
