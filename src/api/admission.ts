@@ -1,3 +1,5 @@
+import { Arrivals } from './arrivals.ts'
+import type { Arrival } from './arrivals.ts'
 import type { RefusalReason } from './observer.ts'
 
 /** What one process takes on at once. What is beyond is refused before work is begun. */
@@ -18,13 +20,19 @@ export const defaultLimits: ApiLimits = {
   queuedQueries: 100,
 }
 
-/** Stripe's webhooks have room of their own beyond that of calls, and are refused last: they carry payments. */
-export type RequestKind = 'call' | 'webhook'
+/**
+ * A command waits for a worker: those that do have a share of the room, and leave the rest to calls that need none. Stripe's
+ * webhooks have room of their own beyond that of calls, and are refused last: they carry payments.
+ */
+export type RequestKind = 'call' | 'command' | 'webhook'
 
 /** A request's share of what the process takes on. */
 export interface Ticket {
-  /** Its body is about to be read; null: there is room. */
-  readonly readBody: (bytes: number) => RefusalReason | null
+  /**
+   * Its body is about to be read; null: there is room. `displaced` is called if it comes so slowly that it has to make room
+   * for another.
+   */
+  readonly readBody: (bytes: number, displaced: () => void) => RefusalReason | null
   /** Its body is there and its work begins; null: there is room. `left`: nobody waits for an answer any more. */
   readonly begin: () => RefusalReason | 'left' | null
   /** Its work is done. */
@@ -37,8 +45,8 @@ export interface Ticket {
 const ARRIVING = 4
 /** What webhooks have beyond the calls’ room. */
 const HEADROOM = 0.25
-
-type Phase = 'arriving' | 'working' | 'gone'
+/** What commands have of it. */
+const COMMANDS = 0.25
 
 /**
  * Counts what is under way. A request arrives (its key is looked up, its body comes) and then is worked on; the two are bounded
@@ -47,56 +55,61 @@ type Phase = 'arriving' | 'working' | 'gone'
 export class Admission {
   readonly #limits: ApiLimits
   readonly #queuedQueries: () => number
-  readonly #arriving = { call: 0, webhook: 0 }
-  readonly #bytes = { call: 0, webhook: 0 }
+  readonly #calls: Arrivals
+  readonly #webhooks: Arrivals
   #working = 0
+  #commands = 0
 
   constructor(limits: ApiLimits, queuedQueries: () => number) {
     this.#limits = limits
     this.#queuedQueries = queuedQueries
+    const requests = limits.requests * ARRIVING
+    this.#calls = new Arrivals({ requests, bodyBytes: limits.bodyBytes, isOldestDisplaced: false })
+    // Without a key: who sends one is known by its whole body. Stripe's comes at once.
+    const bodyBytes = limits.bodyBytes * HEADROOM
+    this.#webhooks = new Arrivals({ requests, bodyBytes, isOldestDisplaced: true })
   }
 
   /** A ticket, or why there is none. */
   enter(kind: RequestKind): Ticket | RefusalReason {
-    const { requests, queuedQueries } = this.#limits
-    if (this.#arriving[kind] >= requests * ARRIVING || this.#working >= room(requests, kind))
-      return 'requests'
-    if (this.#queuedQueries() >= room(queuedQueries, kind)) return 'database'
-    this.#arriving[kind] += 1
-    return this.#ticket(kind)
+    const reason = this.#noRoomFor(kind)
+    if (reason !== null) return reason
+    if (this.#queuedQueries() >= room(this.#limits.queuedQueries, kind)) return 'database'
+    const arrival = (kind === 'webhook' ? this.#webhooks : this.#calls).enter()
+    return arrival === null ? 'requests' : this.#ticket(kind, arrival)
   }
 
-  #ticket(kind: RequestKind): Ticket {
-    let phase: Phase = 'arriving'
-    let held = 0
-    const leave = (): void => {
-      if (phase === 'arriving') this.#arriving[kind] -= 1
-      if (phase === 'working') this.#working -= 1
-      phase = 'gone'
-      this.#bytes[kind] -= held
-      held = 0
-    }
+  #noRoomFor(kind: RequestKind): RefusalReason | null {
+    const { requests } = this.#limits
+    if (this.#working >= room(requests, kind)) return 'requests'
+    return kind === 'command' && this.#commands >= Math.ceil(requests * COMMANDS) ? 'commands' : null
+  }
+
+  #work(kind: RequestKind, change: 1 | -1): void {
+    this.#working += change
+    if (kind === 'command') this.#commands += change
+  }
+
+  #ticket(kind: RequestKind, arrival: Arrival): Ticket {
+    let isWorking = false
     return {
-      readBody: (bytes) => {
-        const { bodyBytes } = this.#limits
-        const most = kind === 'webhook' ? bodyBytes * HEADROOM : bodyBytes
-        if (this.#bytes[kind] > 0 && this.#bytes[kind] + bytes > most) return 'bodies'
-        this.#bytes[kind] += bytes
-        held += bytes
-        return null
-      },
+      readBody: (bytes, displaced) => (arrival.readBody(bytes, displaced) ? null : 'bodies'),
       begin: () => {
-        if (phase !== 'arriving') return 'left'
-        if (this.#working >= room(this.#limits.requests, kind)) return 'requests'
-        this.#arriving[kind] -= 1
-        this.#working += 1
-        phase = 'working'
+        const reason = this.#noRoomFor(kind)
+        if (reason !== null) return reason
+        if (!arrival.arrive()) return 'left'
+        isWorking = true
+        this.#work(kind, 1)
         return null
       },
-      done: leave,
+      done: () => {
+        if (isWorking) this.#work(kind, -1)
+        isWorking = false
+        arrival.leave()
+      },
       // Work goes on when the client has gone, and counts for as long.
       left: () => {
-        if (phase === 'arriving') leave()
+        if (!isWorking) arrival.leave()
       },
     }
   }

@@ -22,8 +22,11 @@ export interface EndedRequest {
   readonly seconds: number
 }
 
-/** `requests`: too many at once; `bodies`: too large together; `database`: too many wait for it; `key_rate`: this key's rate. */
-export type RefusalReason = 'requests' | 'bodies' | 'database' | 'key_rate'
+/**
+ * `requests`: too many at once; `commands`: too many wait for a worker; `bodies`: too large together; `database`: too many wait
+ * for it; `key_rate`: this key's rate.
+ */
+export type RefusalReason = 'requests' | 'commands' | 'bodies' | 'database' | 'key_rate'
 
 export type WebhookResult = 'received' | 'repeated' | 'refused' | 'other_mode'
 

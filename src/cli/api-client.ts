@@ -86,12 +86,13 @@ function parsed(text: string): Readonly<Record<string, unknown>> {
 }
 
 const CONFLICT = 409
+const TOO_MANY_REQUESTS = 429
 
 function nextFor(status: number, code: string): string {
   if (status === 401 || status === 403) return 'set PERENNIAL_API_KEY to a key with the scope this call needs'
   if (status === 404) return 'list what there is, and use an id from there'
   // The state of things is in the way, not the request.
-  if (status === CONFLICT && isErrorCode(code)) return errorCodes[code].todo
+  if ((status === CONFLICT || status === TOO_MANY_REQUESTS) && isErrorCode(code)) return errorCodes[code].todo
   if (status >= 500) return 'read the log of the API (.perennial/logs/server.log), and run perennial doctor'
   return 'correct the request; the API reference at /docs shows what it takes'
 }

@@ -62,6 +62,11 @@ export const errorCodes = {
     'Too many requests at once',
     'Repeat the request after as many seconds as the header Retry-After says; nothing of it was done.',
   ),
+  command_pending: entry(
+    429,
+    'The command is not carried out yet',
+    'The workers are behind, and it may still be carried out. Repeat it with the same Idempotency-Key after as many seconds as Retry-After says: the answer is what came of it. Without a key, read the resource first.',
+  ),
   not_implemented: entry(
     501,
     'This route is not there yet',

@@ -38,7 +38,7 @@ export function apiObserver(registry: Registry): ApiObserver {
     registers,
   })
   // Series that are there from the start: a rate over a counter that appears with its first increment misses it.
-  for (const reason of ['requests', 'bodies', 'database', 'key_rate']) refused.inc({ reason }, 0)
+  for (const reason of ['requests', 'commands', 'bodies', 'database', 'key_rate']) refused.inc({ reason }, 0)
   for (const result of ['stored', 'duplicate', 'invalid']) events.inc({ result }, 0)
   for (const result of ['received', 'repeated', 'refused', 'other_mode']) webhooks.inc({ result }, 0)
   return {

@@ -20,7 +20,10 @@ export interface TemporalGateway {
   readonly startTestClock: (request: TestClockStartRequest) => Promise<void>
   /** Starts the invoice's workflow if none is open, and tells it to look at Stripe. */
   readonly signalInvoice: (request: InvoiceStartRequest, signal: InvoiceSignal) => Promise<void>
-  /** Errors: DomainError with the code of the refusal; service_unavailable when no worker answers in time. */
+  /**
+   * Errors: DomainError with the code of the refusal; where it was not answered in time, command_pending (the workers are
+   * behind) or service_unavailable (there are none, or no Temporal): it may still be carried out.
+   */
   readonly updateSubscription: (id: string, command: SubscriptionCommand) => Promise<void>
   readonly updateInvoice: (id: string, command: InvoiceCommand) => Promise<void>
   /** Asks the clock's workflow to move to the target in its row; starts it when it is not running. */
@@ -67,12 +70,14 @@ export async function connectTemporal(options: TemporalOptions): Promise<Tempora
 interface GatewayOptions {
   /** Where the workers of this installation poll. */
   readonly taskQueue: string
+  /** How long a command waits for its answer, in milliseconds (30 000). */
+  readonly answerWithinMs?: number
   readonly close?: () => Promise<void>
 }
 
 /** The gateway over a client that exists already, e.g. the worker's. */
 export function temporalGateway(client: Client, options: GatewayOptions): TemporalGateway {
-  const { taskQueue } = options
+  const { taskQueue, answerWithinMs } = options
   return {
     startSubscription: async (request) => void (await startSubscription(client, { ...request, taskQueue })),
     startInvoice: async (request) => void (await startInvoice(client, { ...request, taskQueue })),
@@ -83,9 +88,17 @@ export function temporalGateway(client: Client, options: GatewayOptions): Tempor
         workflowId: workflowIds.subscription(id),
         command,
         kind: 'subscriptionCommand',
+        taskQueue,
+        answerWithinMs,
       }),
     updateInvoice: async (id, command) =>
-      await sendUpdate(client, { workflowId: workflowIds.invoice(id), command, kind: 'invoiceCommand' }),
+      await sendUpdate(client, {
+        workflowId: workflowIds.invoice(id),
+        command,
+        kind: 'invoiceCommand',
+        taskQueue,
+        answerWithinMs,
+      }),
     advanceTestClock: async (id) => {
       await client.workflow.signalWithStart('testClock', {
         workflowId: workflowIds.testClock(id),

@@ -27,6 +27,8 @@ let narrow: string
 let strict: string
 let apps: readonly FastifyInstance[] = []
 let refusals: string[] = []
+/** Begun, and neither answered nor left by their clients. */
+let requests = 0
 
 beforeAll(async () => {
   database = await createTestDatabase()
@@ -39,7 +41,12 @@ beforeAll(async () => {
     newId: ulid,
     now: () => NOW,
     log: pino({ level: 'silent' }),
-    observer: { ...unobserved, refused: (reason: string): void => void refusals.push(reason) },
+    observer: {
+      ...unobserved,
+      requestBegan: (): void => void (requests += 1),
+      requestEnded: (): void => void (requests -= 1),
+      refused: (reason: string): void => void refusals.push(reason),
+    },
   }
   const start = async (limits: Partial<ApiLimits>): Promise<FastifyInstance> => {
     const app = await buildApp(deps, { limits: { ...defaultLimits, ...limits } })
@@ -140,19 +147,39 @@ test('work whose client has gone counts until it is done', async () => {
   )
 })
 
+const webhookPath = '/api/v1/apps/none/stripe/webhook'
+const signature = `t=${NOW.getTime() / 1000},v1=${'a'.repeat(64)}`
+
+async function postWebhook(url: string): Promise<number> {
+  const headers = { 'stripe-signature': signature }
+  return (await fetch(`${url}${webhookPath}`, { method: 'POST', headers, body: '{}' })).status
+}
+
 test('webhooks have room when calls have none', async () => {
   const url = narrow
   const events = await locked('events')
   const calls = await fill(url)
-  const webhook = await fetch(`${url}/api/v1/apps/none/stripe/webhook`, {
-    method: 'POST',
-    headers: { 'stripe-signature': `t=${NOW.getTime() / 1000},v1=${'a'.repeat(64)}` },
-    body: '{}',
-  })
   // It was looked at: there is no such app.
-  expect(webhook.status).toBe(404)
+  expect(await postWebhook(url)).toBe(404)
   await events.release()
   expect((await Promise.all(calls)).filter((status) => status === 204)).toHaveLength(REQUESTS)
+})
+
+test('commands that wait for workers leave room for what needs none', async () => {
+  const url = narrow
+  const subscriptions = await locked('subscriptions')
+  const commands = [1, 2, 3].map(
+    async () => (await fetch(`${url}/api/v1/subscriptions/none/cancel`, { method: 'POST' })).status,
+  )
+  await waitFor(
+    async () => refusals.length,
+    (count) => count === 2,
+  )
+  expect(refusals).toEqual(['commands', 'commands'])
+  expect((await fetch(`${url}/api/v1/meters`)).status).toBe(200)
+  await subscriptions.release()
+  // There is no such subscription.
+  expect((await Promise.all(commands)).toSorted((a, b) => a - b)).toEqual([404, 429, 429])
 })
 
 test('more queries than may wait for the database are not begun', async () => {
@@ -189,12 +216,37 @@ test('who sends a body slowly holds up nobody else, and bodies are bounded toget
 })
 
 /** A request whose body is announced and never sent. */
-function announcing(url: string, bytes: number): Socket {
+function announcing(url: string, bytes: number, path = '/api/v1/events'): Socket {
   const socket = connect(Number(new URL(url).port), '127.0.0.1')
-  socket.write(
-    `POST /api/v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${bytes}\r\n\r\n[`,
-  )
+  const headers = ['host: localhost', `stripe-signature: ${signature}`, `content-length: ${bytes}`]
+  socket.write(`POST ${path} HTTP/1.1\r\n${headers.join('\r\n')}\r\ncontent-type: application/json\r\n\r\n[`)
   return socket
+}
+
+test.each([
+  ['large', 250_000, 1],
+  ['many', 2, 4 * REQUESTS],
+])(
+  'webhooks whose bodies come slowly (%s) make room for those that come at once',
+  async (_how, bytes, count) => {
+    const url = narrow
+    await untilRequests(0)
+    const slow = Array.from({ length: count }, () => announcing(url, bytes, webhookPath))
+    const ended = Promise.race(slow.map(firstLine))
+    await untilRequests(count)
+    expect(await postWebhook(url)).toBe(404)
+    expect(await ended).toBe('HTTP/1.1 408 Request Timeout')
+    expect(refusals).toEqual(['bodies'])
+    for (const socket of slow) socket.destroy()
+    await untilRequests(0)
+  },
+)
+
+async function untilRequests(count: number): Promise<void> {
+  await waitFor(
+    async () => requests,
+    (now) => now === count,
+  )
 }
 
 async function firstLine(socket: Socket): Promise<string> {

@@ -8,28 +8,28 @@ import type { ApiDeps } from '../deps.ts'
 import { keyRate } from '../key-rate.ts'
 import { unobserved } from '../observer.ts'
 import type { RefusalReason } from '../observer.ts'
+import { endLate } from './problems.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** `webhook`: refused last; `exempt`: never refused, and cheap. */
-    admission?: 'webhook' | 'exempt'
+    /** `command`: waits for a worker; `webhook`: refused last; `exempt`: never refused, and cheap. */
+    admission?: 'command' | 'webhook' | 'exempt'
   }
   interface FastifyRequest {
     ticket: Ticket | null
   }
 }
 
-const RETRY_AFTER_SECONDS = 1
-
 const reasons: Readonly<Record<RefusalReason, string>> = {
   requests: 'This server is working on as many requests as it takes on at once',
+  commands: 'This server has as many commands under way as it takes on at once',
   bodies: 'This server holds as much of request bodies as it takes on at once',
   database: 'As many queries wait for the database as this server takes on at once',
   key_rate: 'This API key has sent as many requests as it may for now',
 }
 
 /** Nothing was done of what is refused here: whoever repeats it later loses nothing. */
-function refuse(reply: FastifyReply, reason: RefusalReason, seconds: number): never {
+function refuse(reply: FastifyReply, reason: RefusalReason, seconds = 1): never {
   reply.header('retry-after', String(seconds))
   throw new DomainError('too_many_requests', `${reasons[reason]}; repeat this one in ${seconds} s.`)
 }
@@ -49,9 +49,9 @@ export function admission(deps: ApiDeps, limits: ApiLimits) {
   const gate = new Admission(limits, () => poolUse(deps.db).waiting)
   const held = (reply: FastifyReply, reason: RefusalReason | 'left' | null): void => {
     if (reason === null) return
-    if (reason === 'left') refuse(reply, 'requests', RETRY_AFTER_SECONDS)
+    if (reason === 'left') refuse(reply, 'requests')
     observer.refused(reason)
-    refuse(reply, reason, RETRY_AFTER_SECONDS)
+    refuse(reply, reason)
   }
   return fp(async (app) => {
     app.decorateRequest('ticket', null)
@@ -64,7 +64,11 @@ export function admission(deps: ApiDeps, limits: ApiLimits) {
       reply.raw.once('close', entered.left)
     })
     app.addHook('preParsing', async (request, reply, payload) => {
-      held(reply, request.ticket?.readBody(bodyBytes(request)) ?? null)
+      const displaced = (): void => {
+        observer.refused('bodies')
+        endLate(request.raw.socket)
+      }
+      held(reply, request.ticket?.readBody(bodyBytes(request), displaced) ?? null)
       return payload
     })
     app.addHook('preValidation', async (request, reply) => held(reply, request.ticket?.begin() ?? null))

@@ -49,9 +49,12 @@ function replay(reply: FastifyReply, answer: StoredAnswer): FastifyReply {
     .send(answer.body ?? undefined)
 }
 
+/** What says to come again is not kept, so that the caller can. */
+const isToRepeat = (status: number): boolean => status === 429 || status >= 500
+
 /**
  * `Idempotency-Key` on every write: the first answer is kept per caller and key, and given again to the same request. An answer of
- * 5xx is not kept, so that the caller may try again. A claim whose holder crashed expires.
+ * 429 or 5xx is not kept. A claim whose holder crashed expires.
  */
 export function idempotency(deps: ApiDeps) {
   const claim = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> => {
@@ -86,7 +89,7 @@ export function idempotency(deps: ApiDeps) {
     }
   }
   const store = async (holder: KeyHolder, reply: FastifyReply, payload: unknown): Promise<void> => {
-    if (reply.statusCode >= 500) return releaseIdempotencyKey(deps.db, holder)
+    if (isToRepeat(reply.statusCode)) return releaseIdempotencyKey(deps.db, holder)
     const headers: Record<string, string> = {}
     for (const [name, value] of Object.entries(reply.getHeaders()))
       if (isKept(name) && typeof value === 'string') headers[name] = value

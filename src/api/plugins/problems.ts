@@ -120,9 +120,19 @@ export function problemOf(error: DomainError, requestId: string): ProblemBody {
   }
 }
 
+/** After how many seconds it is worth while to repeat what is answered with these. */
+const retryAfterSeconds: Partial<Readonly<Record<ErrorCode, number>>> = {
+  too_many_requests: 1,
+  idempotency_key_in_use: 1,
+  command_pending: 5,
+  service_unavailable: 5,
+}
+
 /** The OpenMeter client reads a problem only under exactly this type, so it is sent as text: an object gets a charset. */
 function sendProblem(request: FastifyRequest, reply: FastifyReply, error: DomainError): FastifyReply {
   const problem = problemOf(error, request.id)
+  const seconds = retryAfterSeconds[error.code]
+  if (seconds !== undefined && !reply.hasHeader('retry-after')) reply.header('retry-after', String(seconds))
   return reply
     .status(problem.status)
     .header('content-type', 'application/problem+json')
@@ -151,7 +161,14 @@ export function answerClientError({ code }: ConnectionError, socket: Socket): vo
     socket.destroy()
     return
   }
-  const problem = problemOf(new DomainError(clientErrors[code] ?? 'malformed_request'), ulid())
+  endWith(clientErrors[code] ?? 'malformed_request', socket)
+}
+
+/** For a request whose body comes too slowly: its connection ends. */
+export const endLate = (socket: Socket): void => endWith('request_timeout', socket)
+
+function endWith(code: ErrorCode, socket: Socket): void {
+  const problem = problemOf(new DomainError(code), ulid())
   const body = JSON.stringify(problem)
   const head = [
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}`,

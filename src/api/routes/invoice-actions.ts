@@ -12,6 +12,7 @@ import { ref } from '../schemas/reference.ts'
 const tags = ['Invoices']
 const FULL_PERCENT = 100
 const config = { scope: 'admin' } as const
+const ofCommand = { scope: 'admin', admission: 'command' } as const
 
 const schemaOf = (operationId: string) => ({
   operationId,
@@ -58,7 +59,7 @@ export function invoiceActionRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
   return async (app) => {
     app.post(
       '/api/v1/billing/invoices/:invoiceId/approve',
-      { config, schema: schemaOf('approveInvoiceAction') },
+      { config: ofCommand, schema: schemaOf('approveInvoiceAction') },
       async (request) => {
         const command = { kind: 'approve', requestId: commandId(deps, request) } as const
         return await presentOneInvoice(deps, await commandInvoice(deps, request.params.invoiceId, command))
@@ -67,7 +68,7 @@ export function invoiceActionRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
 
     app.post(
       '/api/v1/billing/invoices/:invoiceId/retry',
-      { config, schema: schemaOf('retryInvoiceAction') },
+      { config: ofCommand, schema: schemaOf('retryInvoiceAction') },
       async (request) => {
         const command = { kind: 'retry', requestId: commandId(deps, request) } as const
         return await presentOneInvoice(deps, await commandInvoice(deps, request.params.invoiceId, command))
@@ -76,7 +77,7 @@ export function invoiceActionRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
 
     app.post(
       '/api/v1/billing/invoices/:invoiceId/void',
-      { config, schema: { ...schemaOf('voidInvoiceAction'), body: ref(InvoiceVoid) } },
+      { config: ofCommand, schema: { ...schemaOf('voidInvoiceAction'), body: ref(InvoiceVoid) } },
       async (request) => {
         checkVoid(request.body)
         const command = {

@@ -14,7 +14,7 @@ export function invoiceNowRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
     app.post(
       '/api/v1/subscriptions/:subscriptionId/invoice-now',
       {
-        config: { scope: 'admin' },
+        config: { scope: 'admin', admission: 'command' },
         schema: {
           operationId: 'invoiceSubscriptionNow',
           tags: ['Subscriptions'],

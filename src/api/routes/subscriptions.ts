@@ -135,7 +135,7 @@ export function subscriptionRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
     app.post(
       '/api/v1/subscriptions/:subscriptionId/cancel',
       {
-        config: { scope: 'admin' },
+        config: { scope: 'admin', admission: 'command' },
         schema: {
           operationId: 'cancelSubscription',
           tags,
@@ -155,7 +155,7 @@ export function subscriptionRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
     app.post(
       '/api/v1/subscriptions/:subscriptionId/unschedule-cancelation',
       {
-        config: { scope: 'admin' },
+        config: { scope: 'admin', admission: 'command' },
         schema: {
           operationId: 'unscheduleCancelation',
           tags,
@@ -172,7 +172,7 @@ export function subscriptionRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
     app.post(
       '/api/v1/subscriptions/:subscriptionId/release',
       {
-        config: { scope: 'admin' },
+        config: { scope: 'admin', admission: 'command' },
         schema: {
           operationId: 'releaseSubscription',
           tags,
