@@ -1,10 +1,12 @@
 import type { Database, Db } from '../db/connection.ts'
 import { recordInvoiceCommand, updateInvoice } from '../db/stores/invoices.ts'
 import type { InvoicePatch, InvoiceRow } from '../db/stores/invoices.ts'
-import { insertLedgerEntryOnce } from '../db/stores/ledger.ts'
+import { bookCarriedOn, insertLedgerEntryOnce } from '../db/stores/ledger.ts'
 import { insertOutbox } from '../db/stores/outbox.ts'
 import { appendTimeline } from '../db/stores/timeline.ts'
+import { currency } from '../domain/currency.ts'
 import { DomainError } from '../domain/errors.ts'
+import { displayMinor } from '../domain/money.ts'
 import type { InvoiceRef } from '../stripe/invoice-types.ts'
 import { openAccess } from './open-access.ts'
 
@@ -43,6 +45,7 @@ export async function changeInvoice(
         { subjectType: 'invoice', subjectId: row.id, at: new Date(asOfMs), kind: written.status, detail },
       ])
     }
+    if (written.status === 'voided' && row.status !== 'voided') await carryOn(trx, written, asOfMs)
     if (balanceMinor !== undefined && balanceMinor !== 0n) {
       await insertLedgerEntryOnce(trx, {
         id: `${row.id}:balance`,
@@ -60,6 +63,17 @@ export async function changeInvoice(
     }
     return written
   })
+}
+
+/** A balance that a voided invoice took over comes to the next one (rule 21). */
+async function carryOn(trx: Db, row: InvoiceRow, asOfMs: number): Promise<void> {
+  const carriedMinor = await bookCarriedOn(trx, row)
+  if (carriedMinor === 0n) return
+  const amount = displayMinor(carriedMinor < 0n ? -carriedMinor : carriedMinor, currency(row.currency))
+  const what = carriedMinor < 0n ? `credit of ${amount}` : `balance of ${amount}`
+  const detail = `The ${what} that it took over of earlier invoices is left to the next bill`
+  const subject = { subjectType: 'invoice', subjectId: row.id, at: new Date(asOfMs) } as const
+  await appendTimeline(trx, [{ ...subject, kind: row.status, detail }])
 }
 
 /** How Stripe's invoice is named in a call. */

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
-import type { Insertable } from 'kysely'
+import type { Insertable, Selectable } from 'kysely'
 import type { Db } from '../connection.ts'
-import type { LedgerEntries } from '../types.gen.ts'
+import type { Invoices, LedgerEntries } from '../types.gen.ts'
 
 /** What the subscription carries to its next invoice: positive is owed to us, negative to the customer (rule 21). */
 export function carriedBalanceOf(db: Db, subscriptionId: string, currency: string) {
@@ -41,6 +41,29 @@ export async function bookUnsentCredit(
   const id = `${unsentPrefix(invoiceId)}${before.length + 1}`
   await insertLedgerEntryOnce(db, { ...entry, id, kind: 'carried_out', amountMinor: difference })
   return difference
+}
+
+/**
+ * What an invoice that is voided took over of earlier ones is carried on, once: those were not voided. Returns it; negative
+ * is a credit of the customer.
+ */
+export async function bookCarriedOn(
+  db: Db,
+  invoice: Pick<Selectable<Invoices>, 'id' | 'subscriptionId' | 'customerId' | 'currency'>,
+): Promise<bigint> {
+  const { id, subscriptionId, customerId, currency } = invoice
+  const taken = await db
+    .selectFrom('ledgerEntries')
+    .select('amountMinor')
+    .where('subscriptionId', '=', subscriptionId)
+    .where('invoiceId', '=', id)
+    .where('kind', '=', 'carried_in')
+    .execute()
+  const amountMinor = -sum(taken)
+  if (amountMinor === 0n) return amountMinor
+  const entry = { subscriptionId, customerId, currency, invoiceId: id, amountMinor }
+  await insertLedgerEntryOnce(db, { ...entry, id: `${id}:voided`, kind: 'carried_out' })
+  return amountMinor
 }
 
 interface UnsentCredit {

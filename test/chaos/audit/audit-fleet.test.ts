@@ -40,27 +40,68 @@ afterAll(async () => {
 let sent = 0
 /** Sends usage, and notes it as a producer does that was answered. */
 async function use(subject: string, time: string, tokens: number): Promise<void> {
-  const id = `${(sent += 1)}`
+  await useAs(`${(sent += 1)}`, { subject, time, tokens })
+}
+
+interface Usage {
+  readonly subject: string
+  readonly time: string
+  readonly tokens: number
+}
+
+async function useAs(id: string, { subject, time, tokens }: Usage): Promise<void> {
   const data = { tokens, kind: 'context' }
   const event = { specversion: '1.0', id, source: 'audit', type: 'request', subject, time, data }
   await installation.call('POST', '/api/v1/events', [event])
   await appendFile(join(folder, 'accepted.ndjson'), `${JSON.stringify(event)}\n`)
 }
 
-async function subscribe(key: string, options: { card: string | null; profileId?: string }): Promise<string> {
+interface Subscriber {
+  readonly card: string | null
+  readonly profileId?: string
+  readonly planKey?: string
+}
+
+async function subscribe(key: string, options: Subscriber): Promise<string> {
   const { call } = installation
-  const { card, profileId } = options
+  const { card, profileId, planKey = 'tokens_monthly' } = options
   const { id } = await addCustomer(installation, scenario, { key, card, email: `${key}@example.com` })
   if (profileId !== undefined)
     await call('PUT', `/api/v1/billing/customers/${id}`, { billingProfileId: profileId })
   const made = await call<{ id: string }>('POST', '/api/v1/subscriptions', {
     customerId: id,
-    plan: { key: 'tokens_monthly' },
+    plan: { key: planKey },
   })
   return made.id
 }
 
-/** Paid, declined and e-mailed; usage in time, twice and late; one that was canceled within its period. */
+/** A cent a token, and no fee. */
+async function addUsagePlan(): Promise<string> {
+  const rateCard = {
+    type: 'usage_based',
+    key: 'tokens',
+    featureKey: 'tokens',
+    name: 'Tokens',
+    billingCadence: 'P1M',
+    price: { type: 'unit', amount: '0.01' },
+  }
+  const phases = [{ key: 'main', name: 'Main', duration: null, rateCards: [rateCard] }]
+  const plan = { key: 'usage_only', name: 'Usage', currency: 'USD', billingCadence: 'P1M', phases }
+  const { id } = await installation.call<{ id: string }>('POST', '/api/v1/plans', plan)
+  await installation.call('POST', `/api/v1/plans/${id}/publish`)
+  return plan.key
+}
+
+/** Voids the one invoice of a subscription that was sent, with a balance of the month before on it. */
+async function voidSent(subscriptionId: string): Promise<void> {
+  const path = `/api/v1/subscriptions/${subscriptionId}/invoices`
+  const { items } = await installation.call<{ items: { id: string; status: string }[] }>('GET', path)
+  const issued = items.find(({ status }) => status === 'issued')
+  const action = { percentage: 100, action: { type: 'discard' } }
+  await installation.call('POST', `/api/v1/billing/invoices/${issued?.id}/void`, { action, reason: 'a test' })
+}
+
+/** Paid, declined, e-mailed and voided; usage in time, twice and late; one that was canceled within its period. */
 async function makeFleet(): Promise<void> {
   const { appId, clockId } = scenario
   const profile = await installation.call<{ id: string }>('POST', '/api/v1/billing/profiles', {
@@ -73,10 +114,17 @@ async function makeFleet(): Promise<void> {
   await subscribe('paid', { card: 'pm_card_visa' })
   await subscribe('declined', { card: 'pm_card_chargeCustomerFail' })
   await subscribe('emailed', { card: null, profileId: profile.id })
+  const voided = await subscribe('voided', {
+    card: null,
+    profileId: profile.id,
+    planKey: await addUsagePlan(),
+  })
   const canceled = await subscribe('canceled', { card: 'pm_card_visa' })
   await use('paid', '2026-01-10T00:00:00Z', 800)
   await use('emailed', '2026-01-31T23:59:59.999Z', 2500)
   await use('canceled', '2026-02-10T00:00:00Z', 300)
+  await useAs('little', { subject: 'voided', time: '2026-01-10T00:00:00Z', tokens: 30 })
+  await useAs('enough', { subject: 'voided', time: '2026-02-10T00:00:00Z', tokens: 200 })
   await advanceTo(installation, clockId ?? '', '2026-02-03T00:00:00Z')
   await use('paid', '2026-01-20T00:00:00Z', 300)
   await use('paid', '2026-02-01T00:00:00Z', 7)
@@ -84,6 +132,7 @@ async function makeFleet(): Promise<void> {
     timing: '2026-02-15T00:00:00Z',
   })
   await advanceTo(installation, clockId ?? '', '2026-03-03T00:00:00Z')
+  await voidSent(voided)
   await use('paid', '2026-03-02T00:00:00Z', 40)
 }
 

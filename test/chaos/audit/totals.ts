@@ -108,19 +108,24 @@ function checkLedger(found: Findings, fleet: Fleet): void {
     const amount = BigInt(entry.amount_minor)
     const before = balances.get(entry.subscription_id) ?? 0n
     balances.set(entry.subscription_id, before + amount)
-    const name = entry.kind === 'carried_in' ? 'Carried balance' : 'Carried forward'
+    // A voided invoice leaves to the next what it took over.
+    const isOfVoid = entry.id.endsWith(':voided')
+    const name = entry.kind === 'carried_in' || isOfVoid ? 'Carried balance' : 'Carried forward'
     const shown = fleet.linesOf(entry.invoice_id).filter((line) => line.name === name)
     found.claim(
-      entry.id.includes(':unsent:') || sum(shown, (line) => line.total_minor) === -amount,
+      entry.id.includes(':unsent:') ||
+        sum(shown, (line) => line.total_minor) === (isOfVoid ? amount : -amount),
       () =>
         `ledger entry ${entry.id} (${entry.kind} of ${amount}) is not what invoice ${entry.invoice_id} shows`,
     )
   }
   const carried = new Map<string, bigint>()
   for (const line of fleet.ours.lines) {
-    const subscription = fleet.invoice.get(line.invoice_id)?.subscription_id
-    if (line.kind !== 'carried_balance' || subscription === undefined) continue
-    carried.set(subscription, (carried.get(subscription) ?? 0n) - BigInt(line.total_minor))
+    const invoice = fleet.invoice.get(line.invoice_id)
+    if (line.kind !== 'carried_balance' || invoice === undefined) continue
+    const { subscription_id: subscription, status } = invoice
+    const taken = status === 'voided' ? 0n : BigInt(line.total_minor)
+    carried.set(subscription, (carried.get(subscription) ?? 0n) - taken)
   }
   for (const [subscription, balance] of carried) {
     const booked = balances.get(subscription) ?? 0n
