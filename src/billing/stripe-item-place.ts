@@ -22,6 +22,18 @@ export async function runningPlace(deps: CollectDeps, row: InvoiceRow): Promise<
 }
 
 /**
+ * Where what is taken back goes: beside the items that wait. A subscription that has ended at Stripe takes none any more;
+ * a credit waits for the customer's next invoice, unless that may be taxed as the subscription was: then it stays here.
+ */
+export async function withdrawalPlace(deps: CollectDeps, row: InvoiceRow): Promise<ItemPlace> {
+  const place = await runningPlace(deps, row)
+  if (place.stripeSubscriptionId === null) return place
+  const subscription = await subscriptionAtStripe(deps, place.app, place.stripeSubscriptionId)
+  const takesItems = subscription !== null && (subscription.endedMs === null || subscription.automaticTax)
+  return takesItems ? place : { ...place, stripeSubscriptionId: null }
+}
+
+/**
  * Where the closing's last items go: onto the renewal invoice while it is a draft (its first hour), else to the next one.
  * A subscription that has ended at Stripe has no next one: what is left goes onto an invoice of its own, which Stripe
  * collects as it does the others.

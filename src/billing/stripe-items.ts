@@ -16,7 +16,7 @@ import { linesToBillEarly } from './early-lines.ts'
 import { nextLookMs } from './invoice-look.ts'
 import { changeInvoice, write } from './invoice-write.ts'
 import { netMinor } from './net-minor.ts'
-import { closingPlace, runningPlace } from './stripe-item-place.ts'
+import { closingPlace, runningPlace, withdrawalPlace } from './stripe-item-place.ts'
 import { alignItems, dropPending, refreshItems } from './stripe-item-sync.ts'
 import type { ItemPlace } from './stripe-item-sync.ts'
 import { carryUnsent } from './unsent-credit.ts'
@@ -39,7 +39,7 @@ export async function pushItems(deps: CollectDeps, row: InvoiceRow, asOfMs: numb
 /** Takes back the items of an invoice that is not to be collected; what Stripe has invoiced is credited, there or here. */
 export async function withdrawItems(deps: CollectDeps, row: InvoiceRow, asOfMs: number): Promise<void> {
   try {
-    const place = await runningPlace(deps, row)
+    const place = await withdrawalPlace(deps, row)
     await placeAt(deps, row, { lines: [], asOfMs, place })
   } catch (error) {
     // Without its customer nothing is there.

@@ -199,6 +199,27 @@ test('an invoice that is voided here is taken back at Stripe', async () => {
   ])
 })
 
+test('what is voided after its subscription has ended at Stripe is a credit on the customer’s next invoice', async () => {
+  const subscribed = await at.subscribedAtStripe('void_ended', items)
+  await at.usage('void_ended', start, { tokens: 400 })
+  await advanceTo(installation, subscribed.clockId, '2026-01-10T00:00:00Z')
+  await stripeDelete(installation.sandboxUrl, `subscriptions/${subscribed.stripeSubscriptionId}`)
+  const [bill] = await waitFor(
+    async () => await at.billsOf(subscribed),
+    ([last]) => last?.statusDetails.extendedStatus === 'issued.billed_by_stripe',
+  )
+  expect(await at.itemsOf(subscribed)).toEqual([[400, 'invoiced']])
+  await call('POST', `/api/v1/billing/invoices/${bill?.id}/void`, {
+    action: { percentage: 100, action: { type: 'discard' } },
+    reason: 'a mistake',
+  })
+  expect(await at.billsOf(subscribed)).toMatchObject([{ status: 'voided' }])
+  expect(await at.itemsOf(subscribed)).toEqual([
+    [400, 'invoiced'],
+    [-400, 'pending'],
+  ])
+})
+
 test('rule 21: where Stripe computes the tax, what is taken back is no item: the next bill is less by it', async () => {
   const office = { 'head_office[address][country]': 'US' }
   await stripePost(installation.sandboxUrl, 'tax/settings', office)
