@@ -1,18 +1,22 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { stripeSubscriptions } from '../support/at-stripe.ts'
 import { billedCustomers } from '../support/billed.ts'
 import type { ShownInvoice } from '../support/billed.ts'
 import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
-import { addTokenPlan, advanceTo, postTokens, startScenario } from '../support/scenario.ts'
+import { advanceTo, postTokens, startScenario, waitFor } from '../support/scenario.ts'
 import { stripePost } from '../support/stripe-client.ts'
 
 let installation: Installation
 let at: ReturnType<typeof billedCustomers>
+let there: ReturnType<typeof stripeSubscriptions>
 
 beforeAll(async () => {
   installation = await startInstallation()
-  at = billedCustomers(installation, await startScenario(installation))
-  await addTokenPlan(installation)
+  const scenario = await startScenario(installation)
+  at = billedCustomers(installation, scenario)
+  there = stripeSubscriptions(installation, scenario)
+  await there.begin()
   await addVolumePlan()
 })
 afterAll(async () => {
@@ -84,3 +88,42 @@ test.each([
     expect(april.totals.total).toBe('2.01')
   },
 )
+
+/** An invoice at Stripe that has nothing to do with us. */
+async function foreignInvoice(): Promise<string> {
+  const { sandboxUrl } = installation
+  const { id: customer } = await stripePost(sandboxUrl, 'customers', { name: 'somebody' })
+  const { id } = await stripePost(sandboxUrl, 'invoices', { customer, auto_advance: 'false' })
+  await stripePost(sandboxUrl, `invoices/${id}/finalize`)
+  return id
+}
+
+test('once the items of an app are settled, invoices of others are not looked into', async () => {
+  const { sandboxUrl, database } = installation
+  const billing = { stripe: { billing: 'subscription_items' } }
+  const subscribed = await there.subscribedAtStripe('all_void', billing)
+  await there.usage('all_void', '2026-01-01T00:00:00Z', { tokens: 600 })
+  const path = 'payment_methods/pm_card_chargeCustomerFail/attach'
+  const bad = await stripePost(sandboxUrl, path, { customer: subscribed.stripeCustomerId })
+  const card = { default_payment_method: bad.id }
+  await stripePost(sandboxUrl, `subscriptions/${subscribed.stripeSubscriptionId}`, card)
+  await advanceTo(installation, subscribed.clockId, '2026-02-02T12:00:00Z')
+  await stripePost(sandboxUrl, `invoices/${(await there.invoicesOf(subscribed)).at(-1)?.id}/void`)
+  await waitFor(
+    async () => await there.billsOf(subscribed),
+    ([bill]) => bill?.status === 'voided',
+  )
+  const foreign = await foreignInvoice()
+  await waitFor(
+    async () =>
+      await database.db
+        .selectFrom('stripeEvents')
+        .select(['attempts', 'processedAt'])
+        .where('objectId', '=', foreign)
+        .where('type', '=', 'invoice.paid')
+        .executeTakeFirst(),
+    (event) => event !== undefined && (event.attempts > 0 || event.processedAt !== null),
+  )
+  const query = `/requests?path=${encodeURIComponent(`/v1/invoices/${foreign}/lines`)}`
+  expect(await at.sandbox('GET', query)).toEqual({ requests: [] })
+})

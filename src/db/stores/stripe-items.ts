@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { Insertable, Selectable, Updateable } from 'kysely'
 import type { Db } from '../connection.ts'
 import type { StripeItems } from '../types.gen.ts'
+import { finalStatuses } from '../../domain/invoice-state.ts'
 
 /** A part of a line of ours that Stripe bills on an invoice of its own. The items of a line add up to it. */
 export type StripeItemRow = Selectable<StripeItems>
@@ -88,15 +89,31 @@ export async function numbersAtStripe(
   return new Map([...found].map(([id, numbers]) => [id, [...numbers]]))
 }
 
-/** Whether an app has items that are not known to be paid: only then can an invoice of Stripe's be about one. */
-export async function hasOpenItems(db: Db, appId: string): Promise<boolean> {
+interface OfApp {
+  readonly appId: string
+  readonly stripeInvoiceId: string
+}
+
+/** What a Stripe invoice keeps its items in for good: which it holds is known. */
+const known = ['paid', 'void', 'uncollectible']
+
+/**
+ * Whether an invoice of Stripe's may be about an item of the app: one that is not known to be elsewhere for good, of an
+ * invoice that is not settled.
+ */
+export async function mayHoldItems(db: Db, { appId, stripeInvoiceId }: OfApp): Promise<boolean> {
   const row = await db
     .selectFrom('stripeItems')
     .innerJoin('invoices', 'invoices.id', 'stripeItems.invoiceId')
     .select('stripeItems.id')
     .where('invoices.appId', '=', appId)
+    .where('invoices.status', 'not in', finalStatuses)
     .where((eb) =>
-      eb.or([eb('stripeInvoiceStatus', 'is', null), eb('stripeInvoiceStatus', 'not in', ['paid'])]),
+      eb.or([
+        eb('stripeInvoiceStatus', 'is', null),
+        eb('stripeInvoiceStatus', 'not in', known),
+        eb('stripeItems.stripeInvoiceId', '=', stripeInvoiceId),
+      ]),
     )
     .where('stripeItems.amountMinor', '!=', '0')
     .limit(1)

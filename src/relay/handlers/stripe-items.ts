@@ -1,6 +1,6 @@
 import { storedApp } from '../../db/stores/billing-settings.ts'
 import { invoiceOfStripeEvent } from '../../db/stores/stripe-events.ts'
-import { hasOpenItems } from '../../db/stores/stripe-items.ts'
+import { mayHoldItems } from '../../db/stores/stripe-items.ts'
 import { signalInvoice } from './invoice.ts'
 import type { EventHandler } from './outcome.ts'
 
@@ -14,7 +14,8 @@ const CLOSED = new Set(['issued', 'overdue', 'uncollectible'])
 export function billedByStripe(other: EventHandler): EventHandler {
   return async (deps, event) => {
     const isOurs = event.invoiceId !== null || (await invoiceOfStripeEvent(deps.db, event)) !== undefined
-    if (isOurs || !(await hasOpenItems(deps.db, event.appId))) return await other(deps, event)
+    const ofApp = { appId: event.appId, stripeInvoiceId: event.objectId }
+    if (isOurs || !(await mayHoldItems(deps.db, ofApp))) return await other(deps, event)
     const app = await storedApp(deps.db, event.appId)
     const ids = await deps.stripe.invoicesOnLines(app, event.objectId)
     if (ids.length === 0) return await other(deps, event)
