@@ -13,8 +13,9 @@ export const announcedErrors: readonly string[] = [
   '57P01',
   '57P02',
   '57P03',
-  // The workers were, for longer than a command waits.
-  'no worker answered in time; the command may still be carried out, repeat it with the same Idempotency-Key',
+  // The workers were, or Temporal, for longer than a command waits.
+  'No worker is running. The command may still be carried out: repeat it with the same Idempotency-Key.',
+  'Temporal cannot be reached. The command may still be carried out: repeat it with the same Idempotency-Key.',
   // Stripe was.
   'Stripe is not reachable',
 ]
