@@ -1,6 +1,7 @@
 import type { Selectable } from 'kysely'
 import type { Db } from '../db/connection.ts'
 import { billingRows } from '../db/stores/billing-settings.ts'
+import type { BillingRows } from '../db/stores/billing-settings.ts'
 import type { Apps, BillingProfiles, CustomerApps, Customers } from '../db/types.gen.ts'
 import type { AccessGate } from '../domain/access.ts'
 import type { DunningPolicy } from '../domain/dunning.ts'
@@ -98,6 +99,11 @@ export function effectiveProfile(
 export async function loadSettings(db: Db, customerId: string): Promise<BillingSettings> {
   const rows = await billingRows(db, customerId)
   if (rows === null) throw new DomainError('not_found', `customer ${customerId} does not exist`)
+  return settingsOf(rows)
+}
+
+/** What the rows say. Errors: profile_missing (no profile applies). */
+export function settingsOf(rows: BillingRows): BillingSettings {
   const { customer, override, profile, app, link, subjectKeys } = rows
   if (profile === null || app === null) {
     throw new DomainError(

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { billingRows } from '../../src/db/stores/billing-settings.ts'
+import { billingRows, subscriptionBillingRows } from '../../src/db/stores/billing-settings.ts'
 import { findFeaturesByKey } from '../../src/db/stores/features.ts'
 import { viewSubscription } from '../../src/db/stores/subscription-reads.ts'
+import { getSubscription } from '../../src/db/stores/subscriptions.ts'
 import type { Phase } from '../../src/domain/rate-card.ts'
 import { insertClock, insertCustomer, insertProfile } from '../api/billing-fixtures.ts'
 import { insertSubscriptionRow } from '../api/invoice-fixtures.ts'
@@ -40,6 +41,18 @@ test('how a customer is billed, asked at once, is what the rows say one by one',
     link: await db.selectFrom('customerApps').selectAll().executeTakeFirst(),
     subjectKeys: ['subject-linked'],
   })
+  const subscriptionId = await insertSubscriptionRow(db, linked, [{ key: 'first', rateCards: [] }])
+  const asked = await subscriptionBillingRows(db, subscriptionId)
+  expect(asked).toEqual({
+    subscription: await getSubscription(db, subscriptionId),
+    billing: await billingRows(db, linked),
+  })
+  await db
+    .updateTable('subscriptions')
+    .set({ deletedAt: new Date() })
+    .where('id', '=', subscriptionId)
+    .execute()
+  expect(await subscriptionBillingRows(db, subscriptionId)).toBeNull()
   const { id } = await db
     .selectFrom('customers')
     .select('id')

@@ -3,7 +3,7 @@ import type { Selectable } from 'kysely'
 import type { Db } from '../connection.ts'
 import { prepared } from '../prepared.ts'
 import { rowOf } from '../row-document.ts'
-import type { DocumentsOf } from '../row-document.ts'
+import type { DocumentsOf, RowDocument } from '../row-document.ts'
 import type {
   Apps,
   BillingOverrides,
@@ -12,8 +12,10 @@ import type {
   Customers,
   Features,
   Meters,
+  Subscriptions,
 } from '../types.gen.ts'
 import { storedAppColumns } from './stripe-app-columns.ts'
+import type { SubscriptionRow } from './subscriptions.ts'
 
 /** The rows that decide how a customer is billed; null where there is none. */
 export interface BillingRows {
@@ -26,10 +28,28 @@ export interface BillingRows {
   readonly subjectKeys: readonly string[]
 }
 
-/** Everything that decides how a customer is billed, in one question: every closing and every preview asks it. */
+/** Everything that decides how a customer is billed, in one question: every closing asks it. */
 export async function billingRows(db: Db, customerId: string): Promise<BillingRows | null> {
-  const [found] = await documentsOf(db, customerId)
+  const [found] = await ofCustomer(db, customerId)
+  return found === undefined ? null : rowsOf(found)
+}
+
+/** The same with a subscription that was not deleted, of whose customer it is asked: every preview asks it. */
+export async function subscriptionBillingRows(
+  db: Db,
+  subscriptionId: string,
+): Promise<{ readonly subscription: SubscriptionRow; readonly billing: BillingRows } | null> {
+  const [found] = await ofSubscription(db, subscriptionId)
   if (found === undefined) return null
+  return {
+    subscription: rowOf<Subscriptions>(found.subscription, subscriptionInstants),
+    billing: rowsOf(found),
+  }
+}
+
+type BillingDocuments = DocumentsOf<BillingRows>
+
+function rowsOf(found: BillingDocuments): BillingRows {
   return {
     customer: rowOf<Customers>(found.customer, { ...stamps, deletedAt: true }),
     override: found.override && rowOf<BillingOverrides>(found.override, stamps),
@@ -42,18 +62,27 @@ export async function billingRows(db: Db, customerId: string): Promise<BillingRo
   }
 }
 
-const documentsOf = prepared((db, customerId: string) =>
-  sql<DocumentsOf<BillingRows>>`
-    SELECT to_jsonb(c) AS customer, to_jsonb(o) AS override, to_jsonb(p) AS profile, to_jsonb(a) AS app, to_jsonb(l) AS link,
-      ARRAY(SELECT s.subject_key FROM customer_subjects s WHERE s.customer_id = c.id AND s.deleted_at IS NULL
-        ORDER BY s.subject_key) AS subject_keys
-    FROM customers c
-    LEFT JOIN billing_overrides o ON o.customer_id = c.id
-    LEFT JOIN billing_profiles p ON p.deleted_at IS NULL AND p.id = coalesce(o.billing_profile_id,
-      (SELECT id FROM billing_profiles WHERE is_default AND deleted_at IS NULL))
-    LEFT JOIN apps a ON a.id = p.app_id
-    LEFT JOIN customer_apps l ON l.customer_id = c.id AND l.app_id = a.id
-    WHERE c.id = ${customerId}`.compile(db),
+const documents = sql`
+  to_jsonb(c) AS customer, to_jsonb(o) AS override, to_jsonb(p) AS profile, to_jsonb(a) AS app, to_jsonb(l) AS link,
+    ARRAY(SELECT s.subject_key FROM customer_subjects s WHERE s.customer_id = c.id AND s.deleted_at IS NULL
+      ORDER BY s.subject_key) AS subject_keys`
+const billingOfCustomer = sql`
+  LEFT JOIN billing_overrides o ON o.customer_id = c.id
+  LEFT JOIN billing_profiles p ON p.deleted_at IS NULL AND p.id = coalesce(o.billing_profile_id,
+    (SELECT id FROM billing_profiles WHERE is_default AND deleted_at IS NULL))
+  LEFT JOIN apps a ON a.id = p.app_id
+  LEFT JOIN customer_apps l ON l.customer_id = c.id AND l.app_id = a.id`
+
+const ofCustomer = prepared((db, customerId: string) =>
+  sql<BillingDocuments>`
+    SELECT ${documents} FROM customers c ${billingOfCustomer} WHERE c.id = ${customerId}`.compile(db),
+)
+
+const ofSubscription = prepared((db, subscriptionId: string) =>
+  sql<BillingDocuments & { readonly subscription: RowDocument }>`
+    SELECT to_jsonb(sub) AS subscription, ${documents}
+    FROM subscriptions sub JOIN customers c ON c.id = sub.customer_id ${billingOfCustomer}
+    WHERE sub.id = ${subscriptionId} AND sub.deleted_at IS NULL`.compile(db),
 )
 
 const stamps = { createdAt: true, updatedAt: true } as const
@@ -63,6 +92,17 @@ const appInstants = {
   reconciledAt: true,
   webhookCheckedAt: true,
   webhookSecretPreviousUntil: true,
+} as const
+
+const subscriptionInstants = {
+  ...stamps,
+  deletedAt: true,
+  activeFrom: true,
+  activeTo: true,
+  billingAnchor: true,
+  closedThrough: true,
+  nextClosingAt: true,
+  nextDueAt: true,
 } as const
 
 /** The app of a profile, and who the customer is there. */
