@@ -199,6 +199,16 @@ test('a customer who is not linked has no portal', async () => {
   })
 })
 
+test('a portal that leads back to nowhere is refused before Stripe is asked', async () => {
+  const id = await addCustomer('nowhere')
+  const empty = { returnUrl: '' }
+  expect(await problemOf('POST', `/api/v1/customers/${id}/stripe/portal`, empty)).toMatchObject({
+    code: 'validation_failed',
+    field: 'returnUrl',
+    detail: 'returnUrl must not be empty.',
+  })
+})
+
 test('the newer shape keeps the payment method that it does not name, but not for another Stripe customer', async () => {
   const id = await addCustomer('labelled')
   const stripeCustomerId = await stripeCustomer()
