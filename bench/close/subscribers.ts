@@ -1,11 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { caller } from '../../test/support/caller.ts'
+import type { Call } from '../../test/support/caller.ts'
+import { baseFee, mainPhase, tokenUsage, twoTiers } from '../../test/support/plans.ts'
 import { addCustomer, startScenario } from '../../test/support/scenario.ts'
 import type { Scenario } from '../../test/support/scenario.ts'
 import type { Stack } from '../stack/stack.ts'
 
 export interface Setup {
-  readonly call: <T>(method: string, path: string, body?: unknown) => Promise<T>
+  readonly call: Call
   readonly sandboxUrl: string
 }
 
@@ -25,45 +28,18 @@ export async function prepare(stack: Stack): Promise<{ setup: Setup; scenario: S
     valueProperty: '$.tokens',
   })
   await setup.call('POST', '/api/v1/features', { key: 'tokens', name: 'Tokens', meterSlug: 'tokens' })
-  const billingCadence = 'P1M'
-  const unit = (amount: string): object => ({ type: 'unit', amount })
   const plan = await setup.call<{ id: string }>('POST', '/api/v1/plans', {
     key: PLAN,
     name: 'Close',
     currency: 'USD',
-    billingCadence,
+    billingCadence: 'P1M',
     // The first period is a short one and costs as much as any.
     proRatingConfig: { enabled: false, mode: 'prorate_prices' },
     phases: [
-      {
-        key: 'main',
-        name: 'Main',
-        duration: null,
-        rateCards: [
-          {
-            type: 'flat_fee',
-            key: 'base',
-            name: 'Base fee',
-            billingCadence,
-            price: { type: 'flat', amount: '20', paymentTerm: 'in_arrears' },
-          },
-          {
-            type: 'usage_based',
-            key: 'tokens',
-            name: 'Tokens',
-            featureKey: 'tokens',
-            billingCadence,
-            price: {
-              type: 'tiered',
-              mode: 'graduated',
-              tiers: [
-                { upToAmount: '100', flatPrice: null, unitPrice: unit('0.01') },
-                { flatPrice: null, unitPrice: unit('0.005') },
-              ],
-            },
-          },
-        ],
-      },
+      mainPhase(
+        { ...baseFee(), price: { type: 'flat', amount: '20', paymentTerm: 'in_arrears' } },
+        tokenUsage(twoTiers('graduated', ['0.01', '0.005'], '100')),
+      ),
     ],
   })
   await setup.call('POST', `/api/v1/plans/${plan.id}/publish`)
@@ -139,19 +115,4 @@ export async function inTurn<T>(count: number, work: (index: number) => Promise<
   })
   await Promise.all(callers)
   return results
-}
-
-function caller(url: string): Setup['call'] {
-  return async <T>(method: string, path: string, body?: unknown): Promise<T> => {
-    const response = await fetch(url + path, {
-      method,
-      ...(body !== undefined && {
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(body),
-      }),
-    })
-    const text = await response.text()
-    if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${text}`)
-    return (text === '' ? undefined : JSON.parse(text)) as T
-  }
 }

@@ -1,4 +1,5 @@
 import type { Pool } from 'pg'
+import { tokenPlan } from '../../test/support/plans.ts'
 
 /** Invoices of each subscription that is seeded; customers are a tenth of the invoices. */
 export const INVOICES_EACH = 10
@@ -12,37 +13,7 @@ export function seededId(kind: 'C' | 'S' | 'N', n: number): string {
   return `01${kind}${String(n).padStart(23, '0')}`
 }
 
-const phases = [
-  {
-    key: 'main',
-    name: 'Main',
-    duration: null,
-    rateCards: [
-      {
-        type: 'flat_fee',
-        key: 'base',
-        name: 'Base fee',
-        billingCadence: 'P1M',
-        price: { type: 'flat', amount: '20', paymentTerm: 'in_advance' },
-      },
-      {
-        type: 'usage_based',
-        key: 'tokens',
-        name: 'Tokens',
-        featureKey: 'tokens',
-        billingCadence: 'P1M',
-        price: {
-          type: 'tiered',
-          mode: 'graduated',
-          tiers: [
-            { upToAmount: '1000', flatPrice: null, unitPrice: { type: 'unit', amount: '0.01' } },
-            { flatPrice: null, unitPrice: { type: 'unit', amount: '0.005' } },
-          ],
-        },
-      },
-    ],
-  },
-]
+const { phases } = tokenPlan
 
 const workflow = {
   collection: { alignment: { type: 'subscription' }, interval: 'P0D' },

@@ -1,19 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { addCustomer } from '../../test/support/scenario.ts'
+import type { Call } from '../../test/support/caller.ts'
+import { addCustomer, onOwnClock } from '../../test/support/scenario.ts'
 import type { Scenario } from '../../test/support/scenario.ts'
-import { stripePost } from '../../test/support/stripe-client.ts'
 import type { ClusterClient } from './client.ts'
 
 export interface LoadOptions {
   readonly client: ClusterClient
   /** For what comes before the load: throws where a call fails. */
-  readonly setup: { readonly call: SetupCall; readonly sandboxUrl: string }
+  readonly setup: { readonly call: Call; readonly sandboxUrl: string }
   readonly scenario: Scenario
   readonly isOver: () => boolean
 }
-
-type SetupCall = <T>(method: string, path: string, body?: unknown) => Promise<T>
 
 /** What was asked of a subscription, and what its invoices have to be for it. */
 export interface Subscriber {
@@ -55,14 +53,7 @@ export async function onTestClock(
 }
 
 async function startGroup({ setup, scenario }: LoadOptions, name: string, size: number): Promise<Group> {
-  const clock = await setup.call<{ id: string }>('POST', '/api/v1/test-clocks', {
-    name,
-    frozenTime: MONTH_BEGINS,
-  })
-  const stripeClock = await stripePost(setup.sandboxUrl, 'test_helpers/test_clocks', {
-    frozen_time: String(Date.parse(MONTH_BEGINS) / 1000),
-  })
-  const own = { ...scenario, clockId: clock.id, stripeClockId: stripeClock.id }
+  const own = await onOwnClock(setup, scenario, MONTH_BEGINS)
   const members: Group['members'][number][] = []
   for (let index = 0; index < size; index += 1) {
     const key = `${name}-${index}`
@@ -73,7 +64,7 @@ async function startGroup({ setup, scenario }: LoadOptions, name: string, size: 
     })
     members.push({ key, subscriptionId: id, expected: [BASE_MINOR] })
   }
-  return { clockId: clock.id, scenario: own, members }
+  return { clockId: own.clockId, scenario: own, members }
 }
 
 /** A few batches for each; answers how many tokens were accepted. */

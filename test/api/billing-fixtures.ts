@@ -4,24 +4,12 @@ import type { Phase } from '../../src/domain/rate-card.ts'
 import type { StripeCustomerView } from '../../src/stripe/customer-types.ts'
 import type { StripeGateway } from '../../src/stripe/gateway-types.ts'
 import type { TemporalGateway } from '../../src/temporal/gateway.ts'
+import { baseFee, mainPhase } from '../support/plans.ts'
 
-/** A plan of a fixed fee and, for the tests of usage, a price of a unit. */
-export const basePhase: Phase = {
-  key: 'main',
-  name: 'Main',
-  duration: null,
-  rateCards: [
-    {
-      type: 'flat_fee',
-      key: 'base',
-      name: 'Base fee',
-      billingCadence: 'P1M',
-      price: { type: 'flat', amount: '20', paymentTerm: 'in_advance' },
-    },
-  ],
-}
+/** A plan of a fixed fee. */
+export const basePhase: Phase = mainPhase(baseFee())
 
-export const freePhase: Phase = { key: 'main', name: 'Main', duration: null, rateCards: [] }
+export const freePhase: Phase = mainPhase()
 
 interface PlanOptions {
   readonly key: string

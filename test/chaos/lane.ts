@@ -6,6 +6,7 @@ import { buildApp } from '../../src/api/app.ts'
 import { startSandbox } from '../../src/sandbox/server.ts'
 import { createStripeGateway } from '../../src/stripe/gateway.ts'
 import { temporalGateway } from '../../src/temporal/gateway.ts'
+import { caller } from '../support/caller.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { MASTER_KEY } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
@@ -80,22 +81,6 @@ export async function startLane(options: LaneOptions = {}): Promise<Lane> {
   const scenario = await startScenario(installation)
   await addTokenPlan(installation)
   return { ...installation, worker, scenario }
-}
-
-/** Calls the API; throws with the problem when the answer is not 2xx. */
-export function caller(url: string): Installation['call'] {
-  return async <T>(method: string, path: string, body?: unknown): Promise<T> => {
-    const response = await fetch(url + path, {
-      method,
-      ...(body !== undefined && {
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(body),
-      }),
-    })
-    const text = await response.text()
-    if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${text}`)
-    return (text === '' ? undefined : JSON.parse(text)) as T
-  }
 }
 
 /** More would only make each slower: a worker's start takes a core for seconds. Vitest runs five tests at once. */

@@ -2,13 +2,20 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { AccessRequest, CustomerAccess, EntitlementValue } from '../../src/api/schemas/access.ts'
 import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
-import { addCustomer, addTokenPlan, advanceTo, startScenario, waitFor } from '../support/scenario.ts'
+import { baseFee, mainPhase } from '../support/plans.ts'
+import {
+  addCustomer,
+  addTokenPlan,
+  advanceTo,
+  onOwnClock,
+  startScenario,
+  waitFor,
+} from '../support/scenario.ts'
 import type { Scenario } from '../support/scenario.ts'
-import { stripePost } from '../support/stripe-client.ts'
+import { giveCard, stripePost } from '../support/stripe-client.ts'
 
 let installation: Installation
 let scenario: Scenario
-const start = '2026-01-01T00:00:00Z'
 const planKey = 'tokens_monthly'
 const gated = { access: { gate: 'first_invoice' } }
 
@@ -64,23 +71,8 @@ const firstInvoice = async (customer: Customer, words: string): Promise<Invoice>
   return invoice
 }
 
-/** Customers share the installation but not the time. */
-async function onOwnClock() {
-  const clock = { name: 'own', frozenTime: start }
-  const { id } = await installation.call<{ id: string }>('POST', '/api/v1/test-clocks', clock)
-  const frozen = { frozen_time: (Date.parse(start) / 1000).toString() }
-  const atStripe = await stripePost(installation.sandboxUrl, 'test_helpers/test_clocks', frozen)
-  return { ...scenario, clockId: id, stripeClockId: atStripe.id }
-}
-
-async function newCard(customer: Customer, token: string): Promise<void> {
-  const { sandboxUrl } = installation
-  const fields = { customer: customer.stripeCustomerId }
-  const method = await stripePost(sandboxUrl, `payment_methods/${token}/attach`, fields)
-  await stripePost(sandboxUrl, `customers/${customer.stripeCustomerId}`, {
-    'invoice_settings[default_payment_method]': method.id,
-  })
-}
+const newCard = async ({ stripeCustomerId }: Customer, token?: string): Promise<unknown> =>
+  await giveCard(installation.sandboxUrl, stripeCustomerId, token)
 
 /** The new card may have been noticed by then, and charged: what is paid is not retried. */
 async function retry({ id }: Invoice): Promise<void> {
@@ -134,7 +126,7 @@ test('pay-first: nothing at subscription, nothing on a declined card, access by 
     requests: [{ id: before.id }, { id: request.id }],
   })
 
-  await newCard(customer, 'pm_card_visa')
+  await newCard(customer)
   const paidAt = Date.now()
   await stripePost(installation.sandboxUrl, `invoices/${await stripeInvoiceOf(invoice.id)}/pay`)
   await waitFor(
@@ -166,7 +158,7 @@ test('requests that race the payment are all granted, and none is left behind', 
   await override(customer, gated)
   await subscribe(customer)
   const invoice = await firstInvoice(customer, 'payment_failed')
-  await newCard(customer, 'pm_card_visa')
+  await newCard(customer)
   const paying = stripePost(installation.sandboxUrl, `invoices/${await stripeInvoiceOf(invoice.id)}/pay`)
   const asked: Promise<AccessRequest>[] = []
   await waitFor(
@@ -211,27 +203,16 @@ const fixedFee = {
   currency: 'USD',
   billingCadence: 'P1M',
   phases: [
-    {
-      key: 'main',
-      name: 'Main',
-      duration: null,
-      rateCards: [
-        {
-          type: 'flat_fee',
-          key: 'base',
-          name: 'Base fee',
-          featureKey: 'tokens',
-          entitlementTemplate: { type: 'static', config: '{"seats":5}' },
-          billingCadence: 'P1M',
-          price: { type: 'flat', amount: '20', paymentTerm: 'in_advance' },
-        },
-      ],
-    },
+    mainPhase({
+      ...baseFee(),
+      featureKey: 'tokens',
+      entitlementTemplate: { type: 'static', config: '{"seats":5}' },
+    }),
   ],
 }
 
 test('a trial passes card-free and open, and closes at the first invoice with a price until it is paid', async () => {
-  const own = await onOwnClock()
+  const own = await onOwnClock(installation, scenario)
   const customer = await addCustomer(installation, own, { key: 'trial', card: null })
   await override(customer, gated)
   const [main] = fixedFee.phases
@@ -255,7 +236,7 @@ test('a trial passes card-free and open, and closes at the first invoice with a 
   expect((await access(customer)).subscriptions).toMatchObject([
     { access: 'pending_payment', firstInvoiceId: invoice.id, reason: expect.stringContaining('failed') },
   ])
-  await newCard(customer, 'pm_card_visa')
+  await newCard(customer)
   await retry(invoice)
   await waitFor(
     async () => await stateOf(customer),
@@ -270,24 +251,16 @@ test('a trial passes card-free and open, and closes at the first invoice with a 
   })
 })
 
-const feeOf = (amount: string) => ({
-  type: 'flat_fee',
-  key: 'fee',
-  name: 'Fee',
-  billingCadence: 'P1M',
-  price: { type: 'flat', amount, paymentTerm: 'in_advance' },
-})
-
 test('rule 21: a first invoice too small to collect opens nothing: the next one is to be paid', async () => {
-  const own = await onOwnClock()
+  const own = await onOwnClock(installation, scenario)
   const customer = await addCustomer(installation, own, {
     key: 'small',
     card: 'pm_card_chargeCustomerFail',
   })
   await override(customer, gated)
   const [main] = fixedFee.phases
-  const small = { ...main, key: 'small', name: 'Small', duration: 'P1M', rateCards: [feeOf('0.10')] }
-  const large = { ...main, rateCards: [feeOf('20')] }
+  const small = { ...main, key: 'small', name: 'Small', duration: 'P1M', rateCards: [baseFee('0.10')] }
+  const large = { ...main, rateCards: [baseFee()] }
   await subscribe(customer, { customPlan: { ...fixedFee, phases: [small, large] } })
   await firstInvoice(customer, 'carried_forward')
   expect((await access(customer)).subscriptions).toMatchObject([
@@ -301,12 +274,12 @@ test('rule 21: a first invoice too small to collect opens nothing: the next one 
 })
 
 test('a running invoice that is withdrawn leaves access as it was', async () => {
-  const own = await onOwnClock()
+  const own = await onOwnClock(installation, scenario)
   const customer = await addCustomer(installation, own, { key: 'moved', card: null })
   await override(customer, gated)
   const [main] = fixedFee.phases
   const free = { ...main, key: 'free', name: 'Free', duration: 'P1M', rateCards: [] }
-  const paid = { ...main, rateCards: [feeOf('20')] }
+  const paid = { ...main, rateCards: [baseFee()] }
   const { id } = await subscribe(customer, { customPlan: { ...fixedFee, phases: [free, paid] } })
   await advanceTo(installation, own.clockId, '2026-01-02T00:00:00Z')
   await installation.call('POST', `/api/v1/subscriptions/${id}/invoice-now`)
@@ -326,7 +299,7 @@ test('a running invoice that is withdrawn leaves access as it was', async () => 
 })
 
 test('rule 32: a bank debit that is processing for days opens nothing and is not retried', async () => {
-  const own = await onOwnClock()
+  const own = await onOwnClock(installation, scenario)
   const customer = await addCustomer(installation, own, { key: 'debited', card: null })
   await newCard(customer, 'pm_usBankAccount_success')
   await override(customer, gated)
@@ -352,7 +325,7 @@ test('rule 32: a bank debit that is processing for days opens nothing and is not
 })
 
 test('rule 32: grace keeps access, then it is suspended, and the payment restores it', async () => {
-  const own = await onOwnClock()
+  const own = await onOwnClock(installation, scenario)
   const customer = await addCustomer(installation, own, { key: 'grace' })
   const subscription = await subscribe(customer)
   await firstInvoice(customer, 'paid')
@@ -368,7 +341,7 @@ test('rule 32: grace keeps access, then it is suspended, and the payment restore
   expect(request).toMatchObject({ status: 'pending' })
 
   const unpaid = (await invoicesOf(customer)).find(({ status }) => status !== 'paid')
-  await newCard(customer, 'pm_card_visa')
+  await newCard(customer)
   if (unpaid === undefined) throw new Error('everything is paid')
   await retry(unpaid)
   await waitFor(

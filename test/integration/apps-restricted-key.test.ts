@@ -5,7 +5,7 @@ import { invoiceOf, untilInvoice } from '../support/invoice-rows.ts'
 import type { InvoiceRow } from '../support/invoice-rows.ts'
 import { addCustomer, addTokenPlan, advanceTo, waitFor } from '../support/scenario.ts'
 import type { Scenario } from '../support/scenario.ts'
-import { stripeGet, stripePost } from '../support/stripe-client.ts'
+import { giveCard, stripeGet, stripePost } from '../support/stripe-client.ts'
 
 /** What a marketplace gives its billing: two permissions, and a webhook of four events in an old version. */
 const KEY = 'rk_test_customers_and_invoices'
@@ -91,15 +91,8 @@ async function subscriber(card: string | null): Promise<Billed> {
   return { customerId: customer.id, stripeCustomerId: customer.stripeCustomerId, clockId: clock.id }
 }
 
-async function replaceCard({ stripeCustomerId }: Billed, card: string): Promise<void> {
-  const { sandboxUrl } = installation
-  const method = await stripePost(sandboxUrl, `payment_methods/${card}/attach`, {
-    customer: stripeCustomerId,
-  })
-  await stripePost(sandboxUrl, `customers/${stripeCustomerId}`, {
-    'invoice_settings[default_payment_method]': method.id,
-  })
-}
+const replaceCard = async ({ stripeCustomerId }: Billed, card: string): Promise<unknown> =>
+  await giveCard(installation.sandboxUrl, stripeCustomerId, card)
 
 /** Something is heard of the invoice that needs another look at it. */
 async function look({ id, stripeInvoiceId }: InvoiceRow): Promise<void> {

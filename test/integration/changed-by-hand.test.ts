@@ -4,7 +4,7 @@ import type { BilledCustomer, ShownInvoice } from '../support/billed.ts'
 import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
 import { addTokenPlan, advanceTo, startScenario, waitFor } from '../support/scenario.ts'
-import { stripeGet, stripePost } from '../support/stripe-client.ts'
+import { giveCard, stripeGet, stripePost } from '../support/stripe-client.ts'
 
 let installation: Installation
 let at: ReturnType<typeof billedCustomers>
@@ -179,8 +179,7 @@ describe.each(['with its webhook', 'with the webhook lost'])('%s', (how) => {
     )
     expect(failed.validationIssues).toMatchObject([{ code: 'stripe_customer_deleted' }])
     const another = await post('customers', { name: 'again' })
-    const card = await post('payment_methods/pm_card_visa/attach', { customer: another.id })
-    await post(`customers/${another.id}`, { 'invoice_settings[default_payment_method]': card.id })
+    await giveCard(installation.sandboxUrl, another.id)
     await installation.call('PUT', `/api/v1/customers/${billed.customerId}/apps`, [
       { type: 'stripe', stripeCustomerId: another.id },
     ])
@@ -203,8 +202,7 @@ test('a card that was detached: the invoice asks for another, and goes on when i
   await at.untilInvoice(billed, ({ statusDetails }) =>
     statusDetails.extendedStatus.endsWith('payment_method_needed'),
   )
-  const card = await post('payment_methods/pm_card_visa/attach', { customer: billed.stripeCustomerId })
-  await post(`customers/${billed.stripeCustomerId}`, { 'invoice_settings[default_payment_method]': card.id })
+  await giveCard(installation.sandboxUrl, billed.stripeCustomerId)
   await at.untilInvoice(billed, ({ status }) => status === 'paid')
   expect(await charged(billed)).toEqual([2000, 2000])
 })

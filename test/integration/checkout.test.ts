@@ -4,7 +4,7 @@ import { checkouts, options } from '../support/checkout.ts'
 import type { Session } from '../support/checkout.ts'
 import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
-import { addCustomer, addTokenPlan, startScenario, waitFor } from '../support/scenario.ts'
+import { addCustomer, addTokenPlan, onOwnClock, startScenario, waitFor } from '../support/scenario.ts'
 import type { Scenario } from '../support/scenario.ts'
 import { steerSandbox, stripeGet, stripePost } from '../support/stripe-client.ts'
 
@@ -24,7 +24,7 @@ beforeAll(async () => {
   installation = await startInstallation()
   scenario = await startScenario(installation)
   await addTokenPlan(installation)
-  at = checkouts(installation, scenario)
+  at = checkouts(installation)
 })
 afterAll(() => installation.close())
 
@@ -459,7 +459,7 @@ test('another Stripe customer is linked only once it has a payment method', asyn
 })
 
 test('a customer on a test clock gets its Stripe customer on the clock’s own', async () => {
-  const own = await at.onOwnClock('checkout')
+  const own = await onOwnClock(installation, scenario)
   await addCustomer(installation, own, { key: 'on-clock-1' })
   const session = await at.open({
     customer: { name: 'On clock', key: 'on-clock-2', testClockId: own.clockId },

@@ -1,9 +1,16 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
-import { addCustomer, addTokenPlan, advanceTo, startScenario, waitFor } from '../support/scenario.ts'
+import {
+  addCustomer,
+  addTokenPlan,
+  advanceTo,
+  onOwnClock,
+  startScenario,
+  waitFor,
+} from '../support/scenario.ts'
 import type { Scenario } from '../support/scenario.ts'
-import { stripePost } from '../support/stripe-client.ts'
+import { giveCard, stripePost } from '../support/stripe-client.ts'
 
 let installation: Installation
 let scenario: Scenario
@@ -39,21 +46,6 @@ async function invoicesOf(customerId: string): Promise<readonly Invoice[]> {
   return page.items
 }
 
-/** Customers share the installation but not the time. */
-async function onOwnClock(): Promise<
-  Scenario & { readonly clockId: string; readonly stripeClockId: string }
-> {
-  const clock = await installation.call<{ id: string }>('POST', '/api/v1/test-clocks', {
-    name: 'own',
-    frozenTime: start,
-  })
-  const frozen = (Date.parse(start) / 1000).toString()
-  const stripeClock = await stripePost(installation.sandboxUrl, 'test_helpers/test_clocks', {
-    frozen_time: frozen,
-  })
-  return { ...scenario, clockId: clock.id, stripeClockId: stripeClock.id }
-}
-
 async function profileFor(customerId: string, workflow: object): Promise<void> {
   await installation.call('PUT', `/api/v1/billing/customers/${customerId}`, {}).catch(() => {})
   const profile = await installation.call<{ id: string }>('POST', '/api/v1/billing/profiles', {
@@ -73,7 +65,7 @@ const settled = async (customerId: string) =>
   )
 
 test('rule 32: a failed payment is retried at the profile’s intervals and recovers with a new card', async () => {
-  const own = await onOwnClock()
+  const own = await onOwnClock(installation, scenario)
   const customer = await addCustomer(installation, own, { key: 'dunned', card: 'pm_card_chargeCustomerFail' })
   await installation.call('POST', '/api/v1/subscriptions', {
     customerId: customer.id,
@@ -82,12 +74,7 @@ test('rule 32: a failed payment is retried at the profile’s intervals and reco
   await advanceTo(installation, own.clockId, '2026-01-02T00:00:00Z')
   const [failed] = await invoicesOf(customer.id)
   expect(failed?.statusDetails.extendedStatus).toContain('payment_failed')
-  const card = await stripePost(installation.sandboxUrl, 'payment_methods/pm_card_visa/attach', {
-    customer: customer.stripeCustomerId,
-  })
-  await stripePost(installation.sandboxUrl, `customers/${customer.stripeCustomerId}`, {
-    'invoice_settings[default_payment_method]': card.id,
-  })
+  await giveCard(installation.sandboxUrl, customer.stripeCustomerId)
   await advanceTo(installation, own.clockId, '2026-01-03T23:59:59Z')
   expect((await invoicesOf(customer.id))[0]?.status).not.toBe('paid')
   await advanceTo(installation, own.clockId, '2026-01-04T00:00:00Z')
@@ -95,7 +82,7 @@ test('rule 32: a failed payment is retried at the profile’s intervals and reco
 })
 
 test('rule 32: after the last retry the profile’s end leaves it overdue', async () => {
-  const own = await onOwnClock()
+  const own = await onOwnClock(installation, scenario)
   const customer = await addCustomer(installation, own, {
     key: 'hopeless',
     card: 'pm_card_chargeCustomerFail',
@@ -118,7 +105,7 @@ test('rule 32: after the last retry the profile’s end leaves it overdue', asyn
 })
 
 test('the payment method set here is charged, also when Stripe has no default', async () => {
-  const own = await onOwnClock()
+  const own = await onOwnClock(installation, scenario)
   const customer = await addCustomer(installation, own, { key: 'own-card', card: null })
   const { stripeCustomerId } = customer
   const card = await stripePost(installation.sandboxUrl, 'payment_methods/pm_card_visa/attach', {
@@ -138,7 +125,7 @@ test('the payment method set here is charged, also when Stripe has no default', 
 })
 
 test('an e-mailed invoice is settled by the webhook when it is paid on Stripe’s page', async () => {
-  const own = await onOwnClock()
+  const own = await onOwnClock(installation, scenario)
   const customer = await addCustomer(installation, own, {
     key: 'emailed',
     card: null,
@@ -166,7 +153,7 @@ test('an e-mailed invoice is settled by the webhook when it is paid on Stripe’
 })
 
 test('an invoice that needs approval waits for it, and is issued and collected when approved', async () => {
-  const own = await onOwnClock()
+  const own = await onOwnClock(installation, scenario)
   const customer = await addCustomer(installation, own, { key: 'approved' })
   await profileFor(customer.id, { invoicing: { autoAdvance: false } })
   await installation.call('POST', '/api/v1/subscriptions', {
@@ -183,7 +170,7 @@ test('an invoice that needs approval waits for it, and is issued and collected w
 })
 
 test('a draft period holds the invoice back until it is over', async () => {
-  const own = await onOwnClock()
+  const own = await onOwnClock(installation, scenario)
   const customer = await addCustomer(installation, own, { key: 'drafted' })
   await profileFor(customer.id, { invoicing: { draftPeriod: 'P2D' } })
   await installation.call('POST', '/api/v1/subscriptions', {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
+import { baseFee, mainPhase, tokenUsage, unitPrice } from '../support/plans.ts'
 import { addCustomer, addTokenPlan, advanceTo, postTokens, startScenario } from '../support/scenario.ts'
 import type { Scenario } from '../support/scenario.ts'
 
@@ -53,28 +54,10 @@ const planOf = (cadence: string, base: string) => ({
   currency: 'USD',
   billingCadence: cadence,
   phases: [
-    {
-      key: 'main',
-      name: 'Main',
-      duration: null,
-      rateCards: [
-        {
-          type: 'flat_fee',
-          key: 'base',
-          name: 'Base price',
-          billingCadence: cadence,
-          price: { type: 'flat', amount: base, paymentTerm: 'in_advance' },
-        },
-        {
-          type: 'usage_based',
-          key: 'tokens',
-          name: 'Consumption',
-          featureKey: 'tokens',
-          billingCadence: cadence,
-          price: { type: 'unit', amount: '0.01' },
-        },
-      ],
-    },
+    mainPhase(
+      { ...baseFee(base, cadence), name: 'Base price' },
+      { ...tokenUsage(unitPrice('0.01'), cadence), name: 'Consumption' },
+    ),
   ],
 })
 

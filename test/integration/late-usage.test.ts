@@ -2,9 +2,15 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { usageQuantityAtCutoff } from '../../src/db/stores/usage-query.ts'
 import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
-import { addCustomer, addTokenPlan, advanceTo, postTokens, startScenario } from '../support/scenario.ts'
+import {
+  addCustomer,
+  addTokenPlan,
+  advanceTo,
+  onOwnClock,
+  postTokens,
+  startScenario,
+} from '../support/scenario.ts'
 import type { Scenario } from '../support/scenario.ts'
-import { stripePost } from '../support/stripe-client.ts'
 
 let installation: Installation
 let scenario: Scenario
@@ -96,18 +102,11 @@ test('rules 8 and 9: usage after the cutoff is the difference on the next invoic
 
 test("rules 8, 9 and 23: a closed period keeps its subjects when the customer's change", async () => {
   const { call } = installation
-  const clock = await call<{ id: string; frozenTime: string }>('POST', '/api/v1/test-clocks', {
-    name: 'subjects',
-    frozenTime: '2026-01-01T00:00:00Z',
-  })
-  const stripeClock = await stripePost(installation.sandboxUrl, 'test_helpers/test_clocks', {
-    frozen_time: (Date.parse('2026-01-01T00:00:00Z') / 1000).toString(),
-  })
-  const own = { ...scenario, clockId: clock.id, stripeClockId: stripeClock.id }
+  const own = await onOwnClock(installation, scenario)
   const { id } = await addCustomer(installation, own, { key: 'old' })
   await call('POST', '/api/v1/subscriptions', { customerId: id, plan: { key: 'tokens_monthly' } })
   await usage('old', '2026-01-10T00:00:00Z', 900)
-  await advanceTo(installation, clock.id, '2026-02-02T00:00:00Z')
+  await advanceTo(installation, own.clockId, '2026-02-02T00:00:00Z')
   expect((await invoicesOf(id)).map(({ totals }) => totals.total)).toEqual(['20.00', '29.00'])
 
   const customer = await call<object>('GET', `/api/v1/customers/${id}`)
@@ -117,14 +116,14 @@ test("rules 8, 9 and 23: a closed period keeps its subjects when the customer's 
   await usage('new', '2026-01-21T00:00:00Z', 500)
   // February is rated with the subject of its closing.
   await usage('new', '2026-02-10T00:00:00Z', 100)
-  await advanceTo(installation, clock.id, '2026-03-02T00:00:00Z')
+  await advanceTo(installation, own.clockId, '2026-03-02T00:00:00Z')
   const [, , february] = await invoicesOf(id)
   expect(february?.lines.map(({ totals }) => totals.total).toSorted()).toEqual(['1.00', '2.00', '20.00'])
 
   // Once more: what was rated late is the base of the next difference, still with its own subjects.
   await usage('old', '2026-01-22T00:00:00Z', 200)
   await usage('new', '2026-01-22T00:00:00Z', 200)
-  await advanceTo(installation, clock.id, '2026-04-02T00:00:00Z')
+  await advanceTo(installation, own.clockId, '2026-04-02T00:00:00Z')
   const [, , , march] = await invoicesOf(id)
   expect(march?.lines.map(({ totals }) => totals.total).toSorted()).toEqual(['0.00', '1.00', '20.00'])
 })

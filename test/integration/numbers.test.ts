@@ -3,9 +3,17 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { bindInvoiceNumber } from '../../src/db/stores/invoice-numbers.ts'
 import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
-import { addCustomer, addTokenPlan, advanceTo, startScenario, waitFor } from '../support/scenario.ts'
+import { mainPhase, tokenUsage, twoTiers, unitPrice } from '../support/plans.ts'
+import {
+  addCustomer,
+  addTokenPlan,
+  advanceTo,
+  onOwnClock,
+  startScenario,
+  waitFor,
+} from '../support/scenario.ts'
 import type { Scenario } from '../support/scenario.ts'
-import { stripeGet, stripePost } from '../support/stripe-client.ts'
+import { stripeGet } from '../support/stripe-client.ts'
 
 const start = '2026-01-01T00:00:00Z'
 let installation: Installation
@@ -35,17 +43,6 @@ interface Invoice {
   readonly lines: readonly { name: string; kind: string; description: string; totals: { total: string } }[]
 }
 
-/** Tests share the installation but not the time. */
-async function onOwnClock(): Promise<Scenario & { readonly clockId: string }> {
-  const clock = await installation.call<HasId>('POST', '/api/v1/test-clocks', {
-    name: 'own',
-    frozenTime: start,
-  })
-  const frozen = (Date.parse(start) / 1000).toString()
-  const there = await stripePost(installation.sandboxUrl, 'test_helpers/test_clocks', { frozen_time: frozen })
-  return { ...scenario, clockId: clock.id, stripeClockId: there.id }
-}
-
 const subscribe = async (customerId: string, planKey: string): Promise<HasId> =>
   await installation.call('POST', '/api/v1/subscriptions', { customerId, plan: { key: planKey } })
 
@@ -71,15 +68,7 @@ const use = async (subject: string, time: string, tokens: number): Promise<void>
 
 /** A plan of one usage price. */
 async function usagePlan(key: string, price: object): Promise<string> {
-  const rateCard = {
-    type: 'usage_based',
-    key: 'tokens',
-    featureKey: 'tokens',
-    name: 'Tokens',
-    billingCadence: 'P1M',
-    price,
-  }
-  const phases = [{ key: 'main', name: 'Main', duration: null, rateCards: [rateCard] }]
+  const phases = [mainPhase(tokenUsage(price))]
   const plan = { key, name: key, currency: 'USD', billingCadence: 'P1M', phases }
   const { id } = await installation.call<HasId>('POST', '/api/v1/plans', plan)
   await installation.call('POST', `/api/v1/plans/${id}/publish`)
@@ -108,7 +97,7 @@ async function control(path: string, method: string, body?: object): Promise<voi
 }
 
 test('rule 22: invoices finalized at the same instant are numbered without a gap', async () => {
-  const own = await onOwnClock()
+  const own = await onOwnClock(installation, scenario)
   const keys = ['one', 'two', 'three', 'four', 'five']
   const customers = await Promise.all(keys.map(async (key) => await addCustomer(installation, own, { key })))
   await Promise.all(customers.map(async ({ id }) => await subscribe(id, 'tokens_monthly')))
@@ -148,10 +137,10 @@ test('rule 22: a number is bound once, whoever asks and how often', async () => 
 })
 
 test('rule 22: a failed finalization keeps its number for the retry, and others go on after it', async () => {
-  const own = await onOwnClock()
+  const own = await onOwnClock(installation, scenario)
   const [stuck, other] = [
     await addCustomer(installation, own, { key: 'stuck' }),
-    await addCustomer(installation, await onOwnClock(), { key: 'other' }),
+    await addCustomer(installation, await onOwnClock(installation, scenario), { key: 'other' }),
   ]
   const before = (await numbers()).length
   await control('/faults', 'POST', { kind: 'unavailable', method: 'POST', path: '/finalize$', times: 0 })
@@ -175,10 +164,10 @@ test('rule 22: a failed finalization keeps its number for the retry, and others 
 })
 
 test('rules 21 and 22: an invoice of nothing is settled at once and spends no number', async () => {
-  const own = await onOwnClock()
+  const own = await onOwnClock(installation, scenario)
   const before = await numbers()
   const customer = await addCustomer(installation, own, { key: 'idle' })
-  await subscribe(customer.id, await usagePlan('idle_plan', { type: 'unit', amount: '0.01' }))
+  await subscribe(customer.id, await usagePlan('idle_plan', unitPrice('0.01')))
   await advanceTo(installation, own.clockId, '2026-02-01T00:00:00Z')
   const [only, ...more] = await invoicesOf(customer.id)
   expect(more).toEqual([])
@@ -202,9 +191,9 @@ const stripeTotal = async (invoice: Invoice | undefined): Promise<number> =>
     .total
 
 test('rule 21: a total under the minimum is carried to the next invoice, and what is left at the end is the remainder', async () => {
-  const own = await onOwnClock()
+  const own = await onOwnClock(installation, scenario)
   const customer = await addCustomer(installation, own, { key: 'small' })
-  const { id } = await subscribe(customer.id, await usagePlan('small_plan', { type: 'unit', amount: '0.01' }))
+  const { id } = await subscribe(customer.id, await usagePlan('small_plan', unitPrice('0.01')))
   await use('small', '2026-01-10T00:00:00Z', 30)
   await use('small', '2026-02-10T00:00:00Z', 100)
   await use('small', '2026-03-10T00:00:00Z', 20)
@@ -230,17 +219,9 @@ test('rule 21: a total under the minimum is carried to the next invoice, and wha
 })
 
 test('rule 21: a credit of late usage is never sent, and comes off the next invoice', async () => {
-  const own = await onOwnClock()
+  const own = await onOwnClock(installation, scenario)
   const customer = await addCustomer(installation, own, { key: 'credited' })
-  const volume = {
-    type: 'tiered',
-    mode: 'volume',
-    tiers: [
-      { upToAmount: '1000', flatPrice: null, unitPrice: { type: 'unit', amount: '0.01' } },
-      { flatPrice: null, unitPrice: { type: 'unit', amount: '0.005' } },
-    ],
-  }
-  await subscribe(customer.id, await usagePlan('volume_plan', volume))
+  await subscribe(customer.id, await usagePlan('volume_plan', twoTiers('volume', ['0.01', '0.005'])))
   await use('credited', '2026-01-10T00:00:00Z', 1000)
   await advanceTo(installation, own.clockId, '2026-02-02T00:00:00Z')
   // One unit more and all of January is cheaper: 1,001 × $0.005 = $5.01 where $10.00 were billed.
@@ -259,7 +240,7 @@ test('rule 21: a credit of late usage is never sent, and comes off the next invo
 
 test('rule 23: an invoice stays as it was when customer, supplier and plan change', async () => {
   const { call } = installation
-  const own = await onOwnClock()
+  const own = await onOwnClock(installation, scenario)
   const customer = await addCustomer(installation, own, { key: 'renamed' })
   await subscribe(customer.id, 'tokens_monthly')
   await advanceTo(installation, own.clockId, '2026-01-02T00:00:00Z')
@@ -290,12 +271,9 @@ test('rule 23: an invoice stays as it was when customer, supplier and plan chang
 })
 
 test('rules 6 and 28: a cancelation at the period’s end is an instant when accepted, and its usage is billed in a final invoice', async () => {
-  const own = await onOwnClock()
+  const own = await onOwnClock(installation, scenario)
   const customer = await addCustomer(installation, own, { key: 'leaver' })
-  const { id } = await subscribe(
-    customer.id,
-    await usagePlan('leaver_plan', { type: 'unit', amount: '0.01' }),
-  )
+  const { id } = await subscribe(customer.id, await usagePlan('leaver_plan', unitPrice('0.01')))
   await advanceTo(installation, own.clockId, '2026-01-10T00:00:00Z')
   // Left out, the timing is the default, and resolved now.
   await installation.call('POST', `/api/v1/subscriptions/${id}/cancel`, { timing: 'next_billing_cycle' })
@@ -320,9 +298,9 @@ test('rules 6 and 28: a cancelation at the period’s end is an instant when acc
 
 test('rule 33: a subscription with too many invoices in a day is parked, bills nothing and says why', async () => {
   const { db } = installation.database
-  const own = await onOwnClock()
+  const own = await onOwnClock(installation, scenario)
   const customer = await addCustomer(installation, own, { key: 'absurd' })
-  const { id } = await subscribe(customer.id, await usagePlan('absurd_plan', { type: 'unit', amount: '1' }))
+  const { id } = await subscribe(customer.id, await usagePlan('absurd_plan', unitPrice('1')))
   await use('absurd', '2026-01-05T00:00:00Z', 100)
   const dayBefore = Date.parse('2026-01-31T12:00:00Z')
   await db

@@ -10,7 +10,7 @@ import { MASTER_KEY, startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
 import { addCustomer, addTokenPlan, advanceTo, startScenario, waitFor } from '../support/scenario.ts'
 import type { Scenario } from '../support/scenario.ts'
-import { stripeGet, stripePost } from '../support/stripe-client.ts'
+import { giveCard, stripeGet, stripePost } from '../support/stripe-client.ts'
 import { emptyNamespace } from '../support/temporal.ts'
 
 let installation: Installation
@@ -147,12 +147,7 @@ test('workflows that were terminated by hand come back, and billing goes on with
     (found) => found.length === 0,
   )
 
-  const card = await stripePost(installation.sandboxUrl, 'payment_methods/pm_card_visa/attach', {
-    customer: declined.stripeCustomerId,
-  })
-  await stripePost(installation.sandboxUrl, `customers/${declined.stripeCustomerId}`, {
-    'invoice_settings[default_payment_method]': card.id,
-  })
+  await giveCard(installation.sandboxUrl, declined.stripeCustomerId)
   for (const each of [billed, declined]) {
     await advanceTo(installation, each.clockId, '2026-03-02T00:00:00Z')
     expect(await closingsOf(each)).toEqual(['2026-01-01', '2026-02-01', '2026-03-01'])

@@ -3,19 +3,21 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { stepSubscription } from '../../src/billing/subscription-step.ts'
 import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
+import { baseFee, mainPhase, tokenUsage, twoTiers, unitPrice } from '../support/plans.ts'
 import {
   addCustomer,
   addTokenPlan,
   advanceTo,
+  NEW_YEAR,
+  onOwnClock,
   postTokens,
   startScenario,
   waitFor,
 } from '../support/scenario.ts'
 import type { Scenario } from '../support/scenario.ts'
-import { stripeGet, stripePost } from '../support/stripe-client.ts'
+import { giveCard, stripeClock, stripeGet, stripePost } from '../support/stripe-client.ts'
 
 /** Bills made during the period, and how Stripe's draft follows them. Every test has a customer and a clock of its own. */
-const start = '2026-01-01T00:00:00Z'
 let installation: Installation
 let scenario: Scenario
 
@@ -57,11 +59,8 @@ interface Options {
 
 /** A customer on a clock that stands at New Year, subscribed and billed for the first month. */
 async function subscribed(key: string, { stripe, workflow, plan }: Options = {}): Promise<Billed> {
-  const { call, sandboxUrl } = installation
-  const clock = await call<{ id: string }>('POST', '/api/v1/test-clocks', { name: key, frozenTime: start })
-  const frozen = { frozen_time: (Date.parse(start) / 1000).toString() }
-  const stripeClock = await stripePost(sandboxUrl, 'test_helpers/test_clocks', frozen)
-  const own = { ...scenario, clockId: clock.id, stripeClockId: stripeClock.id }
+  const { call } = installation
+  const own = await onOwnClock(installation, scenario)
   const customer = await addCustomer(installation, own, { key, email: `${key}@example.com` })
   if (stripe !== undefined || workflow !== undefined) {
     await call('PUT', `/api/v1/billing/customers/${customer.id}`, { stripe, workflow })
@@ -70,10 +69,10 @@ async function subscribed(key: string, { stripe, workflow, plan }: Options = {})
     customerId: customer.id,
     ...(plan ?? { plan: { key: 'tokens_monthly' } }),
   })
-  await advanceTo(installation, clock.id, '2026-01-01T00:00:01Z')
+  await advanceTo(installation, own.clockId, '2026-01-01T00:00:01Z')
   return {
     key,
-    clockId: clock.id,
+    clockId: own.clockId,
     stripeCustomerId: customer.stripeCustomerId,
     customerId: customer.id,
     subscriptionId: subscription.id,
@@ -157,30 +156,7 @@ const weekly = {
     name: 'Weekly',
     currency: 'USD',
     billingCadence: 'P1W',
-    phases: [
-      {
-        key: 'main',
-        name: 'Main',
-        duration: null,
-        rateCards: [
-          {
-            type: 'flat_fee',
-            key: 'base',
-            name: 'Base fee',
-            billingCadence: 'P1W',
-            price: { type: 'flat', amount: '20', paymentTerm: 'in_advance' },
-          },
-          {
-            type: 'usage_based',
-            key: 'tokens',
-            name: 'Tokens',
-            featureKey: 'tokens',
-            billingCadence: 'P1W',
-            price: { type: 'unit', amount: '0.01' },
-          },
-        ],
-      },
-    ],
+    phases: [mainPhase(baseFee('20', 'P1W'), tokenUsage(unitPrice('0.01'), 'P1W'))],
   },
 }
 
@@ -251,30 +227,7 @@ test('late usage, tiers that shrink and a balance that is carried are in it, and
       name: 'Volume',
       currency: 'USD',
       billingCadence: 'P1M',
-      phases: [
-        {
-          key: 'main',
-          name: 'Main',
-          duration: null,
-          rateCards: [
-            {
-              type: 'usage_based',
-              key: 'tokens',
-              name: 'Tokens',
-              featureKey: 'tokens',
-              billingCadence: 'P1M',
-              price: {
-                type: 'tiered',
-                mode: 'volume',
-                tiers: [
-                  { upToAmount: '1000', flatPrice: null, unitPrice: { type: 'unit', amount: '0.01' } },
-                  { flatPrice: null, unitPrice: { type: 'unit', amount: '0.002' } },
-                ],
-              },
-            },
-          ],
-        },
-      ],
+      phases: [mainPhase(tokenUsage(twoTiers('volume', ['0.01', '0.002'])))],
     },
   }
   const billed = await subscribed('shrinking', { plan })
@@ -340,10 +293,10 @@ test('a running invoice that no closing comes for leaves nothing behind', async 
   // Billed through New Year, and cancelled as of then: no period follows.
   await installation.database.db
     .updateTable('testClocks')
-    .set({ frozenTime: new Date(start) })
+    .set({ frozenTime: new Date(NEW_YEAR) })
     .where('id', '=', billed.clockId)
     .execute()
-  await call('POST', `/api/v1/subscriptions/${billed.subscriptionId}/cancel`, { timing: start })
+  await call('POST', `/api/v1/subscriptions/${billed.subscriptionId}/cancel`, { timing: NEW_YEAR })
   const [, left] = await billsOf(billed)
   expect(left).toMatchObject({ id: bill.id, status: 'voided' })
   expect((await atStripe(billed)).map(({ status }) => status)).toEqual(['paid'])
@@ -522,13 +475,11 @@ test('a customer who is linked to another Stripe customer gets a draft there, an
   const { call, sandboxUrl } = installation
   const billed = await subscribed('moved')
   const before = await invoiceNow(billed)
-  const frozen = { frozen_time: (Date.parse(start) / 1000).toString() }
-  const clock = await stripePost(sandboxUrl, 'test_helpers/test_clocks', frozen)
-  const other = await stripePost(sandboxUrl, 'customers', { name: 'moved', test_clock: clock.id })
-  const card = await stripePost(sandboxUrl, 'payment_methods/pm_card_visa/attach', { customer: other.id })
-  await stripePost(sandboxUrl, `customers/${other.id}`, {
-    'invoice_settings[default_payment_method]': card.id,
+  const other = await stripePost(sandboxUrl, 'customers', {
+    name: 'moved',
+    test_clock: await stripeClock(sandboxUrl, NEW_YEAR),
   })
+  await giveCard(sandboxUrl, other.id)
   await call('PUT', `/api/v1/customers/${billed.customerId}/apps`, [
     { type: 'stripe', stripeCustomerId: other.id },
   ])

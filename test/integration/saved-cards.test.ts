@@ -2,9 +2,16 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { checkouts, options } from '../support/checkout.ts'
 import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
-import { addCustomer, addTokenPlan, advanceTo, startScenario, waitFor } from '../support/scenario.ts'
+import {
+  addCustomer,
+  addTokenPlan,
+  advanceTo,
+  onOwnClock,
+  startScenario,
+  waitFor,
+} from '../support/scenario.ts'
 import type { Scenario } from '../support/scenario.ts'
-import { stripeGet, stripePost } from '../support/stripe-client.ts'
+import { giveCard, stripeGet, stripePost } from '../support/stripe-client.ts'
 
 /** What waits for a payment method, and what becomes of one that was saved. */
 let installation: Installation
@@ -14,7 +21,7 @@ beforeAll(async () => {
   installation = await startInstallation()
   scenario = await startScenario(installation)
   await addTokenPlan(installation)
-  at = checkouts(installation, scenario)
+  at = checkouts(installation)
 })
 afterAll(() => installation.close())
 
@@ -25,7 +32,7 @@ interface Invoice {
 }
 
 test('an invoice that waited for a payment method is collected with the one that Checkout saved', async () => {
-  const own = await at.onOwnClock('waiting')
+  const own = await onOwnClock(installation, scenario)
   const { clockId, stripeCustomerId, id } = {
     ...own,
     ...(await addCustomer(installation, own, { key: 'waiting' })),
@@ -64,7 +71,7 @@ test.each([
   ['declined', 'pm_card_chargeCustomerFail', 'issued.payment_failed'],
   ['asks for 3-D Secure', 'pm_card_authenticationRequired', 'issued.action_required'],
 ])('a card that %s is made up for at once by the one that Checkout saves', async (_why, card, waiting) => {
-  const own = await at.onOwnClock(card)
+  const own = await onOwnClock(installation, scenario)
   const { id } = await addCustomer(installation, own, { key: card, card })
   await installation.call('POST', '/api/v1/subscriptions', {
     customerId: id,
@@ -78,7 +85,7 @@ test.each([
 })
 
 test('an invoice of the Stripe customer of before is not charged to the card of the one that is linked now', async () => {
-  const own = await at.onOwnClock('relinked')
+  const own = await onOwnClock(installation, scenario)
   const { sandboxUrl } = installation
   const card = 'pm_card_chargeCustomerFail'
   const { id, stripeCustomerId } = await addCustomer(installation, own, { key: 'was-linked', card })
@@ -98,18 +105,13 @@ test('an invoice of the Stripe customer of before is not charged to the card of 
     stripeCustomerId: other.id,
     stripeDefaultPaymentMethodId: theirs.id,
   })
-  const good = await stripePost(sandboxUrl, 'payment_methods/pm_card_visa/attach', {
-    customer: stripeCustomerId,
-  })
-  await stripePost(sandboxUrl, `customers/${stripeCustomerId}`, {
-    'invoice_settings[default_payment_method]': good.id,
-  })
+  await giveCard(sandboxUrl, stripeCustomerId)
   await installation.call('POST', `/api/v1/billing/invoices/${failed?.id ?? ''}/retry`)
   await waitFor(statuses, ([invoice]) => invoice?.status === 'paid')
 })
 
 test('an invoice that could not be issued for want of a Stripe customer is issued when one is linked', async () => {
-  const own = await at.onOwnClock('unlinked')
+  const own = await onOwnClock(installation, scenario)
   const { id, stripeCustomerId } = await addCustomer(installation, own, { key: 'unlinked' })
   await installation.call('POST', '/api/v1/subscriptions', {
     customerId: id,

@@ -6,9 +6,16 @@ import { insertOutbox } from '../../src/db/stores/outbox.ts'
 import { lockCustomer } from '../../src/db/stores/subscription-create.ts'
 import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
-import { addCustomer, addTokenPlan, advanceTo, startScenario, waitFor } from '../support/scenario.ts'
+import {
+  addCustomer,
+  addTokenPlan,
+  advanceTo,
+  onOwnClock,
+  startScenario,
+  waitFor,
+} from '../support/scenario.ts'
 import type { Scenario } from '../support/scenario.ts'
-import { stripeGet, stripePost } from '../support/stripe-client.ts'
+import { giveCard, stripeGet, stripePost } from '../support/stripe-client.ts'
 
 const start = '2026-01-01T00:00:00Z'
 let installation: Installation
@@ -46,19 +53,6 @@ const invoicesOf = async (customerId: string): Promise<readonly Invoice[]> =>
     )
   ).items
 
-/** Customers share the installation but not the time. */
-async function onOwnClock(): Promise<Scenario & { readonly clockId: string }> {
-  const clock = await installation.call<HasId>('POST', '/api/v1/test-clocks', {
-    name: 'own',
-    frozenTime: start,
-  })
-  const frozen = (Date.parse(start) / 1000).toString()
-  const stripeClock = await stripePost(installation.sandboxUrl, 'test_helpers/test_clocks', {
-    frozen_time: frozen,
-  })
-  return { ...scenario, clockId: clock.id, stripeClockId: stripeClock.id }
-}
-
 const subscribe = async (customerId: string, more: object = {}): Promise<string> =>
   (
     await installation.call<HasId>('POST', '/api/v1/subscriptions', {
@@ -79,7 +73,7 @@ const paid = async (customerId: string): Promise<Invoice> => {
 }
 
 test('an e-mailed invoice whose customer’s card failed on Stripe’s page goes on waiting, and the clock arrives', async () => {
-  const own = await onOwnClock()
+  const own = await onOwnClock(installation, scenario)
   const customer = await addCustomer(installation, own, {
     key: 'page-fails',
     card: null,
@@ -107,7 +101,7 @@ test('an e-mailed invoice whose customer’s card failed on Stripe’s page goes
 })
 
 test('rule 32: what a missing card left unpaid is collected when one is added', async () => {
-  const own = await onOwnClock()
+  const own = await onOwnClock(installation, scenario)
   const customer = await addCustomer(installation, own, { key: 'card-gone' })
   await subscribe(customer.id)
   await paid(customer.id)
@@ -121,17 +115,12 @@ test('rule 32: what a missing card left unpaid is collected when one is added', 
   const second = async () => (await invoicesOf(customer.id))[1]
   expect((await second())?.statusDetails.extendedStatus).toBe('issued.payment_method_needed')
 
-  const added = await stripePost(sandboxUrl, 'payment_methods/pm_card_visa/attach', {
-    customer: customer.stripeCustomerId,
-  })
-  await stripePost(sandboxUrl, `customers/${customer.stripeCustomerId}`, {
-    'invoice_settings[default_payment_method]': added.id,
-  })
+  await giveCard(sandboxUrl, customer.stripeCustomerId)
   await waitFor(second, (invoice) => invoice?.status === 'paid')
 })
 
 test('rule 30: an invoice that was paid without our knowing is not voided: it is refused, and booked as paid', async () => {
-  const own = await onOwnClock()
+  const own = await onOwnClock(installation, scenario)
   const customer = await addCustomer(installation, own, { key: 'paid-unseen' })
   await subscribe(customer.id)
   const { id } = await paid(customer.id)
@@ -207,7 +196,7 @@ async function lockWaits(): Promise<number> {
 }
 
 test('rule 32: the end of dunning cancels as of what was billed when more was billed meanwhile', async () => {
-  const own = await onOwnClock()
+  const own = await onOwnClock(installation, scenario)
   const customer = await addCustomer(installation, own, { key: 'billed-on' })
   const id = await subscribe(customer.id)
   await paid(customer.id)

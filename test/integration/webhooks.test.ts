@@ -7,7 +7,7 @@ import { invoiceOf, untilInvoice } from '../support/invoice-rows.ts'
 import type { InvoiceRow } from '../support/invoice-rows.ts'
 import { addTokenPlan, advanceTo, startScenario, waitFor } from '../support/scenario.ts'
 import type { Scenario } from '../support/scenario.ts'
-import { steerSandbox, stripeGet, stripePost } from '../support/stripe-client.ts'
+import { giveCard, steerSandbox, stripeGet } from '../support/stripe-client.ts'
 
 let installation: Installation
 let scenario: Scenario
@@ -169,11 +169,7 @@ test('rule 30: a failure that is told after the payment it came before changes n
   const billed = await newCustomer('pm_card_chargeCustomerFail')
   await subscribe(billed)
   await untilInvoice(installation, billed, (row) => row.substatus === 'payment_failed' && row.hasWorkflow)
-  const { stripeCustomerId: customer } = billed
-  const card = await stripePost(installation.sandboxUrl, 'payment_methods/pm_card_visa/attach', { customer })
-  await stripePost(installation.sandboxUrl, `customers/${customer}`, {
-    'invoice_settings[default_payment_method]': card.id,
-  })
+  await giveCard(installation.sandboxUrl, billed.stripeCustomerId)
   await advanceTo(installation, billed.clockId, '2026-01-04T00:00:00Z')
   const paid = await untilInvoice(installation, billed, ({ status }) => status === 'paid')
   await settled(paid.id)

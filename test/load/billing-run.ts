@@ -1,13 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { sql } from 'kysely'
 import type { Database } from '../../src/db/connection.ts'
+import type { Call } from '../support/caller.ts'
 import { addCustomer } from '../support/scenario.ts'
 import type { Scenario, ScenarioCustomer } from '../support/scenario.ts'
 import { untilTaken } from './callers.ts'
 import type { Caller } from './http.ts'
 import type { Tally } from './tally.ts'
-
-export type Call = <T>(method: string, path: string, body?: unknown) => Promise<T>
 
 export interface Reach {
   readonly call: Call

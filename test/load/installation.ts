@@ -10,7 +10,8 @@ import { closeDataFolder, dataFolder, openDataFolder } from '../../src/local/dat
 import { freePort } from '../../src/local/ports.ts'
 import { terminalProgress } from '../../src/local/progress.ts'
 import { startStack } from '../../src/local/stack.ts'
-import type { Call } from './billing-run.ts'
+import { caller } from '../support/caller.ts'
+import type { Call } from '../support/caller.ts'
 
 /** The product as `npm start` runs it, in processes of its own, with a key. */
 export interface LoadedInstallation {
@@ -44,17 +45,6 @@ export async function startInstallation(limit: number): Promise<LoadedInstallati
   await insertApiKey(db, { id: ulid(), name: 'load', key, scopes: ['admin'] })
   const pidOf = async (name: string): Promise<number> =>
     (JSON.parse(await readFile(join(folder.records, `${name}.pid.json`), 'utf8')) as { pid: number }).pid
-  const call: Call = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
-    const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
-    const response = await fetch(apiUrl + path, {
-      method,
-      headers: body === undefined ? { authorization: headers.authorization } : headers,
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    })
-    const text = await response.text()
-    if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${text}`)
-    return (text === '' ? undefined : JSON.parse(text)) as T
-  }
   const stop = async (): Promise<void> => {
     await db.destroy()
     await stack.stop()
@@ -66,7 +56,7 @@ export async function startInstallation(limit: number): Promise<LoadedInstallati
     sandboxUrl,
     key,
     db,
-    call,
+    call: caller(apiUrl, { authorization: `Bearer ${key}` }),
     stop,
     pids: { api: await pidOf('server'), worker: await pidOf('worker') },
   }

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import type { WorkflowHandle } from '@temporalio/client'
 import { stripeSubscriptions } from '../support/at-stripe.ts'
-import { begun, ended, firstInvoice, onOwnClock, subscribe } from '../support/billing-paths.ts'
+import { begun, ended, firstInvoice, subscribe } from '../support/billing-paths.ts'
 import type { Walker } from '../support/billing-paths.ts'
 import { readHistory } from '../support/history.ts'
-import { advanceTo, waitFor } from '../support/scenario.ts'
+import { advanceTo, onOwnClock, waitFor } from '../support/scenario.ts'
 
 // Ways through billing that are rare and slow. Each returns the ids of the workflows that walked it.
 
@@ -71,7 +71,7 @@ export async function outlastOutage(walker: Walker, key: string): Promise<string
 export async function runInvoice(walker: Walker, key: string): Promise<string> {
   const { installation } = walker
   const { call } = installation
-  const scenario = await onOwnClock(walker, key)
+  const scenario = await onOwnClock(installation, walker.scenario)
   const stripe = { synchronize: 'continuously', send: 'approved_bills' }
   const { subscriptionId } = await subscribe({ installation, scenario }, { key, profile: { stripe } })
   await advanceTo(installation, scenario.clockId, '2026-01-03T00:00:00Z')
@@ -101,7 +101,7 @@ export async function billAsItems({ installation, scenario }: Walker, key: strin
 export async function parkAndRelease(walker: Walker, key: string): Promise<string> {
   const { installation } = walker
   const { call, database } = installation
-  const scenario = await onOwnClock(walker, key)
+  const scenario = await onOwnClock(installation, walker.scenario)
   const { subscriptionId } = await subscribe({ installation, scenario }, { key })
   await advanceTo(installation, scenario.clockId, '2026-01-31T00:00:00Z')
   const dayBefore = Date.parse('2026-01-31T12:00:00Z')
@@ -123,7 +123,7 @@ export async function parkAndRelease(walker: Walker, key: string): Promise<strin
 /** A card that declines to the end of dunning, on a test clock, and a subscription that is ended at its period's end. */
 export async function dunOnClock(walker: Walker, key: string): Promise<readonly [string, string]> {
   const { installation } = walker
-  const scenario = await onOwnClock(walker, key)
+  const scenario = await onOwnClock(installation, walker.scenario)
   const profile = withRetries('P3D', 'P7D', 'P14D')
   const options = { key, card: declining, profile }
   const { customerId, subscriptionId } = await subscribe({ installation, scenario }, options)
@@ -186,7 +186,7 @@ async function sleeping({ installation }: Walker, workflowId: string): Promise<v
 /** Daily bills on a card that declines: many steps of all three workflows on a test clock. */
 export async function dunDaily(walker: Walker, key: string): Promise<readonly [string, string, string]> {
   const { installation } = walker
-  const scenario = await onOwnClock(walker, key)
+  const scenario = await onOwnClock(installation, walker.scenario)
   const profile = withRetries('P1D', 'P2D', 'P3D', 'P4D', 'P5D', 'P6D', 'P7D')
   const options = { key, card: declining, plan: 'base_daily', profile }
   const { customerId, subscriptionId } = await subscribe({ installation, scenario }, options)
@@ -200,7 +200,7 @@ export async function dunDaily(walker: Walker, key: string): Promise<readonly [s
 /** An unpaid customer on a test clock, all of whose workflows are told to begin a new run. */
 export async function poke(walker: Walker, key: string): Promise<readonly string[]> {
   const { installation } = walker
-  const scenario = await onOwnClock(walker, key)
+  const scenario = await onOwnClock(installation, walker.scenario)
   const options = { key, card: declining, profile: withRetries('P3D', 'P7D') }
   const { customerId, subscriptionId } = await subscribe({ installation, scenario }, options)
   const { id } = await firstInvoice(walker, customerId, 'issued.payment_failed')

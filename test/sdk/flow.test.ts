@@ -1,6 +1,7 @@
 import type { Invoice } from '@openmeter/sdk'
 import { HTTPError } from '@openmeter/sdk'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { tokenPlan } from '../support/plans.ts'
 import { answered } from './checked-client.ts'
 import {
   addCatalog,
@@ -11,7 +12,6 @@ import {
   START,
   startSdkWorld,
   subscribe,
-  tokenPlan,
 } from './world.ts'
 import type { SdkCustomer, SdkWorld } from './world.ts'
 

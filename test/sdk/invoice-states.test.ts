@@ -1,12 +1,12 @@
 import { HTTPError } from '@openmeter/sdk'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { giveCard } from '../support/stripe-client.ts'
 import { answered } from './checked-client.ts'
 import {
   addCatalog,
   addSdkCustomer,
   advance,
   firstInvoice,
-  giveCard,
   installStripe,
   START,
   startSdkWorld,

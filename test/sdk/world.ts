@@ -1,8 +1,9 @@
-import type { BillingWorkflowCreate, Customer, Invoice, PlanCreate } from '@openmeter/sdk'
+import type { BillingWorkflowCreate, Customer, Invoice } from '@openmeter/sdk'
 import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
+import { tokenPlan } from '../support/plans.ts'
 import { advanceTo, waitFor } from '../support/scenario.ts'
-import { stripePost } from '../support/stripe-client.ts'
+import { giveCard, stripeClock, stripePost } from '../support/stripe-client.ts'
 import { answered, checkedClient } from './checked-client.ts'
 import type { CheckedClient } from './checked-client.ts'
 
@@ -17,45 +18,6 @@ export const START = '2026-01-01T00:00:00Z'
 export async function startSdkWorld(): Promise<SdkWorld> {
   const installation = await startInstallation()
   return { ...checkedClient(installation.url), installation, close: installation.close }
-}
-
-/** A base fee in advance, and tokens in arrears: a thousand at a cent, half a cent from there. */
-export const tokenPlan: PlanCreate = {
-  key: 'tokens_monthly',
-  name: 'Tokens monthly',
-  currency: 'USD',
-  billingCadence: 'P1M',
-  phases: [
-    {
-      key: 'main',
-      name: 'Main',
-      duration: null,
-      rateCards: [
-        {
-          type: 'flat_fee',
-          key: 'base',
-          name: 'Base fee',
-          billingCadence: 'P1M',
-          price: { type: 'flat', amount: '20', paymentTerm: 'in_advance' },
-        },
-        {
-          type: 'usage_based',
-          key: 'tokens',
-          name: 'Tokens',
-          featureKey: 'tokens',
-          billingCadence: 'P1M',
-          price: {
-            type: 'tiered',
-            mode: 'graduated',
-            tiers: [
-              { upToAmount: '1000', flatPrice: null, unitPrice: { type: 'unit', amount: '0.01' } },
-              { flatPrice: null, unitPrice: { type: 'unit', amount: '0.005' } },
-            ],
-          },
-        },
-      ],
-    },
-  ],
 }
 
 /** Installs Stripe and makes the default profile; returns the ids. */
@@ -144,22 +106,11 @@ export async function addSdkCustomer(world: SdkWorld, options: CustomerOptions):
 }
 
 async function stripeCustomer(sandboxUrl: string, name: string, card: string | null): Promise<string> {
-  const clock = await stripePost(sandboxUrl, 'test_helpers/test_clocks', {
-    frozen_time: String(Date.parse(START) / 1000),
-  })
+  const clockId = await stripeClock(sandboxUrl, START)
   const email = `${name}@example.com`
-  const stripe = await stripePost(sandboxUrl, 'customers', { name, email, test_clock: clock.id })
+  const stripe = await stripePost(sandboxUrl, 'customers', { name, email, test_clock: clockId })
   if (card !== null) await giveCard(sandboxUrl, stripe.id, card)
   return stripe.id
-}
-
-export async function giveCard(sandboxUrl: string, stripeCustomerId: string, card: string): Promise<void> {
-  const method = await stripePost(sandboxUrl, `payment_methods/${card}/attach`, {
-    customer: stripeCustomerId,
-  })
-  await stripePost(sandboxUrl, `customers/${stripeCustomerId}`, {
-    'invoice_settings[default_payment_method]': method.id,
-  })
 }
 
 /** Subscribes a customer to the token plan, now on its clock. */

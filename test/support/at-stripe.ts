@@ -1,10 +1,9 @@
 import { expect } from 'vitest'
 import type { Installation } from './installation.ts'
-import { addCustomer, waitFor } from './scenario.ts'
+import { mainPhase } from './plans.ts'
+import { addCustomer, onOwnClock, waitFor } from './scenario.ts'
 import type { Scenario } from './scenario.ts'
 import { stripeGet, stripePost } from './stripe-client.ts'
-
-const start = '2026-01-01T00:00:00Z'
 
 interface HasId {
   readonly id: string
@@ -81,13 +80,12 @@ export function stripeSubscriptions(installation: Installation, scenario: Scenar
       billingCadence: 'P1M',
       price: { type: 'unit', amount },
     })
-    const rateCards = [card('tokens', '0.01'), card('seats', '5')]
     const plan = await call<HasId>('POST', '/api/v1/plans', {
       key: 'tokens_usage',
       name: 'Tokens',
       currency: 'USD',
       billingCadence: 'P1M',
-      phases: [{ key: 'main', name: 'Main', duration: null, rateCards }],
+      phases: [mainPhase(card('tokens', '0.01'), card('seats', '5'))],
     })
     await call('POST', `/api/v1/plans/${plan.id}/publish`)
   }
@@ -138,16 +136,13 @@ export function stripeSubscriptions(installation: Installation, scenario: Scenar
     fields: Readonly<Record<string, string>> = {},
   ): Promise<Subscribed> {
     const { sandboxUrl } = installation
-    const clock = await call<HasId>('POST', '/api/v1/test-clocks', { name: subject, frozenTime: start })
-    const frozen = { frozen_time: (Date.parse(start) / 1000).toString() }
-    const stripeClock = await stripePost(sandboxUrl, 'test_helpers/test_clocks', frozen)
     // The clock of ours that stands for Stripe's is known by a customer that is on both.
-    const own = { ...scenario, clockId: clock.id, stripeClockId: stripeClock.id }
+    const own = await onOwnClock(installation, scenario)
     await addCustomer(installation, own, { key: `${subject}_guide`, card: null })
     const customer = await stripePost(sandboxUrl, 'customers', {
       name: subject,
       email: `${subject}@example.com`,
-      test_clock: stripeClock.id,
+      test_clock: own.stripeClockId,
       'address[country]': 'US',
       'metadata[perennial_customer_key]': subject,
       'metadata[perennial_subject_keys]': `${subject}, ${subject}_2`,
@@ -167,7 +162,7 @@ export function stripeSubscriptions(installation: Installation, scenario: Scenar
     if (override !== undefined) await call('PUT', `/api/v1/billing/customers/${id}`, override)
     return {
       subject,
-      clockId: clock.id,
+      clockId: own.clockId,
       stripeCustomerId: customer.id,
       stripeSubscriptionId: made.id,
       customerId: id,

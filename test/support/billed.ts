@@ -1,7 +1,7 @@
 import type { Installation } from './installation.ts'
-import { addCustomer, waitFor } from './scenario.ts'
+import { addCustomer, NEW_YEAR, onOwnClock, waitFor } from './scenario.ts'
 import type { Scenario } from './scenario.ts'
-import { steerSandbox, stripePost } from './stripe-client.ts'
+import { steerSandbox } from './stripe-client.ts'
 
 /** Customers with test clocks of their own on one installation, and what they are billed. */
 export interface BilledCustomer {
@@ -61,12 +61,8 @@ export function billedCustomers(installation: Installation, scenario: Scenario) 
   }
 
   const newCustomer = async (options: NewCustomer): Promise<BilledCustomer> => {
-    const { key, start = '2026-01-01T00:00:00Z', workflow } = options
-    const clock = await call<{ id: string }>('POST', '/api/v1/test-clocks', { name: key, frozenTime: start })
-    const stripeClock = await stripePost(sandboxUrl, 'test_helpers/test_clocks', {
-      frozen_time: (Date.parse(start) / 1000).toString(),
-    })
-    const own = { ...scenario, clockId: clock.id, stripeClockId: stripeClock.id }
+    const { key, start = NEW_YEAR, workflow } = options
+    const own = await onOwnClock(installation, scenario, start)
     const { id, stripeCustomerId } = await addCustomer(installation, own, {
       key,
       email: 'billing@example.com',
@@ -74,7 +70,7 @@ export function billedCustomers(installation: Installation, scenario: Scenario) 
       ...(options.currency !== undefined && { currency: options.currency }),
     })
     if (workflow !== undefined) await profileFor(id, workflow)
-    return { customerId: id, stripeCustomerId, clockId: clock.id }
+    return { customerId: id, stripeCustomerId, clockId: own.clockId }
   }
 
   const subscribe = async ({ customerId }: BilledCustomer, planKey = 'tokens_monthly'): Promise<void> => {

@@ -1,8 +1,9 @@
 import { readHistory } from './history.ts'
 import type { Installation } from './installation.ts'
-import { addCustomer, advanceTo, waitFor } from './scenario.ts'
+import { baseFee, mainPhase } from './plans.ts'
+import { addCustomer, advanceTo, onOwnClock, waitFor } from './scenario.ts'
 import type { Scenario } from './scenario.ts'
-import { stripePost } from './stripe-client.ts'
+import { giveCard } from './stripe-client.ts'
 
 /** Each way through billing, walked to its end: what is counted, and what is recorded for replays. */
 export interface Walker {
@@ -74,12 +75,7 @@ export async function recoverByDunning(walker: Walker, key: string): Promise<str
     async () => await installation.call<{ paymentAttempts: number }>('GET', `/api/v1/billing/invoices/${id}`),
     ({ paymentAttempts }) => paymentAttempts >= 3,
   )
-  const method = await stripePost(installation.sandboxUrl, 'payment_methods/pm_card_visa/attach', {
-    customer: stripeCustomerId,
-  })
-  await stripePost(installation.sandboxUrl, `customers/${stripeCustomerId}`, {
-    'invoice_settings[default_payment_method]': method.id,
-  })
+  await giveCard(installation.sandboxUrl, stripeCustomerId)
   return await ended(walker, id)
 }
 
@@ -146,37 +142,21 @@ export async function continueAsNew(
   key: string,
 ): Promise<{ readonly subscription: string; readonly testClock: string }> {
   const { installation } = walker
-  const scenario = await onOwnClock(walker, key)
+  const scenario = await onOwnClock(installation, walker.scenario)
   const { subscriptionId } = await subscribe({ installation, scenario }, { key, plan: 'base_daily' })
   await advanceTo(installation, scenario.clockId, '2026-01-20T00:00:00Z')
   await advanceTo(installation, scenario.clockId, '2026-01-28T00:00:00Z')
   return { subscription: `subscription/${subscriptionId}`, testClock: `test-clock/${scenario.clockId}` }
 }
 
-/** The scenario with a test clock of its own, here and at Stripe, that stands at New Year. */
-export async function onOwnClock(
-  { installation, scenario }: Walker,
-  name: string,
-): Promise<Scenario & { readonly clockId: string }> {
-  const frozenTime = '2026-01-01T00:00:00Z'
-  const body = { name, frozenTime }
-  const clock = await installation.call<{ id: string }>('POST', '/api/v1/test-clocks', body)
-  const stripeClock = await stripePost(installation.sandboxUrl, 'test_helpers/test_clocks', {
-    frozen_time: String(Date.parse(frozenTime) / 1000),
-  })
-  return { ...scenario, clockId: clock.id, stripeClockId: stripeClock.id }
-}
-
 /** The plan of {@link continueAsNew}. */
 export async function addDailyPlan({ installation }: Walker): Promise<void> {
-  const price = { type: 'flat', amount: '1', paymentTerm: 'in_advance' }
-  const base = { type: 'flat_fee', key: 'base', name: 'Base fee', billingCadence: 'P1D', price }
   const plan = await installation.call<{ id: string }>('POST', '/api/v1/plans', {
     key: 'base_daily',
     name: 'Daily',
     currency: 'USD',
     billingCadence: 'P1D',
-    phases: [{ key: 'main', name: 'Main', duration: null, rateCards: [base] }],
+    phases: [mainPhase(baseFee('1', 'P1D'))],
   })
   await installation.call('POST', `/api/v1/plans/${plan.id}/publish`)
 }

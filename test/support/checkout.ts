@@ -1,7 +1,5 @@
 import type { Installation } from './installation.ts'
 import { waitFor } from './scenario.ts'
-import type { Scenario } from './scenario.ts'
-import { stripePost } from './stripe-client.ts'
 
 export interface Session {
   readonly customerId: string
@@ -21,24 +19,13 @@ interface Link {
 /** What a checkout needs at least. */
 export const options = { successURL: 'https://example.com/success', currency: 'USD' }
 
-const start = '2026-01-01T00:00:00Z'
-
 /** Calls on an installation that tests of checkouts and of what they save share. */
-export function checkouts({ call, sandboxUrl }: Installation, scenario: Scenario) {
+export function checkouts({ call, sandboxUrl }: Installation) {
   const open = async (body: object): Promise<Session> =>
     await call<Session>('POST', '/api/v1/stripe/checkout/sessions', body)
 
   const linkOf = async (customerId: string): Promise<Link> =>
     await call<Link>('GET', `/api/v1/customers/${customerId}/stripe`)
-
-  /** A test clock here and at Stripe. */
-  const onOwnClock = async (name: string) => {
-    const clock = await call<{ id: string }>('POST', '/api/v1/test-clocks', { name, frozenTime: start })
-    const there = await stripePost(sandboxUrl, 'test_helpers/test_clocks', {
-      frozen_time: String(Date.parse(start) / 1000),
-    })
-    return { ...scenario, clockId: clock.id, stripeClockId: there.id }
-  }
 
   /** Fills in the sandbox's page. */
   const complete = async (sessionId: string, card = '4242424242424242'): Promise<void> => {
@@ -62,5 +49,5 @@ export function checkouts({ call, sandboxUrl }: Installation, scenario: Scenario
     return link.stripeDefaultPaymentMethodId ?? ''
   }
 
-  return { open, linkOf, onOwnClock, complete, linkedMethod }
+  return { open, linkOf, complete, linkedMethod }
 }

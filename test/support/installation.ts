@@ -10,6 +10,8 @@ import { startRelay } from '../../src/relay/relay.ts'
 import { startSandbox } from '../../src/sandbox/server.ts'
 import { createStripeGateway } from '../../src/stripe/gateway.ts'
 import { temporalGateway } from '../../src/temporal/gateway.ts'
+import { caller } from './caller.ts'
+import type { Call } from './caller.ts'
 import { createTestDatabase } from './database.ts'
 import type { TestDatabase } from './database.ts'
 import { assertJournalMatchesSpec } from './stripe-request-schemas.ts'
@@ -24,8 +26,7 @@ export interface Installation {
   readonly database: TestDatabase
   readonly client: Client
   readonly taskQueue: string
-  /** Calls the API; throws with the problem when the answer is not 2xx. */
-  readonly call: <T>(method: string, path: string, body?: unknown) => Promise<T>
+  readonly call: Call
   readonly close: () => Promise<void>
 }
 
@@ -107,18 +108,6 @@ export async function startInstallation(options: InstallationOptions = {}): Prom
   // Known only now: where the sandbox sends its webhooks.
   config.publicUrl = url
 
-  const call = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
-    const response = await fetch(url + path, {
-      method,
-      ...(body !== undefined && {
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(body),
-      }),
-    })
-    const text = await response.text()
-    if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${text}`)
-    return (text === '' ? undefined : JSON.parse(text)) as T
-  }
   const close = async (): Promise<void> => {
     // Every request that the product sent in the test is one that Stripe documents.
     await assertJournalMatchesSpec(sandbox.url)
@@ -130,5 +119,14 @@ export async function startInstallation(options: InstallationOptions = {}): Prom
     await sandbox.close()
     await database.drop()
   }
-  return { url, sandboxUrl: sandbox.url, database, client, taskQueue, call, startWorker, close }
+  return {
+    url,
+    sandboxUrl: sandbox.url,
+    database,
+    client,
+    taskQueue,
+    call: caller(url),
+    startWorker,
+    close,
+  }
 }

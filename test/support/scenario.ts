@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Installation as WholeInstallation } from './installation.ts'
-import { stripePost } from './stripe-client.ts'
+import { tokenPlan } from './plans.ts'
+import { giveCard, stripeClock, stripePost } from './stripe-client.ts'
 
 /** What a scenario needs of an installation. */
 type Installation = Pick<WholeInstallation, 'call' | 'sandboxUrl'>
@@ -11,6 +12,12 @@ export interface Scenario {
   readonly profileId: string
   readonly clockId: string | null
   readonly stripeClockId: string | null
+}
+
+/** A scenario whose customers live on a test clock. */
+export interface ClockedScenario extends Scenario {
+  readonly clockId: string
+  readonly stripeClockId: string
 }
 
 interface ScenarioOptions {
@@ -30,7 +37,7 @@ export async function startScenario(
   installation: Installation,
   options: ScenarioOptions = {},
 ): Promise<Scenario> {
-  const { call, sandboxUrl } = installation
+  const { call } = installation
   const { app } = await call<{ app: HasId }>('POST', '/api/v1/marketplace/listings/stripe/install/apikey', {
     apiKey: 'sk_test_sandbox',
     name: 'Stripe',
@@ -46,13 +53,21 @@ export async function startScenario(
   })
   const made = { appId: app.id, profileId: profile.id }
   if (options.frozenTime === undefined) return { ...made, clockId: null, stripeClockId: null }
-  const frozenSeconds = Math.floor(Date.parse(options.frozenTime) / 1000).toString()
-  const clock = await call<HasId>('POST', '/api/v1/test-clocks', {
-    name: 'test',
-    frozenTime: options.frozenTime,
-  })
-  const stripeClock = await stripePost(sandboxUrl, 'test_helpers/test_clocks', { frozen_time: frozenSeconds })
-  return { ...made, clockId: clock.id, stripeClockId: stripeClock.id }
+  return await onOwnClock(installation, { ...made, clockId: null, stripeClockId: null }, options.frozenTime)
+}
+
+/** Where tests on one installation begin that do not share the time. */
+export const NEW_YEAR = '2026-01-01T00:00:00Z'
+
+/** The scenario on a new test clock, here and at Stripe. */
+export async function onOwnClock(
+  { call, sandboxUrl }: Installation,
+  scenario: Scenario,
+  frozenTime: string = NEW_YEAR,
+): Promise<ClockedScenario> {
+  const clock = await call<HasId>('POST', '/api/v1/test-clocks', { name: 'own', frozenTime })
+  const stripeClockId = await stripeClock(sandboxUrl, frozenTime)
+  return { ...scenario, clockId: clock.id, stripeClockId }
 }
 
 interface CustomerOptions {
@@ -82,12 +97,7 @@ export async function addCustomer(
     ...(scenario.stripeClockId !== null && { test_clock: scenario.stripeClockId }),
   })
   const card = options.card === undefined ? 'pm_card_visa' : options.card
-  if (card !== null) {
-    const method = await stripePost(sandboxUrl, `payment_methods/${card}/attach`, { customer: stripe.id })
-    await stripePost(sandboxUrl, `customers/${stripe.id}`, {
-      'invoice_settings[default_payment_method]': method.id,
-    })
-  }
+  if (card !== null) await giveCard(sandboxUrl, stripe.id, card)
   const customer = await call<HasId>('POST', '/api/v1/customers', {
     key: options.key,
     name: options.key,
@@ -120,44 +130,6 @@ export async function addTokenPlan(
   const plan = await call<HasId>('POST', '/api/v1/plans', { ...tokenPlan, ...overrides })
   await call('POST', `/api/v1/plans/${plan.id}/publish`)
   return { planKey: tokenPlan.key }
-}
-
-const tokenPlan = {
-  key: 'tokens_monthly',
-  name: 'Tokens monthly',
-  currency: 'USD',
-  billingCadence: 'P1M',
-  phases: [
-    {
-      key: 'main',
-      name: 'Main',
-      duration: null,
-      rateCards: [
-        {
-          type: 'flat_fee',
-          key: 'base',
-          name: 'Base fee',
-          billingCadence: 'P1M',
-          price: { type: 'flat', amount: '20', paymentTerm: 'in_advance' },
-        },
-        {
-          type: 'usage_based',
-          key: 'tokens',
-          name: 'Tokens',
-          featureKey: 'tokens',
-          billingCadence: 'P1M',
-          price: {
-            type: 'tiered',
-            mode: 'graduated',
-            tiers: [
-              { upToAmount: '1000', flatPrice: null, unitPrice: { type: 'unit', amount: '0.01' } },
-              { flatPrice: null, unitPrice: { type: 'unit', amount: '0.005' } },
-            ],
-          },
-        },
-      ],
-    },
-  ],
 }
 
 interface TokenUsage {

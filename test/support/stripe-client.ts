@@ -32,6 +32,27 @@ export async function stripeDelete(sandboxUrl: string, path: string): Promise<vo
     throw new Error(`Stripe DELETE ${path} answered ${response.status}: ${await response.text()}`)
 }
 
+/** Makes a test clock at Stripe; returns its id. */
+export async function stripeClock(sandboxUrl: string, frozenTime: string): Promise<string> {
+  const seconds = Math.floor(Date.parse(frozenTime) / 1000).toString()
+  return (await stripePost(sandboxUrl, 'test_helpers/test_clocks', { frozen_time: seconds })).id
+}
+
+/** Attaches a card (a `pm_card_…` token) and makes it the customer's default; returns its id. */
+export async function giveCard(
+  sandboxUrl: string,
+  stripeCustomerId: string,
+  card = 'pm_card_visa',
+): Promise<string> {
+  const { id } = await stripePost(sandboxUrl, `payment_methods/${card}/attach`, {
+    customer: stripeCustomerId,
+  })
+  await stripePost(sandboxUrl, `customers/${stripeCustomerId}`, {
+    'invoice_settings[default_payment_method]': id,
+  })
+  return id
+}
+
 /** Steers the sandbox: faults, webhook rules. */
 export async function steerSandbox<T>(
   sandboxUrl: string,

@@ -6,7 +6,7 @@ import { readHistory } from '../support/history.ts'
 import { startInstallation } from '../support/installation.ts'
 import { addTokenPlan, advanceTo, startScenario, waitFor } from '../support/scenario.ts'
 import type { Scenario } from '../support/scenario.ts'
-import { stripeGet, stripePost } from '../support/stripe-client.ts'
+import { giveCard, stripeGet } from '../support/stripe-client.ts'
 import type { TestWorker } from '../support/worker.ts'
 import { bundleNextVersion } from './changed-bundle.ts'
 
@@ -65,14 +65,8 @@ const paying = async (key: string): Promise<Sleeper> => await asleep(key, 'pm_ca
 const dunned = async (key: string): Promise<Sleeper> =>
   await asleep(key, 'pm_card_chargeCustomerFail', 'issued.payment_failed')
 
-async function newCard({ stripeCustomerId }: BilledCustomer): Promise<void> {
-  const { sandboxUrl } = installation
-  const attach = 'payment_methods/pm_card_visa/attach'
-  const card = await stripePost(sandboxUrl, attach, { customer: stripeCustomerId })
-  await stripePost(sandboxUrl, `customers/${stripeCustomerId}`, {
-    'invoice_settings[default_payment_method]': card.id,
-  })
-}
+const newCard = async ({ stripeCustomerId }: BilledCustomer): Promise<unknown> =>
+  await giveCard(installation.sandboxUrl, stripeCustomerId)
 
 /** What was charged at Stripe, in all. */
 async function charged({ stripeCustomerId }: Pick<BilledCustomer, 'stripeCustomerId'>): Promise<unknown> {

@@ -1,3 +1,4 @@
+import { mainPhase, tokenUsage } from '../../support/plans.ts'
 import type { BadRequest } from './send.ts'
 
 const path = '/api/v1/subscriptions'
@@ -104,25 +105,13 @@ export const subscriptionCases: readonly BadRequest[] = [
         currency: 'USD',
         billingCadence: 'P1M',
         phases: [
-          {
-            key: 'main',
-            name: 'Main',
-            duration: null,
-            rateCards: [
-              {
-                type: 'usage_based',
-                key: 'tokens',
-                featureKey: 'tokens',
-                name: 'Tokens',
-                billingCadence: 'P1M',
-                price: {
-                  type: 'tiered',
-                  mode: 'volume',
-                  tiers: [{ upToAmount: '5', flatPrice: null, unitPrice: null }],
-                },
-              },
-            ],
-          },
+          mainPhase(
+            tokenUsage({
+              type: 'tiered',
+              mode: 'volume',
+              tiers: [{ upToAmount: '5', flatPrice: null, unitPrice: null }],
+            }),
+          ),
         ],
       },
     },
