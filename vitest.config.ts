@@ -9,6 +9,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // A limit for what hangs, on machines that are busy too.
     testTimeout: 180_000,
+    expect: { poll: { timeout: 60_000 } },
     // On a fresh machine the first hook waits until Temporal is built.
     hookTimeout: 900_000,
     maxWorkers: 2,

@@ -199,9 +199,11 @@ export function createApi(deps: ApiDeps): (request: ApiRequest) => Promise<ApiRe
     if (key !== null) executing.add(key)
     try {
       if (fault?.kind === 'latency') await sleep(fault.latencyMs ?? 1000)
+      if (fault?.kind === 'hold') await faults.cleared(fault.id)
       const outcome = perform(request, { requestId, key, fault, account })
       deps.changed()
       if (fault?.kind === 'latency_after') await sleep(fault.latencyMs ?? 1000)
+      if (fault?.kind === 'hold_after') await faults.cleared(fault.id)
       const cut =
         fault?.kind === 'reset_after' ? 'reset' : fault?.kind === 'truncate_after' ? 'truncate' : undefined
       const keyed = key === null ? {} : { 'idempotency-key': key, 'original-request': requestId }

@@ -4,6 +4,8 @@ import { newId } from './ids.ts'
 export const faultKinds = [
   'latency',
   'latency_after',
+  'hold',
+  'hold_after',
   'rate_limit',
   'lock_timeout',
   'conflict',
@@ -42,6 +44,8 @@ export interface Faults {
   readonly add: (rule: FaultRule) => Fault
   readonly list: () => readonly Fault[]
   readonly clear: (id?: string) => void
+  /** When the fault is cleared. */
+  readonly cleared: (id: string) => Promise<void>
   /** Whether an outage takes the hosted pages along; looking does not count as a hit. */
   readonly takesPages: () => boolean
   /** The first fault that hits this request; every matching one counts it. */
@@ -62,6 +66,7 @@ function hits(fault: Fault): boolean {
 
 export function createFaults(): Faults {
   let faults: readonly Fault[] = []
+  let held: readonly { readonly id: string; readonly letGo: () => void }[] = []
   return {
     add: (rule) => {
       const fault = { ...rule, id: newId('fault'), seen: 0, hits: 0 }
@@ -71,7 +76,10 @@ export function createFaults(): Faults {
     list: () => faults,
     clear: (id) => {
       faults = id === undefined ? [] : faults.filter((fault) => fault.id !== id)
+      for (const one of held) if (id === undefined || one.id === id) one.letGo()
+      held = id === undefined ? [] : held.filter((one) => one.id !== id)
     },
+    cleared: async (id) => await new Promise<void>((letGo) => void (held = [...held, { id, letGo }])),
     takesPages: () => faults.some((fault) => fault.kind === 'unavailable' && fault.pages === true),
     take: (method, path) => {
       faults = faults.map((fault) =>

@@ -180,11 +180,15 @@ test('rule 30: an invoice that is paid on Stripe’s page is settled by its even
   const page = await fetch(sent.stripeHostedUrl ?? '', { method: 'POST', body })
   expect(page.ok).toBe(true)
   await untilInvoice(installation, billed, ({ status }) => status === 'paid')
-  const events = await installation.database.db
-    .selectFrom('stripeEvents')
-    .selectAll()
-    .where('invoiceId', '=', sent.id)
-    .execute()
+  const events = await waitFor(
+    async () =>
+      await installation.database.db
+        .selectFrom('stripeEvents')
+        .selectAll()
+        .where('invoiceId', '=', sent.id)
+        .execute(),
+    ({ length }) => length >= 2,
+  )
   expect(events.map(({ type }) => type).toSorted()).toEqual(['invoice.finalized', 'invoice.paid'])
 })
 

@@ -3,6 +3,7 @@ import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
 import { addCustomer, addTokenPlan, startScenario, waitFor } from '../support/scenario.ts'
 import type { Scenario } from '../support/scenario.ts'
+import { steerSandbox } from '../support/stripe-client.ts'
 import { databaseContent } from './bad-input/content.ts'
 import { send } from './bad-input/send.ts'
 import type { BadRequest } from './bad-input/send.ts'
@@ -83,6 +84,10 @@ async function settled(): Promise<void> {
   const { db } = installation.database
   await waitFor(
     async () => ({
+      told: await steerSandbox<{ pending: number; failing: number }>(installation.sandboxUrl, {
+        method: 'GET',
+        path: '/settled',
+      }),
       unpaid: await db.selectFrom('invoices').select('id').where('status', '!=', 'paid').execute(),
       outbox: await db.selectFrom('outbox').select('id').where('doneAt', 'is', null).execute(),
       inbox: await db.selectFrom('stripeEvents').select('eventId').where('processedAt', 'is', null).execute(),
@@ -94,6 +99,7 @@ async function settled(): Promise<void> {
         .execute(),
     }),
     (left) =>
+      left.told.pending + left.told.failing === 0 &&
       left.unpaid.length + left.outbox.length + left.inbox.length === 0 &&
       left.invoices.length === 1 &&
       left.events.length === 1,

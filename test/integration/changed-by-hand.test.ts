@@ -4,7 +4,7 @@ import type { BilledCustomer, ShownInvoice } from '../support/billed.ts'
 import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
 import { addTokenPlan, advanceTo, startScenario, waitFor } from '../support/scenario.ts'
-import { giveCard, stripeGet, stripePost } from '../support/stripe-client.ts'
+import { giveCard, stripeDelete, stripeGet, stripePost } from '../support/stripe-client.ts'
 
 let installation: Installation
 let at: ReturnType<typeof billedCustomers>
@@ -29,11 +29,7 @@ afterAll(async () => {
 const byEmail = { payment: { collectionMethod: 'send_invoice' }, invoicing: { dueAfter: 'P30D' } }
 const post = async (path: string, fields: Readonly<Record<string, string>> = {}) =>
   await stripePost<{ id: string; number?: string }>(installation.sandboxUrl, path, fields)
-const remove = async (path: string): Promise<void> => {
-  const headers = { authorization: 'Bearer sk_test_sandbox' }
-  const response = await fetch(`${installation.sandboxUrl}/v1/${path}`, { method: 'DELETE', headers })
-  expect(response.ok).toBe(true)
-}
+const remove = async (path: string): Promise<void> => await stripeDelete(installation.sandboxUrl, path)
 const advance = async ({ clockId }: BilledCustomer, to: string): Promise<void> => {
   await advanceTo(installation, clockId, to)
 }
@@ -101,8 +97,8 @@ describe.each(['with its webhook', 'with the webhook lost'])('%s', (how) => {
   test('a draft that a person finalized is adopted with its number, and collected once', async () => {
     const [billed, invoice, draft] = await withDraft()
     if (isLost) await drop()
-    await at.sandbox('DELETE', '/faults')
     const { number } = await post(`invoices/${draft}/finalize`)
+    await at.sandbox('DELETE', '/faults')
     if (isLost) await advance(billed, '2026-01-02T00:00:00Z')
     const paid = await at.untilInvoice(billed, ({ status }) => status === 'paid')
     expect(paid).toMatchObject({ id: invoice.id, number })
@@ -113,8 +109,8 @@ describe.each(['with its webhook', 'with the webhook lost'])('%s', (how) => {
   test('a draft that a person deleted is shown, and made again only when somebody asks', async () => {
     const [billed, invoice, draft] = await withDraft()
     if (isLost) await drop()
-    await at.sandbox('DELETE', '/faults')
     await remove(`invoices/${draft}`)
+    await at.sandbox('DELETE', '/faults')
     if (isLost) await advance(billed, '2026-01-02T00:00:00Z')
     const failed = await at.untilInvoice(
       billed,
@@ -154,7 +150,6 @@ describe.each(['with its webhook', 'with the webhook lost'])('%s', (how) => {
   test('an invoice that a person voided while it was being issued is void here', async () => {
     const [billed, invoice, draft] = await withDraft()
     if (isLost) await drop()
-    await at.sandbox('DELETE', '/faults')
     await at.sandbox('POST', '/faults', { kind: 'unavailable', path: '/pay$', times: 0 })
     await post(`invoices/${draft}/finalize`)
     await post(`invoices/${draft}/void`)

@@ -2,11 +2,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { insertStripeEvent } from '../../src/db/stores/stripe-events.ts'
 import { checkouts, options } from '../support/checkout.ts'
 import type { Session } from '../support/checkout.ts'
+import { holdRequest } from '../support/faults.ts'
 import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
 import { addCustomer, addTokenPlan, onOwnClock, startScenario, waitFor } from '../support/scenario.ts'
 import type { Scenario } from '../support/scenario.ts'
-import { steerSandbox, stripeGet, stripePost } from '../support/stripe-client.ts'
+import { stripeGet, stripePost } from '../support/stripe-client.ts'
 
 interface StripeCustomer {
   readonly id: string
@@ -356,11 +357,7 @@ test('rule 30: a Stripe customer that is linked while a checkout is acted on sta
   )
   const other = await stripePost(installation.sandboxUrl, 'customers', { name: 'Winner' })
   const path = `/customers/${session.stripeCustomerId}$`
-  await steerSandbox(installation.sandboxUrl, {
-    method: 'POST',
-    path: '/faults',
-    body: { kind: 'latency_after', method: 'GET', path, latencyMs: 3000 },
-  })
+  const held = await holdRequest(installation.sandboxUrl, { kind: 'hold_after', method: 'GET', path })
   await insertStripeEvent(installation.database.db, scenario.appId, {
     id: 'evt_raced',
     type: 'setup_intent.succeeded',
@@ -370,15 +367,9 @@ test('rule 30: a Stripe customer that is linked while a checkout is acted on sta
     stripeCustomerId: session.stripeCustomerId,
     createdMs: Date.now() - 60_000,
   })
-  await waitFor(
-    async () =>
-      await steerSandbox<{ faults: readonly { hits: number }[] }>(installation.sandboxUrl, {
-        method: 'GET',
-        path: '/faults',
-      }),
-    ({ faults }) => faults.some(({ hits }) => hits > 0),
-  )
+  await held.arrived()
   await installation.call('PUT', '/api/v1/customers/raced/stripe', { stripeCustomerId: other.id })
+  await held.letGo()
   expect(await outcomeOf('evt_raced')).toBe('superseded')
   expect((await at.linkOf('raced')).stripeCustomerId).toBe(other.id)
 })

@@ -49,8 +49,8 @@ async function perennial(...args: readonly string[]): Promise<Run> {
 }
 
 const listed = async (): Promise<readonly Invoice[]> => {
-  const { stdout } = await perennial('subscriptions', 'invoices', subscriptionId, '--json')
-  return (JSON.parse(stdout) as { items: readonly Invoice[] }).items
+  const path = `/api/v1/subscriptions/${subscriptionId}/invoices`
+  return (await installation.call<{ items: readonly Invoice[] }>('GET', path)).items
 }
 
 /** The only invoice, once it is where `words` say. */
@@ -73,6 +73,8 @@ test('an invoice is approved, paid for by its address, retried and voided; each 
   expect(approved).toMatchObject({ code: 0, stderr: '' })
   expect(approved.stdout).toMatch(/state +issu/)
   const { paymentUrl } = await invoiceThatIs('payment_')
+  const { stdout } = await perennial('subscriptions', 'invoices', subscriptionId, '--json')
+  expect(JSON.parse(stdout)).toMatchObject({ items: [{ id, paymentUrl }] })
   const table = await perennial('subscriptions', 'invoices', subscriptionId)
   expect(table.stdout).toContain(paymentUrl ?? 'an address')
   expect(table.stdout).toMatch(/NUMBER.*STATUS.*TOTAL.*PAY AT/)

@@ -206,7 +206,7 @@ test('an event and its cursor are stored together', async () => {
     const broken = { ...event, id: 'evt_broken', type: '\u0000' }
     return { events: [event, broken], cursor: 'evt_broken' }
   }
-  const events = await stored()
+  const events = await waitFor(stored, (all) => all.every(({ processedAt }) => processedAt !== null))
   await pollEvents({ ...deps, stripe: { listEvents } })
   expect(warnings).toHaveLength(1)
   expect(await stored()).toEqual(events)

@@ -4,13 +4,14 @@ import { runningInvoice } from '../../src/db/stores/running-invoices.ts'
 import { createStripeGateway } from '../../src/stripe/gateway.ts'
 import { stripeSubscriptions } from '../support/at-stripe.ts'
 import { billedCustomers } from '../support/billed.ts'
+import { holdRequest } from '../support/faults.ts'
 import { MASTER_KEY, startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
-import { advanceTo, startScenario, waitFor } from '../support/scenario.ts'
+import { baseFee, mainPhase } from '../support/plans.ts'
+import { advanceTo, NEW_YEAR, startScenario, waitFor } from '../support/scenario.ts'
 import { stripeDelete, stripeGet, stripePost } from '../support/stripe-client.ts'
 
 /** What comes between two steps: people at Stripe, requests that are late, refusals that last. */
-const start = '2026-01-01T00:00:00Z'
 let installation: Installation
 let at: ReturnType<typeof stripeSubscriptions>
 let billedAt: ReturnType<typeof billedCustomers>
@@ -35,16 +36,7 @@ const items = { stripe: { billing: 'subscription_items' } }
 
 /** Ten dollars, due at the start. */
 async function addFeePlan(): Promise<void> {
-  const rateCards = [
-    {
-      type: 'flat_fee',
-      key: 'base',
-      name: 'Base',
-      billingCadence: 'P1M',
-      price: { type: 'flat', amount: '10', paymentTerm: 'in_advance' },
-    },
-  ]
-  const phases = [{ key: 'main', name: 'Main', duration: null, rateCards }]
+  const phases = [mainPhase(baseFee('10'))]
   const plan = { key: 'fee_plan', name: 'Fee', currency: 'USD', billingCadence: 'P1M', phases }
   const { id } = await installation.call<{ id: string }>('POST', '/api/v1/plans', plan)
   await installation.call('POST', `/api/v1/plans/${id}/publish`)
@@ -78,7 +70,7 @@ test('an item that somebody deletes after the period is made again, and nothing 
     .set({ stripeSubscriptionId: null, stripeAppId: null })
     .where('id', '=', subscriptionId)
     .execute()
-  await at.usage('deleted_item', start, { tokens: 900 })
+  await at.usage('deleted_item', NEW_YEAR, { tokens: 900 })
   await advanceTo(installation, clockId, '2026-02-01T00:00:01Z')
   const isIssued = (bill?: { statusDetails: { extendedStatus: string } }) =>
     bill?.statusDetails.extendedStatus === 'issued.billed_by_stripe'
@@ -107,7 +99,7 @@ test('an item that somebody deletes after the period is made again, and nothing 
 test('what cannot be taken back at Stripe says why and is looked at now and then, not all the time', async () => {
   const subscribed = await at.subscribedAtStripe('stuck_withdrawal', items)
   const { clockId, stripeCustomerId, stripeSubscriptionId, customerId } = subscribed
-  await at.usage('stuck_withdrawal', start, { tokens: 900 })
+  await at.usage('stuck_withdrawal', NEW_YEAR, { tokens: 900 })
   await advanceTo(installation, clockId, '2026-01-05T00:00:00Z')
   const { id } = await at.invoiceNow(subscribed)
   await sweep(stripeCustomerId)
@@ -119,45 +111,52 @@ test('what cannot be taken back at Stripe says why and is looked at now and then
   const path = '/v1/invoiceitems$'
   const before = await requests(path)
   await at.invoiceNow(subscribed)
-  await aMoment(3000)
-  expect((await requests(path)) - before).toBeLessThanOrEqual(3)
-  const shown = await installation.call<object>('GET', `/api/v1/billing/invoices/${id}`)
+  const shown = await waitFor(
+    async () =>
+      await installation.call<{ validationIssues?: object[] }>('GET', `/api/v1/billing/invoices/${id}`),
+    ({ validationIssues }) => validationIssues !== undefined,
+  )
   expect(shown).toMatchObject({
     status: 'draft',
     validationIssues: [{ message: expect.stringContaining('subscription has ended') }],
   })
+  await aMoment(3000)
+  expect((await requests(path)) - before).toBeLessThanOrEqual(3)
 })
 
 test('rule 31: an item whose request is still under way when it is sent again is there once', async () => {
   const subscribed = await at.subscribedAtStripe('under_way', items)
   const { database, sandboxUrl } = installation
-  const stripe = createStripeGateway({
-    masterKey: MASTER_KEY,
-    baseUrl: sandboxUrl,
-    limits: false,
-    timeoutMs: 400,
-  })
+  const options = { masterKey: MASTER_KEY, baseUrl: sandboxUrl, limits: false } as const
+  const stripe = createStripeGateway(options)
+  const impatient = createStripeGateway({ ...options, timeoutMs: 400 })
   await advanceTo(installation, subscribed.clockId, '2026-01-05T00:00:00Z')
   // Rated here, and sent by hand.
   await installation.call('PUT', `/api/v1/billing/customers/${subscribed.customerId}`, {
     stripe: { billing: 'subscription_items', send: 'approved_bills' },
   })
-  await at.usage('under_way', start, { tokens: 900 })
+  await at.usage('under_way', NEW_YEAR, { tokens: 900 })
   await at.invoiceNow(subscribed)
-  const push = async () => {
+  const push = async (by = stripe) => {
     const row = await runningInvoice(database.db, subscribed.subscriptionId)
     if (row === undefined) throw new Error('no running invoice')
-    await pushBill({ db: database.db, stripe }, row, Date.parse('2026-01-05T00:00:00Z'))
+    await pushBill({ db: database.db, stripe: by }, row, Date.parse('2026-01-05T00:00:00Z'))
   }
-  await billedAt.sandbox('POST', '/faults', {
-    kind: 'latency',
-    method: 'POST',
-    path: '/v1/invoiceitems$',
-    latencyMs: 1500,
-  })
-  await expect(push()).rejects.toThrow()
+  const held = await holdRequest(sandboxUrl, { kind: 'hold', method: 'POST', path: '/v1/invoiceitems$' })
+  // On a busy machine it may be given up before it is there.
+  await waitFor(
+    async () => {
+      await expect(push(impatient)).rejects.toThrow()
+      return await held.sent()
+    },
+    (times) => times > 0,
+  )
   await push().catch(() => {})
-  await aMoment(1500)
+  await held.letGo()
+  await waitFor(
+    async () => await at.itemsOf(subscribed),
+    (there) => there.length > 0,
+  )
   expect(await at.itemsOf(subscribed)).toEqual([[900, 'pending']])
   await push()
   expect(await at.itemsOf(subscribed)).toEqual([[900, 'pending']])
@@ -171,9 +170,18 @@ test('Stripe’s word that our finalizing failed is no reason to finalize again'
     billed,
     ({ statusDetails }) => statusDetails.extendedStatus === 'issuing.failed',
   )
+  const { db } = installation.database
+  // What Stripe said by itself has been heard.
+  await waitFor(
+    async () => {
+      const { settled } = await billedAt.sandbox<{ settled: boolean }>('GET', '/settled')
+      const open = db.selectFrom('stripeEvents').select('eventId').where('processedAt', 'is', null)
+      return settled && (await open.where('invoiceId', '=', failed.id).execute()).length === 0
+    },
+    (isHeard) => isHeard,
+  )
   await aMoment(1500)
   const tried = await requests('/finalize$')
-  const { db } = installation.database
   const { appId } = await db
     .selectFrom('invoices')
     .select('appId')
@@ -233,17 +241,9 @@ test('a clock is ready when its running invoice is at Stripe', async () => {
 })
 
 test('a Stripe that hangs on an event does not hold up what waits in the outbox, nor events that need no Stripe', async () => {
-  const { database, call } = installation
+  const { database, call, sandboxUrl } = installation
   const { db } = database
   const { appId } = await db.selectFrom('invoices').select('appId').executeTakeFirstOrThrow()
-  const path = '/v1/subscriptions/sub_slow'
-  await billedAt.sandbox('POST', '/faults', {
-    kind: 'latency',
-    method: 'GET',
-    path,
-    latencyMs: 60_000,
-    times: 0,
-  })
   const put = async (eventId: string, type: string, sourceId: string): Promise<void> => {
     const event = {
       eventId,
@@ -256,58 +256,58 @@ test('a Stripe that hangs on an event does not hold up what waits in the outbox,
     }
     await db.insertInto('stripeEvents').values(event).execute()
   }
+  const eventOf = async (eventId: string) =>
+    await db.selectFrom('stripeEvents').selectAll().where('eventId', '=', eventId).executeTakeFirstOrThrow()
+  const path = '/v1/subscriptions/sub_slow'
+  const held = await holdRequest(sandboxUrl, { kind: 'hold', method: 'GET', path, times: 0 })
+  /** Whether the outbox delivers while the inbox waits for Stripe, which it does for some seconds at a time. */
+  const overtakes = async (): Promise<boolean> => {
+    const { attempts } = await waitFor(
+      async () => ({ ...(await eventOf('evt_slow')), sent: await held.sent() }),
+      ({ attempts, sent }) => sent > attempts,
+    )
+    const clock = { name: 'slow', frozenTime: NEW_YEAR }
+    const { id } = await call<{ id: string }>('POST', '/api/v1/test-clocks', clock)
+    await waitFor(
+      async () => await db.selectFrom('outbox').select('doneAt').where('subjectId', '=', id).execute(),
+      (rows) => rows.every(({ doneAt }) => doneAt !== null),
+    )
+    return (await eventOf('evt_slow')).attempts === attempts
+  }
   await put('evt_slow', 'customer.subscription.updated', 'sub_slow')
-  const began = Date.now()
-  // It is taken, and waits.
-  const free = db.selectFrom('stripeEvents').select('eventId').where('eventId', '=', 'evt_slow')
-  await waitFor(
-    async () => await free.forUpdate().skipLocked().execute(),
-    (rows) => rows.length === 0,
-  )
+  await held.arrived()
   await put('evt_fast', 'customer.updated', 'cus_slow')
-  const clock = await call<{ id: string }>('POST', '/api/v1/test-clocks', { name: 'slow', frozenTime: start })
+  // A machine may be too busy to deliver anything in these seconds: once is enough.
+  let isOvertaken = await overtakes()
+  for (let tries = 1; tries < 4 && !isOvertaken; tries++) isOvertaken = await overtakes()
+  expect(isOvertaken).toBe(true)
   await waitFor(
-    async () => await db.selectFrom('outbox').select('doneAt').where('subjectId', '=', clock.id).execute(),
-    (rows) => rows.every(({ doneAt }) => doneAt !== null),
+    async () => await eventOf('evt_fast'),
+    ({ processedAt }) => processedAt !== null,
   )
-  await waitFor(
-    async () =>
-      await db
-        .selectFrom('stripeEvents')
-        .select('processedAt')
-        .where('eventId', '=', 'evt_fast')
-        .executeTakeFirst(),
-    (row) => row?.processedAt !== null,
-  )
-  // The call is given up after fifteen seconds.
-  expect(Date.now() - began).toBeLessThan(14_000)
+  expect(await eventOf('evt_slow')).toMatchObject({ processedAt: null })
 })
 
 test('rule 17: a draft that is changed while it is finalized is not collected', async () => {
   const billed = await billedAt.newCustomer({ key: 'changed_between' })
-  await billedAt.sandbox('POST', '/faults', {
-    kind: 'latency',
-    method: 'POST',
-    path: '/finalize$',
-    latencyMs: 2000,
-  })
+  const { sandboxUrl } = installation
+  const held = await holdRequest(sandboxUrl, { kind: 'hold', method: 'POST', path: '/finalize$' })
   await billedAt.subscribe(billed, 'fee_plan')
-  const draft = await waitFor(
-    async () =>
-      (
-        await stripeGet<{ data: { id: string; number: string | null }[] }>(
-          installation.sandboxUrl,
-          `invoices?customer=${billed.stripeCustomerId}`,
-        )
-      ).data[0],
-    (invoice) => typeof invoice?.number === 'string',
+  await held.arrived()
+  const {
+    data: [draft],
+  } = await stripeGet<{ data: { id: string; number: string | null }[] }>(
+    sandboxUrl,
+    `invoices?customer=${billed.stripeCustomerId}`,
   )
+  expect(draft?.number).toEqual(expect.any(String))
   await stripePost(installation.sandboxUrl, 'invoiceitems', {
     customer: billed.stripeCustomerId,
     invoice: draft?.id ?? '',
     amount: '777',
     currency: 'usd',
   })
+  await held.letGo()
   const failed = await billedAt.untilInvoice(
     billed,
     ({ statusDetails }) => statusDetails.extendedStatus === 'issuing.failed',

@@ -182,7 +182,7 @@ test('a cancelation is not withdrawn while a subscription that follows is being 
         .execute()
       withdrawn = step({ kind: 'unschedule_cancelation', requestId: ulid() })
       // It has begun, and waits for this transaction.
-      await waitFor(lockWaits, (waits) => waits > 0, 3_000)
+      await waitFor(lockWaits, (waits) => waits > 0)
     })
   expect((await withdrawn)?.refused?.code).toBe('subscription_overlap')
 })

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { billedCustomers } from '../support/billed.ts'
 import type { BilledCustomer } from '../support/billed.ts'
+import { holdRequest } from '../support/faults.ts'
 import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
 import { invoiceOf, untilInvoice } from '../support/invoice-rows.ts'
@@ -191,8 +192,8 @@ test('rule 30: a failure that is told after the payment it came before changes n
 })
 
 test('rule 30: a webhook that is faster than our own commit waits for it and starts nothing', async () => {
-  // Stripe has charged and told so; its reply to our call is on its way for another second.
-  await sandbox('POST', '/faults', { kind: 'latency_after', path: '/pay$', latencyMs: 1500 })
+  // Stripe has charged and told so; its reply to our call is on its way.
+  const held = await holdRequest(installation.sandboxUrl, { kind: 'hold_after', path: '/pay$' })
   const billed = await newCustomer('pm_card_visa')
   await subscribe(billed)
   const open = await untilInvoice(installation, billed, ({ status }) => status === 'issued')
@@ -202,6 +203,7 @@ test('rule 30: a webhook that is faster than our own commit waits for it and sta
   )
   expect(early).toMatchObject([{ processedAt: null, lastError: 'its own step is collecting it' }])
   expect((await invoiceOf(installation, billed))?.status).toBe('issued')
+  await held.letGo()
 
   await untilInvoice(installation, billed, ({ status }) => status === 'paid')
   await settled(open.id)

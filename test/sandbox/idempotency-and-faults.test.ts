@@ -40,14 +40,15 @@ test('a decline is replayed under its key; a validation failure is not saved', a
 
 test('a second request with the key of one in progress is a 409', async () => {
   const { stripe, control } = world
-  await control('POST', '/faults', { kind: 'latency', latencyMs: 200 })
+  await control('POST', '/faults', { kind: 'hold' })
   const slow = stripe.customers.create({ name: 'Ada' }, { idempotencyKey: 'k' })
   await expect
     .poll(async () => ((await control('GET', '/faults'))['faults'] as { hits: number }[])[0]?.hits)
     .toBe(1)
   const refusal = await refusalOf(stripe.customers.create({ name: 'Ada' }, { idempotencyKey: 'k' }))
   expect(refusal).toMatchObject({ statusCode: 409, code: 'idempotency_key_in_use' })
-  await slow
+  await control('DELETE', '/faults')
+  expect((await slow).name).toBe('Ada')
 })
 
 test.each([

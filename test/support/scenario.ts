@@ -169,7 +169,7 @@ export async function advanceTo(
 export async function waitFor<T>(
   read: () => Promise<T>,
   done: (value: T) => boolean,
-  limitMs = 50_000,
+  limitMs = 100_000,
 ): Promise<T> {
   const until = Date.now() + limitMs
   for (;;) {

@@ -1,3 +1,6 @@
+/** A merchant's own calls; the faults are the product's. */
+const headers = { authorization: 'Bearer sk_test_sandbox', 'sandbox-faults': 'none' }
+
 /** A form post to the sandbox as `stripe` clients send it: what a merchant does at Stripe, outside of the product. */
 export async function stripePost<T extends { id: string }>(
   sandboxUrl: string,
@@ -6,7 +9,7 @@ export async function stripePost<T extends { id: string }>(
 ): Promise<T> {
   const response = await fetch(`${sandboxUrl}/v1/${path}`, {
     method: 'POST',
-    headers: { authorization: 'Bearer sk_test_sandbox', 'content-type': 'application/x-www-form-urlencoded' },
+    headers: { ...headers, 'content-type': 'application/x-www-form-urlencoded' },
     body: new URLSearchParams(fields),
   })
   const body = await response.text()
@@ -15,19 +18,14 @@ export async function stripePost<T extends { id: string }>(
 }
 
 export async function stripeGet<T>(sandboxUrl: string, path: string): Promise<T> {
-  const response = await fetch(`${sandboxUrl}/v1/${path}`, {
-    headers: { authorization: 'Bearer sk_test_sandbox' },
-  })
+  const response = await fetch(`${sandboxUrl}/v1/${path}`, { headers })
   const body = await response.text()
   if (!response.ok) throw new Error(`Stripe GET ${path} answered ${response.status}: ${body}`)
   return JSON.parse(body) as T
 }
 
 export async function stripeDelete(sandboxUrl: string, path: string): Promise<void> {
-  const response = await fetch(`${sandboxUrl}/v1/${path}`, {
-    method: 'DELETE',
-    headers: { authorization: 'Bearer sk_test_sandbox' },
-  })
+  const response = await fetch(`${sandboxUrl}/v1/${path}`, { method: 'DELETE', headers })
   if (!response.ok)
     throw new Error(`Stripe DELETE ${path} answered ${response.status}: ${await response.text()}`)
 }

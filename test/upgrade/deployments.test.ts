@@ -117,6 +117,13 @@ test('a ramp takes what is new, the current version all the rest, and a poke mov
   await direct('2')
   await first.stop()
   expect((await placeOf(`subscription/${sleeper.id}`)).buildId).toBe('1')
+  const { client, taskQueue } = installation
+  // Temporal lists a workflow a moment after it has begun.
+  await waitFor(
+    async () =>
+      (await client.workflow.count(`ExecutionStatus = 'Running' AND TaskQueue = '${taskQueue}'`)).count,
+    (count) => count === 9,
+  )
   const env = { ...process.env, NO_COLOR: '1', PERENNIAL_URL: installation.url }
   const args = [program, 'workflows', 'poke', '--per-second', '3', '--json']
   const poked = await promisify(execFile)(process.execPath, args, { env })
