@@ -3,6 +3,7 @@ import { ulid } from 'ulid'
 import type { Database, Db } from '../../src/db/connection.ts'
 import type { InvoiceLines, Invoices } from '../../src/db/types.gen.ts'
 import type { RateCard } from '../../src/domain/rate-card.ts'
+import { basePhase, insertCustomer, insertProfile } from './billing-fixtures.ts'
 
 /** Where the invoices of a test belong. */
 export interface Owner {
@@ -10,6 +11,14 @@ export interface Owner {
   readonly subscriptionId: string
   readonly appId: string
   readonly profileId: string
+}
+
+/** A customer with a subscription, on an installed app and its profile. */
+export async function insertOwner(db: Database): Promise<Owner> {
+  const profile = await insertProfile(db)
+  const customerId = await insertCustomer(db, { key: 'acme', appId: profile.appId })
+  const subscriptionId = await insertSubscriptionRow(db, customerId, [basePhase])
+  return { ...profile, customerId, subscriptionId }
 }
 
 export async function insertSubscriptionRow(

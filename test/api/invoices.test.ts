@@ -1,15 +1,13 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { HTTPError } from '@openmeter/sdk'
 import type { OpenMeter } from '@openmeter/sdk'
-import { recordInvoiceCommand } from '../../src/db/stores/invoices.ts'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { RateCard } from '../../src/domain/rate-card.ts'
-import { basePhase, insertCustomer, insertProfile, recordingTemporal } from './billing-fixtures.ts'
-import type { Call } from './billing-fixtures.ts'
+import { basePhase, insertCustomer } from './billing-fixtures.ts'
 import { connectClient } from './client.ts'
 import {
   detail,
   insertInvoiceRow,
   insertLineRow,
+  insertOwner,
   insertSubscriptionRow,
   sentWorkflow,
 } from './invoice-fixtures.ts'
@@ -20,27 +18,13 @@ import type { TestApi } from './support.ts'
 let api: TestApi
 let client: OpenMeter
 let owner: Owner
-let calls: Call[]
-let act: (call: Call) => Promise<void> | void = () => {}
 
 beforeAll(async () => {
-  const recorded = recordingTemporal(async (call) => await act(call))
-  calls = recorded.calls
-  api = await startTestApi({ temporal: recorded.temporal })
+  api = await startTestApi()
   client = await connectClient(api.app)
-  const profile = await insertProfile(api.db)
-  const customerId = await insertCustomer(api.db, { key: 'acme', appId: profile.appId })
-  owner = {
-    ...profile,
-    customerId,
-    subscriptionId: await insertSubscriptionRow(api.db, customerId, [basePhase]),
-  }
+  owner = await insertOwner(api.db)
 })
 afterAll(async () => await api.close())
-beforeEach(() => {
-  calls.length = 0
-  act = () => {}
-})
 
 const tokens: RateCard = {
   type: 'usage_based',
@@ -314,110 +298,6 @@ test('invoices are filtered, ordered and paged', async () => {
     url: `/api/v1/subscriptions/${subscriptionId}/invoices?pageSize=1&order=DESC`,
   })
   expect(own.json()).toMatchObject({ totalCount: 3, items: [{ id: third }] })
-})
-
-test('what a person asks of an invoice goes to the workflow that owns it', async () => {
-  const id = await insertInvoiceRow(api.db, owner, { substatus: 'waiting_approval' })
-  act = async ({ name }) => {
-    if (name === 'updateInvoice')
-      await api.db
-        .updateTable('invoices')
-        .set({ status: 'issued', substatus: null })
-        .where('id', '=', id)
-        .execute()
-  }
-  const url = `/api/v1/billing/invoices/${id}/approve`
-  const approved = await api.app.inject({ method: 'POST', url, headers: { 'idempotency-key': 'approve-1' } })
-  expect(approved.json()).toMatchObject({ id, status: 'issued' })
-  expect(calls).toMatchObject([
-    { name: 'startInvoice', args: [{ invoiceId: id, customerKey: 'acme', testNowMs: null }] },
-    { name: 'updateInvoice', args: [id, { kind: 'approve', requestId: 'anonymous/approve-1' }] },
-  ])
-})
-
-test('an approval whose answer got lost is not refused when it is repeated under its key', async () => {
-  const id = await insertInvoiceRow(api.db, owner, { status: 'draft', substatus: 'waiting_approval' })
-  const repeated = { invoiceId: id, requestId: 'anonymous/approve-lost', kind: 'approve' }
-  await recordInvoiceCommand(api.db, repeated)
-  await api.db.updateTable('invoices').set({ status: 'paid' }).where('id', '=', id).execute()
-  const url = `/api/v1/billing/invoices/${id}/approve`
-  const headers = { 'idempotency-key': 'approve-lost' }
-  expect((await api.app.inject({ method: 'POST', url, headers })).json()).toMatchObject({ status: 'paid' })
-  expect(calls).toEqual([])
-})
-
-test('an invoice is voided as a whole, with a reason', async () => {
-  const id = await insertInvoiceRow(api.db, owner, { status: 'issued' })
-  await client.billing.invoices.void(id, {
-    reason: 'duplicate',
-    action: { percentage: 100, action: { type: 'discard' } },
-  })
-  expect(calls.at(-1)).toMatchObject({
-    name: 'updateInvoice',
-    args: [id, { kind: 'void', reason: 'duplicate' }],
-  })
-  const half = client.billing.invoices.void(id, {
-    reason: 'half',
-    action: { percentage: 50, action: { type: 'discard' } },
-  })
-  await expect(half).rejects.toMatchObject({ status: 400 })
-})
-
-test('an action that is not offered is refused, and nothing is sent', async () => {
-  const id = await insertInvoiceRow(api.db, owner, { status: 'paid' })
-  const { invoices } = client.billing
-  const attempts = [
-    async () => await invoices.approve(id),
-    async () => await invoices.retry(id),
-    async () => await invoices.advance(id),
-    async () => await invoices.delete(id),
-    async () => await invoices.snapshotQuantities(id),
-    async () => await invoices.recalculateTax(id),
-  ]
-  for (const attempt of attempts) {
-    const error: unknown = await attempt().catch((reason: unknown) => reason)
-    expect(error).toBeInstanceOf(HTTPError)
-    expect(error).toMatchObject({ status: 409, type: 'urn:perennial:problem:action_not_available' })
-  }
-  expect(calls).toEqual([])
-})
-
-test('the upcoming invoice of a subscription is the gathering one', async () => {
-  const customerId = await insertCustomer(api.db, { key: 'next', appId: owner.appId })
-  const subscriptionId = await insertSubscriptionRow(api.db, customerId, [basePhase])
-  const upcoming = await client.billing.invoices.get(subscriptionId)
-  expect(upcoming).toMatchObject({
-    id: subscriptionId,
-    status: 'gathering',
-    statusDetails: { extendedStatus: 'gathering', availableActions: {} },
-    totals: { total: '20.00' },
-    customer: { key: 'next', usageAttribution: { subjectKeys: ['subject-next'] } },
-    lines: [{ name: 'Base fee', period: { from: new Date('2025-02-01T00:00:00Z') } }],
-  })
-  const listed = await client.billing.invoices.list({
-    statuses: ['gathering'],
-    customers: [customerId],
-    expand: ['lines'],
-  })
-  expect(listed?.items.map(({ id, lines }) => [id, lines?.length])).toEqual([[subscriptionId, 1]])
-  const own = await api.app.inject({ url: `/api/v1/subscriptions/${subscriptionId}/upcoming-invoice` })
-  expect(own.json()).toMatchObject({ id: subscriptionId, issuedAt: '2025-02-01T00:00:00.000Z' })
-  expect(
-    await api.db.selectFrom('invoices').select('id').where('subscriptionId', '=', subscriptionId).execute(),
-  ).toEqual([])
-})
-
-test('a subscription that has ended has no upcoming invoice', async () => {
-  const customerId = await insertCustomer(api.db, { key: 'gone', appId: owner.appId })
-  const subscriptionId = await insertSubscriptionRow(api.db, customerId, [basePhase])
-  const ended = new Date('2025-01-20T00:00:00Z')
-  await api.db
-    .updateTable('subscriptions')
-    .set({ activeTo: ended, closedThrough: ended, lifecycle: 'ended' })
-    .where('id', '=', subscriptionId)
-    .execute()
-  const response = await api.app.inject({ url: `/api/v1/subscriptions/${subscriptionId}/upcoming-invoice` })
-  expect(response.json()).toMatchObject({ status: 404, code: 'not_found' })
 })
 
 test('an invoice that does not exist is not found', async () => {
