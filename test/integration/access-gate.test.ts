@@ -352,54 +352,6 @@ test('rule 32: grace keeps access, then it is suspended, and the payment restore
   expect(await timelineOf(subscription.id)).toContain('access_restored')
 })
 
-test('rule 23: a profile that is changed or deleted leaves the invoices that exist as they were', async () => {
-  const { appId } = scenario
-  const settings = {
-    name: 'Approved',
-    default: false,
-    supplier: { name: 'Acme Inc.', addresses: [{ country: 'US' }] },
-    workflow: { invoicing: { autoAdvance: false } },
-    stripe: { paymentMethodTypes: ['card'] },
-  }
-  const apps = { tax: appId, invoicing: appId, payment: appId }
-  const profile = await installation.call<{ id: string }>('POST', '/api/v1/billing/profiles', {
-    ...settings,
-    apps,
-  })
-  const customer = await addCustomer(installation, scenario, { key: 'snapshot' })
-  await override(customer, { billingProfileId: profile.id, dunning: { grace: 'P2D' } })
-  await subscribe(customer)
-  const invoice = await firstInvoice(customer, 'waiting_approval')
-  const snapshot = async () =>
-    await installation.database.db
-      .selectFrom('invoices')
-      .select([
-        'workflowSnapshot',
-        'dunningSnapshot',
-        'stripeSnapshot',
-        'supplierSnapshot',
-        'billingProfileId',
-      ])
-      .where('id', '=', invoice.id)
-      .executeTakeFirstOrThrow()
-  const made = await snapshot()
-  expect(made).toMatchObject({
-    dunningSnapshot: { grace: 'P2D' },
-    stripeSnapshot: { paymentMethodTypes: ['card'], billing: 'invoice' },
-  })
-  const path = `/api/v1/billing/profiles/${profile.id}`
-  await installation.call('PUT', path, { ...settings, workflow: {}, stripe: { paymentMethodTypes: [] } })
-  expect(await snapshot()).toEqual(made)
-  await installation.call('DELETE', `/api/v1/billing/customers/${customer.id}`)
-  await installation.call('DELETE', path)
-  expect(await snapshot()).toEqual(made)
-
-  await installation.call('POST', `/api/v1/billing/invoices/${invoice.id}/approve`)
-  await firstInvoice(customer, 'paid')
-  const at = await stripeGetInvoice(await stripeInvoiceOf(invoice.id))
-  expect(at.payment_settings.payment_method_types, 'as it was when the invoice was made').toEqual(['card'])
-})
-
 async function stripeGetInvoice(id: string) {
   const response = await fetch(`${installation.sandboxUrl}/v1/invoices/${id}`, {
     headers: { authorization: 'Bearer sk_test_sandbox' },
@@ -409,31 +361,3 @@ async function stripeGetInvoice(id: string) {
     readonly payment_settings: { readonly payment_method_types: readonly string[] | null }
   }
 }
-
-test('a request is listed by its status and withdrawn while it is pending', async () => {
-  const customer = await addCustomer(installation, scenario, { key: 'withdraws', card: null })
-  const path = `/api/v1/customers/${customer.id}/access-requests`
-  const [first, second] = [await ask(customer), await ask(customer)]
-  await installation.call('DELETE', `${path}/${first.id}`)
-  const listed = async (status: string) =>
-    (await installation.call<{ items: AccessRequest[] }>('GET', `${path}?status=${status}`)).items
-  expect(await listed('pending')).toMatchObject([{ id: second.id }])
-  expect(await listed('withdrawn')).toMatchObject([{ id: first.id }])
-  await expect(ask(customer, { featureKey: 'nothing' })).rejects.toThrow(/featureKey/)
-  await expect(ask(customer, { subscriptionId: 'nobody' })).rejects.toThrow(/subscriptionId/)
-})
-
-test('a customer has at most a hundred pending requests; withdrawing one makes room', async () => {
-  const customer = await addCustomer(installation, scenario, { key: 'asks-often', card: null })
-  const path = `/api/v1/customers/${customer.id}/access-requests`
-  const row = { customerId: customer.id, status: 'pending', requestedAt: new Date() }
-  const rows = Array.from({ length: 99 }, (_, n) => ({ ...row, id: `often-${n}` }))
-  await installation.database.db.insertInto('accessRequests').values(rows).execute()
-  const asked = await Promise.allSettled([ask(customer), ask(customer), ask(customer)])
-  expect(asked.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
-  await expect(ask(customer)).rejects.toThrow(/409.*too_many_access_requests/)
-  const page = await installation.call<{ items: unknown[]; totalCount: number }>('GET', `${path}?pageSize=10`)
-  expect([page.items.length, page.totalCount]).toEqual([10, 100])
-  await installation.call('DELETE', `${path}/often-0`)
-  expect((await ask(customer)).status).toBe('pending')
-})

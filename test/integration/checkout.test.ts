@@ -1,13 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { insertStripeEvent } from '../../src/db/stores/stripe-events.ts'
 import { checkouts, options } from '../support/checkout.ts'
 import type { Session } from '../support/checkout.ts'
-import { holdRequest } from '../support/faults.ts'
 import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
-import { addCustomer, addTokenPlan, onOwnClock, startScenario, waitFor } from '../support/scenario.ts'
+import { addCustomer, addTokenPlan, onOwnClock, startScenario } from '../support/scenario.ts'
 import type { Scenario } from '../support/scenario.ts'
-import { stripeGet, stripePost } from '../support/stripe-client.ts'
+import { stripeGet } from '../support/stripe-client.ts'
 
 interface StripeCustomer {
   readonly id: string
@@ -52,19 +50,6 @@ async function requests(
   const response = await fetch(`${installation.sandboxUrl}/_sandbox/requests?${query.toString()}`)
   return ((await response.json()) as { requests: { sequence: number; params: Record<string, unknown> }[] })
     .requests
-}
-
-async function outcomeOf(eventId: string): Promise<string | null> {
-  const row = await waitFor(
-    async () =>
-      await installation.database.db
-        .selectFrom('stripeEvents')
-        .select(['outcome', 'processedAt'])
-        .where('eventId', '=', eventId)
-        .executeTakeFirst(),
-    (event) => event !== undefined && event.processedAt !== null,
-  )
-  return row?.outcome ?? null
 }
 
 test('a checkout makes the customer here and at Stripe, and its card becomes their default', async () => {
@@ -250,153 +235,6 @@ test.each([
   expect(dump.sessions.filter((session) => session.customer === second.stripeCustomerId)).toHaveLength(1)
 })
 
-test('rule 30: a checkout that is told of twice, or late, does not undo what came after it', async () => {
-  const session = await at.open({ customer: { name: 'Late', key: 'late' }, options })
-  await at.complete(session.sessionId)
-  const saved = await at.linkedMethod('late')
-  const { id: newer } = await stripePost(
-    installation.sandboxUrl,
-    'payment_methods/pm_card_mastercard/attach',
-    { customer: session.stripeCustomerId },
-  )
-  await installation.call('PUT', '/api/v1/customers/late/stripe', {
-    stripeCustomerId: session.stripeCustomerId,
-    stripeDefaultPaymentMethodId: newer,
-  })
-  const event = {
-    id: 'evt_late',
-    type: 'setup_intent.succeeded',
-    objectId: session.setupIntentId,
-    invoiceId: null,
-    stripeInvoiceId: null,
-    stripeCustomerId: session.stripeCustomerId,
-    createdMs: Date.now() - 60_000,
-  }
-  await insertStripeEvent(installation.database.db, scenario.appId, event)
-  expect(await outcomeOf('evt_late')).toBe('superseded')
-  expect((await at.linkOf('late')).stripeDefaultPaymentMethodId).toBe(newer)
-
-  // A person names none again: Stripe's default is charged, and what Checkout saved may become it.
-  await insertStripeEvent(installation.database.db, scenario.appId, {
-    ...event,
-    id: 'evt_later',
-    createdMs: Date.now() + 60_000,
-  })
-  expect(await outcomeOf('evt_later')).toBe('linked')
-  expect((await at.linkOf('late')).stripeDefaultPaymentMethodId).toBe(saved)
-})
-
-test('of two checkouts that are told of at once the newer one counts', async () => {
-  const { db } = installation.database
-  const customer = { name: 'Twice', key: 'twice' }
-  const older = await at.open({ customer, options })
-  await at.complete(older.sessionId)
-  const first = await at.linkedMethod('twice')
-  const newer = await at.open({ customer, options })
-  await at.complete(newer.sessionId)
-  const second = await at.linkedMethod('twice', (method) => method !== first)
-  const told = async (id: string, session: Session, ago: number): Promise<string> => {
-    await insertStripeEvent(db, scenario.appId, {
-      id,
-      type: 'setup_intent.succeeded',
-      objectId: session.setupIntentId,
-      invoiceId: null,
-      stripeInvoiceId: null,
-      stripeCustomerId: session.stripeCustomerId,
-      createdMs: Date.now() - ago,
-    })
-    return id
-  }
-  for (let round = 0; round < 5; round++) {
-    const forgotten = { stripeDefaultPaymentMethodId: null, paymentMethodSetAt: null }
-    const links = db.updateTable('customerApps').where('stripeCustomerId', '=', newer.stripeCustomerId)
-    await links.set(forgotten).execute()
-    const ids = await Promise.all([
-      told(`evt_newer_${round}`, newer, 10_000),
-      told(`evt_older_${round}`, older, 60_000),
-    ])
-    for (const id of ids) await outcomeOf(id)
-    expect((await at.linkOf('twice')).stripeDefaultPaymentMethodId).toBe(second)
-  }
-})
-
-test('rule 30: a checkout that is told of late leaves another Stripe customer that was linked meanwhile', async () => {
-  const session = await at.open({ customer: { name: 'Relinked', key: 'relinked' }, options })
-  await at.complete(session.sessionId)
-  await at.linkedMethod('relinked')
-  const other = await stripePost(installation.sandboxUrl, 'customers', { name: 'Other' })
-  await installation.call('PUT', '/api/v1/customers/relinked/stripe', { stripeCustomerId: other.id })
-  await insertStripeEvent(installation.database.db, scenario.appId, {
-    id: 'evt_relinked',
-    type: 'setup_intent.succeeded',
-    objectId: session.setupIntentId,
-    invoiceId: null,
-    stripeInvoiceId: null,
-    stripeCustomerId: session.stripeCustomerId,
-    createdMs: Date.now() - 60_000,
-  })
-  expect(await outcomeOf('evt_relinked')).toBe('superseded')
-  expect((await at.linkOf('relinked')).stripeCustomerId).toBe(other.id)
-})
-
-test('rule 30: a Stripe customer that is linked while a checkout is acted on stays', async () => {
-  const session = await at.open({ customer: { name: 'Raced', key: 'raced' }, options })
-  await at.complete(session.sessionId)
-  await at.linkedMethod('raced')
-  await waitFor(
-    async () =>
-      await installation.database.db
-        .selectFrom('stripeEvents')
-        .select('processedAt')
-        .where((eb) =>
-          eb.or([eb('sourceId', '=', session.sessionId), eb('sourceId', '=', session.setupIntentId)]),
-        )
-        .where('type', 'in', ['checkout.session.completed', 'setup_intent.succeeded'])
-        .execute(),
-    (told) => told.length === 2 && told.every(({ processedAt }) => processedAt !== null),
-  )
-  const other = await stripePost(installation.sandboxUrl, 'customers', { name: 'Winner' })
-  const path = `/customers/${session.stripeCustomerId}$`
-  const held = await holdRequest(installation.sandboxUrl, { kind: 'hold_after', method: 'GET', path })
-  await insertStripeEvent(installation.database.db, scenario.appId, {
-    id: 'evt_raced',
-    type: 'setup_intent.succeeded',
-    objectId: session.setupIntentId,
-    invoiceId: null,
-    stripeInvoiceId: null,
-    stripeCustomerId: session.stripeCustomerId,
-    createdMs: Date.now() - 60_000,
-  })
-  await held.arrived()
-  await installation.call('PUT', '/api/v1/customers/raced/stripe', { stripeCustomerId: other.id })
-  await held.letGo()
-  expect(await outcomeOf('evt_raced')).toBe('superseded')
-  expect((await at.linkOf('raced')).stripeCustomerId).toBe(other.id)
-})
-
-test('what a customer of a test clock saves is theirs, though the clock is ahead of Stripe', async () => {
-  const clock = await installation.call<{ id: string }>('POST', '/api/v1/test-clocks', {
-    name: 'ahead',
-    frozenTime: '2040-01-01T00:00:00Z',
-  })
-  await installation.call('POST', '/api/v1/customers', {
-    key: 'ahead',
-    name: 'Ahead',
-    testClockId: clock.id,
-  })
-  const there = await stripePost(installation.sandboxUrl, 'customers', { name: 'Not on a clock' })
-  const { id: first } = await stripePost(installation.sandboxUrl, 'payment_methods/pm_card_visa/attach', {
-    customer: there.id,
-  })
-  await installation.call('PUT', '/api/v1/customers/ahead/stripe', {
-    stripeCustomerId: there.id,
-    stripeDefaultPaymentMethodId: first,
-  })
-  const session = await at.open({ customer: { key: 'ahead' }, options })
-  await at.complete(session.sessionId)
-  await at.linkedMethod('ahead', (method) => method !== first)
-})
-
 test('a key that is used again for another request makes another customer', async () => {
   const send = async (name: string): Promise<Session> => {
     const response = await fetch(`${installation.url}/api/v1/stripe/checkout/sessions`, {
@@ -413,40 +251,6 @@ test('a key that is used again for another request makes another customer', asyn
   const second = await send('Second of the key')
   expect(second.customerId).not.toBe(first.customerId)
   expect(second.sessionId).not.toBe(first.sessionId)
-})
-
-test('a setup intent that we did not ask for is left alone', async () => {
-  const customer = await addCustomer(installation, scenario, { key: 'foreign', card: null })
-  const intent = await stripePost(installation.sandboxUrl, 'setup_intents', {
-    customer: customer.stripeCustomerId,
-    payment_method: 'pm_card_visa',
-    confirm: 'true',
-    'automatic_payment_methods[enabled]': 'true',
-    'automatic_payment_methods[allow_redirects]': 'never',
-  })
-  const row = await waitFor(
-    async () =>
-      await installation.database.db
-        .selectFrom('stripeEvents')
-        .select('outcome')
-        .where('sourceId', '=', intent.id)
-        .where('type', '=', 'setup_intent.succeeded')
-        .executeTakeFirst(),
-    (event) => event?.outcome != null,
-  )
-  expect(row?.outcome).toBe('not_ours')
-  expect((await at.linkOf(customer.id)).stripeDefaultPaymentMethodId).toBeUndefined()
-})
-
-test('another Stripe customer is linked only once it has a payment method', async () => {
-  const customer = await addCustomer(installation, scenario, { key: 'moving' })
-  const other = await stripePost(installation.sandboxUrl, 'customers', { name: 'Other' })
-  const session = await at.open({ customer: { key: 'moving' }, stripeCustomerId: other.id, options })
-  expect(session.stripeCustomerId).toBe(other.id)
-  expect((await at.linkOf('moving')).stripeCustomerId).toBe(customer.stripeCustomerId)
-  await at.complete(session.sessionId)
-  await at.linkedMethod('moving')
-  expect((await at.linkOf('moving')).stripeCustomerId).toBe(other.id)
 })
 
 test('a customer on a test clock gets its Stripe customer on the clock’s own', async () => {
