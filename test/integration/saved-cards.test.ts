@@ -22,10 +22,25 @@ beforeAll(async () => {
 })
 afterAll(() => installation.close())
 
+/** Stripe tells of a checkout by two events, which come as they like: both have been acted on. */
+async function heard({ sessionId, setupIntentId }: Session): Promise<void> {
+  await waitFor(
+    async () =>
+      await installation.database.db
+        .selectFrom('stripeEvents')
+        .select('processedAt')
+        .where('sourceId', 'in', [sessionId, setupIntentId])
+        .where('type', 'in', ['checkout.session.completed', 'setup_intent.succeeded'])
+        .execute(),
+    (told) => told.length === 2 && told.every(({ processedAt }) => processedAt !== null),
+  )
+}
+
 test('a payment method that is detached at Stripe is forgotten, and the subscription says so', async () => {
   const session = await at.open({ customer: { name: 'Detached', key: 'detached' }, options })
   await at.complete(session.sessionId)
   const method = await at.linkedMethod('detached')
+  await heard(session)
   const { id } = await installation.call<{ id: string }>('POST', '/api/v1/subscriptions', {
     customerKey: 'detached',
     plan: { key: 'tokens_monthly' },
@@ -47,6 +62,7 @@ test('a default that the customer chooses at Stripe, as in the portal, is charge
   const session = await at.open({ customer: { name: 'Chooses', key: 'chooses' }, options })
   await at.complete(session.sessionId)
   const saved = await at.linkedMethod('chooses')
+  await heard(session)
   const { id: chosen } = await stripePost(
     installation.sandboxUrl,
     'payment_methods/pm_card_mastercard/attach',
@@ -165,18 +181,7 @@ test('rule 30: a Stripe customer that is linked while a checkout is acted on sta
   const session = await at.open({ customer: { name: 'Raced', key: 'raced' }, options })
   await at.complete(session.sessionId)
   await at.linkedMethod('raced')
-  await waitFor(
-    async () =>
-      await installation.database.db
-        .selectFrom('stripeEvents')
-        .select('processedAt')
-        .where((eb) =>
-          eb.or([eb('sourceId', '=', session.sessionId), eb('sourceId', '=', session.setupIntentId)]),
-        )
-        .where('type', 'in', ['checkout.session.completed', 'setup_intent.succeeded'])
-        .execute(),
-    (told) => told.length === 2 && told.every(({ processedAt }) => processedAt !== null),
-  )
+  await heard(session)
   const other = await stripePost(installation.sandboxUrl, 'customers', { name: 'Winner' })
   const path = `/customers/${session.stripeCustomerId}$`
   const held = await holdRequest(installation.sandboxUrl, { kind: 'hold_after', method: 'GET', path })
