@@ -17,7 +17,7 @@ has to be.
   --seed <text>          the schedule and the fleet follow from it (a random one, printed)
   --subscriptions <n>    how many (1000)
   --months <n>           how long each lives (12)
-  --minutes <n>          no month begins after so many minutes (no end)
+  --minutes <n>          after so many minutes nothing more is broken, and no month begins (no end)
   --faults <n>           nothing more is broken after so many hits (no end)
   --only <group,…>       ${faultGroups.join(', ')}
   --workers <n>          worker processes, 1 or 2 (2)

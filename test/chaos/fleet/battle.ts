@@ -23,6 +23,8 @@ interface Battlefield {
   readonly groups: readonly FaultGroup[]
   /** Target of hits: nothing is injected past it. */
   readonly target: number
+  /** Nothing is injected any more, either. */
+  readonly isOver: () => boolean
   /** Faults armed at Stripe at the same time: so many for requests, and as many for webhooks. */
   readonly armed: number
   /** What is drawn of the pauses between kills, cuts and shifts is multiplied by it. */
@@ -41,7 +43,7 @@ export function beginBattle(field: Battlefield): Battle {
   const { signal } = over
   // Each lane pauses on it.
   setMaxListeners(0, signal)
-  const isOver = (): boolean => signal.aborted || tally.hits() >= field.target
+  const isOver = (): boolean => signal.aborted || tally.hits() >= field.target || field.isOver()
   const lane = async (group: FaultGroup, name: string, fire: (drawn: Random) => Promise<void>) => {
     const drawn = random.stream(name)
     while (groups.includes(group) && !isOver()) await fire(drawn).catch(field.onProblem)

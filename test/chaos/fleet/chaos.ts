@@ -22,7 +22,7 @@ export interface ChaosOptions {
   readonly seed: string
   readonly subscriptions: number
   readonly months: number
-  /** No month begins later than so many minutes after things began to break. */
+  /** So long after things began to break nothing more is broken, and no month begins. */
   readonly minutes: number
   /** Hits after which nothing more is injected. */
   readonly faults: number
@@ -96,11 +96,12 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     tell(`${options.subscriptions} customers on ${homes.length} test clocks are there; things begin to break`)
     let months = 0
     const until = performance.now() + options.minutes * 60_000
+    const isOver = (): boolean => performance.now() > until
     const life: Life = {
       ...place,
       ledger,
       months: options.months,
-      isOver: () => performance.now() > until,
+      isOver,
       onMonth: () => (months += 1),
     }
     const battle = beginBattle({
@@ -109,6 +110,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       random: random.stream('battle'),
       groups: options.groups,
       target: options.faults,
+      isOver,
       armed: options.armed,
       pauses: options.pauses,
       appId: office.appId,
