@@ -212,6 +212,10 @@ const breaks: readonly Break[] = [
           { level: 40, secret: 'test-master-key-test-master-key-0' },
           { level: 50, err: { code: 'ECONNREFUSED' }, msg: 'the database is away' },
           { level: 50, err: { code: 'XX000' }, msg: 'something else' },
+          {
+            level: 40,
+            details: 'Status: \n@type.googleapis.com/temporal.api.errordetails.v1.NotFoundFailure',
+          },
         ]
           .map((entry) => `${JSON.stringify(entry)}\n`)
           .join(''),
@@ -236,7 +240,7 @@ test.for(breaks.map((each) => [each.what, each] as const))('it is seen when %s',
     await each.undo()
   }
   for (const pattern of each.seen) expect(violations).toContainEqual(expect.stringMatching(pattern))
-  expect(violations.join('\n')).not.toContain('ECONNREFUSED')
+  expect(violations.join('\n')).not.toMatch(/ECONNREFUSED|api\.log:7/)
 })
 
 test('all of it was put right again', async () => {

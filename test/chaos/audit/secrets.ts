@@ -26,8 +26,9 @@ const patterns: readonly Pattern[] = [
   { kind: 'payment data', pattern: /"(?:last4|exp_month|exp_year|cvc|iban|fingerprint)\\?"/g },
 ]
 
-/** Not a version of a package in a path, nor a connection string on loopback. */
+/** Not a version of a package in a path, a connection string on loopback, nor the name of a type in an answer of gRPC. */
 function isAddress(found: string): boolean {
+  if (found.endsWith('@type.googleapis.com')) return false
   return !/@\d/.test(found) && /@.*\.[a-z]{2,}$/i.test(found)
 }
 

@@ -16,6 +16,8 @@ export const announcedErrors: readonly string[] = [
   // The workers were, or Temporal, for longer than a command waits.
   'No worker is running. The command may still be carried out: repeat it with the same Idempotency-Key.',
   'Temporal cannot be reached. The command may still be carried out: repeat it with the same Idempotency-Key.',
+  // A workflow task timed out and came again while its first answer was under way: Temporal's core says so and goes on.
+  'Trying to send a new WFT for a run which already has one!',
   // Stripe was.
   'Stripe is not reachable',
 ]
