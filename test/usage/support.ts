@@ -42,7 +42,13 @@ export async function store(db: Db, ...events: readonly NewEvent[]) {
 
 /** Rolls up everything that is stored now, in steps of a few events. */
 export async function rollUpAll(db: Database, eventsMax = 1000): Promise<void> {
+  const seq = await finishedSeq(db)
+  while (await rollUp(db, seq, eventsMax));
+}
+
+/** The last event of now, once nobody can store one before it any more. */
+export async function finishedSeq(db: Database): Promise<string> {
   const finishing = await beginFinishing(db)
   while (!(await hasFinished(db, finishing))) await pause(5)
-  while (await rollUp(db, finishing.seq, eventsMax));
+  return finishing.seq
 }
