@@ -28,7 +28,7 @@ export async function cancelSubscription(
   { id, requestId, timing }: SubscriptionAction & { readonly timing: string | undefined },
 ): Promise<SubscriptionRow> {
   const row = await subscriptionOf(deps, id)
-  if (await isRepeat(deps, { id, requestId })) return row
+  if (await isRepeat(deps, { id, requestId })) return await subscriptionOf(deps, id)
   if (row.activeTo !== null) {
     const ends = row.activeTo.toISOString()
     throw new DomainError(
@@ -49,7 +49,7 @@ export async function unscheduleCancelation(
   { id, requestId }: SubscriptionAction,
 ): Promise<SubscriptionRow> {
   const row = await subscriptionOf(deps, id)
-  if (await isRepeat(deps, { id, requestId })) return row
+  if (await isRepeat(deps, { id, requestId })) return await subscriptionOf(deps, id)
   if (row.activeTo === null) throw new DomainError('conflict', 'No cancelation is scheduled.')
   const nowMs = await nowForCustomer(deps.db, row.customerId, deps.now())
   if (row.activeTo.getTime() <= nowMs) {
@@ -68,7 +68,7 @@ export async function releaseSubscription(
   { id, requestId }: SubscriptionAction,
 ): Promise<SubscriptionRow> {
   const row = await subscriptionOf(deps, id)
-  if (await isRepeat(deps, { id, requestId })) return row
+  if (await isRepeat(deps, { id, requestId })) return await subscriptionOf(deps, id)
   if (row.lifecycle !== 'parked') {
     throw new DomainError('conflict', `The subscription is ${row.lifecycle}, not parked.`)
   }
@@ -76,7 +76,7 @@ export async function releaseSubscription(
   return await subscriptionOf(deps, id)
 }
 
-/** Carried out already, although its caller was not told: the answer is what came of it, not a refusal. */
+/** Carried out already, although its caller was not told: the answer is what came of it, read after this, not a refusal. */
 async function isRepeat({ db }: ApiDeps, { id, requestId }: SubscriptionAction): Promise<boolean> {
   return await wasCommandAccepted(db, { subscriptionId: id, requestId })
 }

@@ -26,8 +26,8 @@ export async function commandInvoice(
   if (isRunning(row) && command.kind === 'approve') return await approveBill(deps, row, command.requestId)
   const isAccepted = async (): Promise<boolean> =>
     await wasInvoiceCommandAccepted(deps.db, { invoiceId: id, requestId: command.requestId })
-  // Carried out already, although its caller was not told: the answer is what came of it, not a refusal.
-  if (await isAccepted()) return row
+  // Carried out already, although its caller was not told: the answer is what came of it, read anew, not a refusal.
+  if (await isAccepted()) return await invoiceOf(deps, id)
   requireAction(stateOf(row), command.kind)
   await ensureStarted(deps, row)
   try {
