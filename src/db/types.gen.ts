@@ -418,6 +418,13 @@ export interface ReconciliationRuns {
   startedAt: Timestamp;
 }
 
+export interface StripeCustomerTurns {
+  appId: string;
+  heldUntil: Timestamp;
+  holder: string;
+  stripeCustomerId: string;
+}
+
 export interface StripeEvents {
   appId: string;
   attempts: Generated<number>;
@@ -590,6 +597,7 @@ export interface DB {
   plans: Plans;
   ratedUsage: RatedUsage;
   reconciliationRuns: ReconciliationRuns;
+  stripeCustomerTurns: StripeCustomerTurns;
   stripeEvents: StripeEvents;
   stripeItems: StripeItems;
   stripePlanMappings: StripePlanMappings;

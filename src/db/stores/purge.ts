@@ -24,6 +24,7 @@ export async function purgeDone(db: Db, now: Date): Promise<number> {
     sql`DELETE FROM access_requests WHERE id IN (SELECT id FROM access_requests
       WHERE status <> 'pending' AND updated_at < ${done} LIMIT ${BATCH})`,
     sql`DELETE FROM reconciliation_runs WHERE started_at < ${done}`,
+    sql`DELETE FROM stripe_customer_turns WHERE held_until < ${before(1)}`,
   ]
   let purged = 0
   for (const statement of statements) {

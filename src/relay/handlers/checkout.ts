@@ -9,6 +9,7 @@ import type { SetupIntentView } from '../../stripe/checkout-types.ts'
 import type { StoredApp } from '../../stripe/types.ts'
 import { issueAgain, wakeWaiting } from '../customers.ts'
 import type { RelayDeps } from '../relay.ts'
+import { inTurnOf, notItsTurn } from './in-turn.ts'
 import type { EventHandler, Outcome } from './outcome.ts'
 
 /** A checkout page was completed: what it saved is what its setup intent says. */
@@ -50,14 +51,12 @@ async function adopt(
   if (typeof saved === 'string') return { outcome: saved }
   const customer = await findCustomer(deps.db, saved.customerId)
   if (customer === null || customer.deletedAt !== null) return { outcome: 'no_such_customer' }
-  const link = await findCustomerLink(deps.db, saved.customerId, app.id)
-  if (isNamedSince(link, saved, event.createdAt)) return { outcome: 'superseded' }
-  if (!(await isAttached(deps, app, saved))) return { outcome: 'detached_since' }
-  // Told of twice, by two types of event: what was charged with it and declined is not charged at once again.
-  const isAnother = link?.stripeDefaultPaymentMethodId !== saved.paymentMethodId
-  if (!(await makeDefault(deps, app, { ...saved, at: event.createdAt }))) return { outcome: 'superseded' }
-  const { stripeCustomerId } = saved
-  await wakeWaiting(deps, { appId: app.id, stripeCustomerId, isAnother }, event)
+  const of = { appId: app.id, stripeCustomerId: saved.stripeCustomerId }
+  const dated = { ...saved, at: event.createdAt }
+  const made = await inTurnOf(deps, of, async () => await makeDefault(deps, app, dated))
+  if (made === null) return notItsTurn
+  if (typeof made === 'string') return { outcome: made }
+  await wakeWaiting(deps, { ...of, ...made }, event)
   await issueAgain(deps, { ...saved, appId: app.id }, `checkout-${event.eventId}-${event.attempts}`)
   return { outcome: 'linked' }
 }
@@ -89,12 +88,34 @@ async function isAttached(deps: RelayDeps, app: StoredApp, saved: Saved): Promis
   return method !== null && (method.isUnread === true || method.customerId === saved.stripeCustomerId)
 }
 
+type Dated = Saved & { readonly at: Date }
+type Made = { readonly isAnother: boolean } | 'superseded' | 'detached_since'
+
+async function makeDefault(deps: RelayDeps, app: StoredApp, saved: Dated): Promise<Made> {
+  const before = await findCustomerLink(deps.db, saved.customerId, app.id)
+  const isNamed = isNamedSince(before, saved, saved.at)
+  if (!isNamed && !(await isAttached(deps, app, saved))) return 'detached_since'
+  if (isNamed || !(await nameHere(deps, app, saved))) {
+    await putBack(deps, app, saved)
+    return 'superseded'
+  }
+  // Told of twice, by two types of event: what was charged with it and declined is not charged at once again.
+  return { isAnother: before?.stripeDefaultPaymentMethodId !== saved.paymentMethodId }
+}
+
+/** A call of ours that was given up may have landed after another method was named here: that is the default there too. */
+async function putBack(deps: RelayDeps, app: StoredApp, saved: Saved): Promise<void> {
+  const { customerId, stripeCustomerId } = saved
+  const link = await findCustomerLink(deps.db, customerId, app.id)
+  const paymentMethodId = link?.stripeDefaultPaymentMethodId ?? null
+  if (paymentMethodId === null || link?.stripeCustomerId !== stripeCustomerId) return
+  const there = await deps.stripe.getCustomer(app, stripeCustomerId)
+  if (there.defaultPaymentMethodId !== saved.paymentMethodId) return
+  await deps.stripe.setDefaultPaymentMethod(app, { stripeCustomerId, paymentMethodId })
+}
+
 /** At Stripe first: it charges its own default where ours is not known. False: another was named here in between. */
-async function makeDefault(
-  deps: RelayDeps,
-  app: StoredApp,
-  saved: Saved & { readonly at: Date },
-): Promise<boolean> {
+async function nameHere(deps: RelayDeps, app: StoredApp, saved: Dated): Promise<boolean> {
   const { customerId, stripeCustomerId, paymentMethodId, at } = saved
   const there = await deps.stripe.getCustomer(app, stripeCustomerId)
   if (there.defaultPaymentMethodId !== paymentMethodId)

@@ -11,6 +11,7 @@ import { appendTimeline } from '../../db/stores/timeline.ts'
 import { orNull } from '../../domain/errors.ts'
 import { wakeWaiting } from '../customers.ts'
 import type { RelayDeps } from '../relay.ts'
+import { inTurnOf, notItsTurn } from './in-turn.ts'
 import type { EventHandler } from './outcome.ts'
 
 /**
@@ -21,6 +22,7 @@ export const newPaymentMethod: EventHandler = async (deps, event) => {
   // They are stored with the Stripe customer.
   const of = { appId: event.appId, stripeCustomerId: event.objectId }
   const isAnother = await followDefault(deps, event, of)
+  if (isAnother === null) return notItsTurn
   const woken = await wakeWaiting(deps, { ...of, isAnother }, event)
   return { outcome: woken === 0 ? 'ignored' : 'signalled' }
 }
@@ -30,12 +32,18 @@ interface OfCustomer {
   readonly stripeCustomerId: string
 }
 
-/** What is named here was made the default there, so another default was chosen after it. True: one was. */
-async function followDefault(deps: RelayDeps, event: StripeEventRow, of: OfCustomer): Promise<boolean> {
+/** What is named here was made the default there, so another default was chosen after it. True: one was; null: later. */
+async function followDefault(
+  deps: RelayDeps,
+  event: StripeEventRow,
+  of: OfCustomer,
+): Promise<boolean | null> {
   if (!(await namesPaymentMethod(deps.db, of))) return false
-  const chosen = await defaultAtStripe(deps, of)
-  if (chosen === null) return false
-  return await adoptDefault(deps.db, { ...of, paymentMethodId: chosen, at: event.createdAt })
+  return await inTurnOf(deps, of, async () => {
+    const chosen = await defaultAtStripe(deps, of)
+    if (chosen === null) return false
+    return await adoptDefault(deps.db, { ...of, paymentMethodId: chosen, at: event.createdAt })
+  })
 }
 
 /** Null: none, or no such customer any more. */

@@ -1,0 +1,205 @@
+import { sql } from 'kysely'
+import { ulid } from 'ulid'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { findCustomerLink } from '../../src/db/stores/customer-links.ts'
+import { upsertCustomerLink } from '../../src/db/stores/apps.ts'
+import { insertStripeEvent } from '../../src/db/stores/stripe-events.ts'
+import { deliverInbox } from '../../src/relay/inbox.ts'
+import { pollEvents } from '../../src/relay/poll-events.ts'
+import { startSandbox } from '../../src/sandbox/server.ts'
+import { createStripeGateway } from '../../src/stripe/gateway.ts'
+import type { StripeGateway } from '../../src/stripe/gateway-types.ts'
+import { metadataKeys } from '../../src/stripe/metadata.ts'
+import { insertProfile } from '../api/billing-fixtures.ts'
+import { createTestDatabase } from '../support/database.ts'
+import type { TestDatabase } from '../support/database.ts'
+import { waitFor } from '../support/scenario.ts'
+import { steerSandbox, stripeGet, stripePost } from '../support/stripe-client.ts'
+
+/** A customer saves one card and then another, and Stripe is slow or away about the first. */
+let database: TestDatabase
+let sandbox: Awaited<ReturnType<typeof startSandbox>>
+let stripe: StripeGateway
+let appId: string
+beforeAll(async () => {
+  database = await createTestDatabase()
+  sandbox = await startSandbox({ port: 0 })
+  const masterKey = 'a master key of at least thirty-two bytes'
+  stripe = createStripeGateway({ masterKey, baseUrl: sandbox.url, limits: false })
+  ;({ appId } = await insertProfile(database.db))
+  const apiKeyEncrypted = stripe.encryptSecret('sk_test_sandbox', { appId, field: 'api_key' })
+  await database.db.updateTable('apps').set({ apiKeyEncrypted, livemode: false }).execute()
+})
+afterAll(async () => {
+  await sandbox.close()
+  await database.drop()
+})
+
+interface Saved {
+  readonly setupIntentId: string
+  readonly paymentMethodId: string
+}
+
+interface Saver {
+  readonly customerId: string
+  readonly stripeCustomerId: string
+  readonly older: Saved
+  readonly newer: Saved
+}
+
+/** Nothing of this was told of yet. */
+async function savesTwo(): Promise<Saver> {
+  const customerId = ulid()
+  await database.db.insertInto('customers').values({ id: customerId, key: customerId, name: 'Ada' }).execute()
+  const { id: stripeCustomerId } = await stripePost(sandbox.url, 'customers', { name: 'Ada' })
+  const save = async (card: string): Promise<Saved> => {
+    const { id } = await stripePost(sandbox.url, 'setup_intents', {
+      customer: stripeCustomerId,
+      payment_method: card,
+      confirm: 'true',
+      'automatic_payment_methods[enabled]': 'true',
+      'automatic_payment_methods[allow_redirects]': 'never',
+      [`metadata[${metadataKeys.customer}]`]: customerId,
+      [`metadata[${metadataKeys.app}]`]: appId,
+    })
+    const intent = await stripeGet<{ payment_method: string }>(sandbox.url, `setup_intents/${id}`)
+    return { setupIntentId: id, paymentMethodId: intent.payment_method }
+  }
+  const older = await save('pm_card_visa')
+  const newer = await save('pm_card_mastercard')
+  const app = await database.db.selectFrom('apps').selectAll().executeTakeFirstOrThrow()
+  const eventsCursor = await stripe.newestEventId(app)
+  await database.db.updateTable('apps').set({ eventsCursor }).execute()
+  return { customerId, stripeCustomerId, older, newer }
+}
+
+async function tell(id: string, saver: Saver, which: 'older' | 'newer'): Promise<void> {
+  await insertStripeEvent(database.db, appId, {
+    id,
+    type: 'setup_intent.succeeded',
+    objectId: saver[which].setupIntentId,
+    invoiceId: null,
+    stripeInvoiceId: null,
+    stripeCustomerId: saver.stripeCustomerId,
+    createdMs: Date.now() - (which === 'older' ? 60_000 : 10_000),
+  })
+}
+
+/** Everything that waits, once. */
+async function deliver(gateway = stripe): Promise<void> {
+  const { db } = database
+  await db
+    .updateTable('stripeEvents')
+    .set({ nextAttemptAt: sql`now()` })
+    .execute()
+  await deliverInbox({ db, temporal: {} as never, stripe: gateway, newId: ulid, log: { warn: () => {} } })
+}
+
+const eventOf = async (eventId: string) =>
+  await database.db
+    .selectFrom('stripeEvents')
+    .selectAll()
+    .where('eventId', '=', eventId)
+    .executeTakeFirstOrThrow()
+
+/** Until all that Stripe tells of is done. */
+async function deliverAll(): Promise<void> {
+  const { db } = database
+  await waitFor(
+    async () => {
+      await pollEvents({ db, stripe, log: { warn: () => {} } })
+      await deliver()
+      return await db.selectFrom('stripeEvents').select('type').where('processedAt', 'is', null).execute()
+    },
+    (waiting) => waiting.length === 0,
+  )
+}
+
+async function named({ customerId, stripeCustomerId }: Saver) {
+  const link = await findCustomerLink(database.db, customerId, appId)
+  const there = await stripeGet<{ invoice_settings: { default_payment_method: string | null } }>(
+    sandbox.url,
+    `customers/${stripeCustomerId}`,
+  )
+  return {
+    here: link?.stripeDefaultPaymentMethodId,
+    atStripe: there.invoice_settings.default_payment_method,
+  }
+}
+
+async function link({ customerId, stripeCustomerId }: Saver, paymentMethodId: string): Promise<void> {
+  const now = new Date()
+  await upsertCustomerLink(
+    database.db,
+    {
+      customerId,
+      appId,
+      stripeCustomerId,
+      stripeDefaultPaymentMethodId: paymentMethodId,
+      stripeTestClockId: null,
+      paymentMethodSetAt: now,
+    },
+    now,
+  )
+}
+
+test('the newer of two cards counts, though the call for the older one lands after it was told of', async () => {
+  const saver = await savesTwo()
+  let land = (): void => {}
+  const held = new Promise<void>((resolve) => (land = resolve))
+  let landed: ReturnType<StripeGateway['setDefaultPaymentMethod']> | undefined
+  const setDefaultPaymentMethod: StripeGateway['setDefaultPaymentMethod'] = async (app, request) => {
+    landed = held.then(async () => await stripe.setDefaultPaymentMethod(app, request))
+    return await landed
+  }
+  await tell('evt_older', saver, 'older')
+  await deliver({ ...stripe, setDefaultPaymentMethod })
+  expect(await eventOf('evt_older')).toMatchObject({ processedAt: null, attempts: 1 })
+  await tell('evt_newer', saver, 'newer')
+  await deliver()
+  land()
+  await landed
+  await deliverAll()
+  const { paymentMethodId } = saver.newer
+  expect(await named(saver)).toEqual({ here: paymentMethodId, atStripe: paymentMethodId })
+})
+
+test('what a call for the older card did at Stripe after all is put right', async () => {
+  const saver = await savesTwo()
+  await stripePost(sandbox.url, `customers/${saver.stripeCustomerId}`, {
+    'invoice_settings[default_payment_method]': saver.older.paymentMethodId,
+  })
+  const { paymentMethodId } = saver.newer
+  await link(saver, paymentMethodId)
+  await tell('evt_again', saver, 'older')
+  await deliver()
+  expect(await eventOf('evt_again')).toMatchObject({ outcome: 'superseded' })
+  expect(await named(saver)).toEqual({ here: paymentMethodId, atStripe: paymentMethodId })
+})
+
+test('a call whose outcome is not known keeps others away until it must have landed', async () => {
+  const saver = await savesTwo()
+  await steerSandbox(sandbox.url, {
+    method: 'POST',
+    path: '/faults',
+    body: { kind: 'error_before', method: 'POST', path: `/customers/${saver.stripeCustomerId}$` },
+  })
+  await tell('evt_unknown', saver, 'older')
+  await deliver()
+  await deliver()
+  expect(await eventOf('evt_unknown')).toMatchObject({
+    processedAt: null,
+    lastError: 'what this Stripe customer is charged is being changed',
+  })
+  const { stripeCustomerId } = saver
+  const turns = database.db.selectFrom('stripeCustomerTurns').select('stripeCustomerId')
+  expect(await turns.execute()).toEqual([{ stripeCustomerId }])
+  await database.db
+    .updateTable('stripeCustomerTurns')
+    .set({ heldUntil: sql`now() - interval '1 second'` })
+    .execute()
+  await deliver()
+  expect(await eventOf('evt_unknown')).toMatchObject({ outcome: 'linked' })
+  expect((await named(saver)).here).toBe(saver.older.paymentMethodId)
+  expect(await turns.execute()).toEqual([])
+})
