@@ -2,7 +2,7 @@ import type { Transaction } from 'kysely'
 import type { Database } from '../db/connection.ts'
 import { storedApp } from '../db/stores/billing-settings.ts'
 import { insertOutbox } from '../db/stores/outbox.ts'
-import { findImport, lockStripeCustomer, writeImport } from '../db/stores/stripe-imports.ts'
+import { findImport, installedAt, lockStripeCustomer, writeImport } from '../db/stores/stripe-imports.ts'
 import type { ImportOutcome, StripeImportRow } from '../db/stores/stripe-imports.ts'
 import { listPlanMappings } from '../db/stores/stripe-plan-mappings.ts'
 import type { PlanMappingRow } from '../db/stores/stripe-plan-mappings.ts'
@@ -12,6 +12,8 @@ import type { StripeSubscriberView, StripeSubscriptionView } from '../stripe/sub
 import type { StripeGateway } from '../stripe/gateway-types.ts'
 import { activePlan } from './active-plan.ts'
 import { nowForCustomer } from './clock.ts'
+import { importFrom, importStart } from './import-start.ts'
+import type { ImportFrom } from './import-start.ts'
 import { loadSettings } from './settings.ts'
 import { insertNewSubscription, newSubscriptionRow, snapshotOfPlan } from './new-subscription.ts'
 import type { PlanSnapshot } from './new-subscription.ts'
@@ -28,8 +30,8 @@ export interface ImportDeps {
 export interface ImportRequest {
   readonly appId: string
   readonly stripeSubscriptionId: string
-  /** Where usage begins to count: when it was made, or with the period that runs at Stripe now. */
-  readonly from: 'start' | 'current_period'
+  /** Where usage begins to count; null: that follows from when it was made. */
+  readonly from: ImportFrom | null
 }
 
 /** Never became a subscription: the first payment did not come. */
@@ -108,7 +110,7 @@ async function make(deps: ImportDeps, trx: Transaction<DB>, making: Making): Pro
   const customer = await importedCustomer(deps, trx, { ...making, appId })
   await billedThrough(trx, { appId, customerId: customer.id })
   const nowMs = await nowForCustomer(trx, customer.id, deps.now())
-  const start = startOf(there, request.from)
+  const start = importStart(there, request.from ?? importFrom(there, await installedAt(trx, appId)))
   const { access } = await loadSettings(trx, customer.id)
   const parts = { id: deps.newId(), customer, plan, profileGate: access.gate, start, nowMs }
   const row = newSubscriptionRow(parts)
@@ -134,13 +136,4 @@ async function make(deps: ImportDeps, trx: Transaction<DB>, making: Making): Pro
     status: 'imported',
     reason: null,
   })
-}
-
-/** Its periods are Stripe's: they are counted from the same anchor. */
-function startOf(there: StripeSubscriptionView, from: ImportRequest['from']) {
-  const current = Number.isFinite(there.currentPeriodStartMs) ? there.currentPeriodStartMs : there.startMs
-  return {
-    activeFrom: new Date(from === 'start' ? there.startMs : current),
-    billingAnchor: new Date(there.billingAnchorMs),
-  }
 }

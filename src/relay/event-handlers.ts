@@ -42,7 +42,7 @@ export const eventHandlers: Readonly<Record<string, EventHandler>> = {
   'checkout.session.completed': checkoutCompleted,
   'customer.updated': both(newPaymentMethod, taxLocationChanged),
   'customer.deleted': stripeCustomerDeleted,
-  'customer.subscription.created': stripeSubscription('start'),
-  'customer.subscription.updated': stripeSubscription('current_period'),
-  'customer.subscription.deleted': stripeSubscription('current_period'),
+  'customer.subscription.created': stripeSubscription,
+  'customer.subscription.updated': stripeSubscription,
+  'customer.subscription.deleted': stripeSubscription,
 }

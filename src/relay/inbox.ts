@@ -82,14 +82,19 @@ const ordered: ReadonlySet<string> = new Set([
   'payment_method.detached',
 ])
 
-/** Those of one Stripe customer wait for each other; each other event is for itself. */
+/** Those of one Stripe customer wait for each other, and those of one subscription; each other event is for itself. */
 function turnsOf(events: readonly StripeEventRow[]): readonly (readonly StripeEventRow[])[] {
   const turns = new Map<string, StripeEventRow[]>()
   for (const event of events) {
-    const key = ordered.has(event.type) ? `${event.appId}/${event.objectId}` : event.eventId
+    const key = turnOf(event)
     turns.set(key, [...(turns.get(key) ?? []), event])
   }
   return [...turns.values()]
+}
+
+function turnOf({ type, appId, objectId, sourceId, eventId }: StripeEventRow): string {
+  if (ordered.has(type)) return `${appId}/${objectId}`
+  return type.startsWith('customer.subscription.') ? `${appId}/${sourceId ?? objectId}` : eventId
 }
 
 interface Handled {

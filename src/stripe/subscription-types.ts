@@ -15,7 +15,11 @@ export interface StripeSubscriptionView {
   readonly stripeCustomerId: string
   /** Upper case. */
   readonly currency: string
+  readonly createdMs: number
+  /** Before it was made, where it was backdated. */
   readonly startMs: number
+  /** Its instants are those of a test clock of Stripe's. */
+  readonly isOnTestClock: boolean
   /** What Stripe counts its periods from. */
   readonly billingAnchorMs: number
   readonly currentPeriodStartMs: number

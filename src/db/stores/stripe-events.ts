@@ -29,6 +29,8 @@ export async function insertStripeEvent(db: Db, appId: string, event: NewStripeE
       sourceId: event.objectId,
       invoiceId: event.invoiceId,
       createdAt: new Date(event.createdMs),
+      // Not the transaction's: those of a polled page stay in their order.
+      receivedAt: sql<Date>`clock_timestamp()`,
     })
     .onConflict((oc) => oc.column('eventId').doNothing())
     .executeTakeFirst()
@@ -43,6 +45,8 @@ export async function takeStripeEvents(db: Db, limit: number): Promise<readonly 
     .where('processedAt', 'is', null)
     .where('nextAttemptAt', '<=', sql<Date>`now()`)
     .orderBy('receivedAt')
+    .orderBy('createdAt')
+    .orderBy('eventId')
     .limit(limit)
     .forUpdate()
     .skipLocked()

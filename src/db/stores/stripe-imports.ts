@@ -105,6 +105,12 @@ export async function reopenUnmapped(db: Db, appId: string): Promise<void> {
     .execute()
 }
 
+/** When the app was installed. */
+export async function installedAt(db: Db, appId: string): Promise<Date> {
+  const app = db.selectFrom('apps').select('createdAt').where('id', '=', appId)
+  return (await app.executeTakeFirstOrThrow()).createdAt
+}
+
 /** Two events about one Stripe customer do not make two customers: held until the transaction ends. */
 export async function lockStripeCustomer(
   trx: Transaction<DB>,

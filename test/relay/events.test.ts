@@ -1,0 +1,82 @@
+import { sql } from 'kysely'
+import { ulid } from 'ulid'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { insertStripeEvent, takeStripeEvents } from '../../src/db/stores/stripe-events.ts'
+import { deliverInbox } from '../../src/relay/inbox.ts'
+import { startSandbox } from '../../src/sandbox/server.ts'
+import { createStripeGateway } from '../../src/stripe/gateway.ts'
+import type { StripeGateway } from '../../src/stripe/gateway-types.ts'
+import { insertProfile } from '../api/billing-fixtures.ts'
+import { createTestDatabase } from '../support/database.ts'
+import type { TestDatabase } from '../support/database.ts'
+import { steerSandbox } from '../support/stripe-client.ts'
+
+/** The inbox on a database of its own, against a sandbox, one delivery at a time. */
+let database: TestDatabase
+let sandbox: Awaited<ReturnType<typeof startSandbox>>
+let stripe: StripeGateway
+let appId: string
+beforeAll(async () => {
+  database = await createTestDatabase()
+  sandbox = await startSandbox({ port: 0 })
+  stripe = createStripeGateway({
+    masterKey: 'a master key of at least thirty-two bytes',
+    baseUrl: sandbox.url,
+    limits: false,
+  })
+  ;({ appId } = await insertProfile(database.db))
+  const apiKeyEncrypted = stripe.encryptSecret('sk_test_sandbox', { appId, field: 'api_key' })
+  await database.db.updateTable('apps').set({ apiKeyEncrypted }).execute()
+})
+afterAll(async () => {
+  await sandbox.close()
+  await database.drop()
+})
+
+const event = (id: string, type: string, objectId: string) => ({
+  id,
+  type,
+  objectId,
+  invoiceId: null,
+  stripeInvoiceId: null,
+  stripeCustomerId: 'cus_1',
+  createdMs: Date.now(),
+})
+
+const deliver = async (gateway = stripe): Promise<number> =>
+  await deliverInbox({
+    db: database.db,
+    temporal: {} as never,
+    stripe: gateway,
+    newId: ulid,
+    log: { warn: () => {} },
+  })
+
+test('events that are stored at once are taken in their order', async () => {
+  await database.db.transaction().execute(async (trx) => {
+    for (const id of ['evt_c', 'evt_b', 'evt_a']) await insertStripeEvent(trx, appId, event(id, 'x', 'x'))
+    // As one index has them, which is another order.
+    await sql`UPDATE stripe_events
+      SET next_attempt_at = now() - (200 - ascii(right(event_id, 1))) * interval '1 second'`.execute(trx)
+  })
+  const taken = await takeStripeEvents(database.db, 10)
+  expect(taken.map(({ eventId }) => eventId)).toEqual(['evt_c', 'evt_b', 'evt_a'])
+  await deliver()
+})
+
+test('events of one subscription wait for each other', async () => {
+  for (const what of ['created', 'updated', 'deleted'])
+    await insertStripeEvent(
+      database.db,
+      appId,
+      event(`evt_${what}`, `customer.subscription.${what}`, 'sub_none'),
+    )
+  expect(await deliver()).toBe(3)
+  const asked = await steerSandbox<{ requests: readonly object[] }>(sandbox.url, {
+    method: 'GET',
+    path: '/requests?path=/subscriptions/sub_none',
+  })
+  // Stripe has no such subscription: the others wait until the first is done.
+  expect(asked.requests).toHaveLength(1)
+  await database.db.deleteFrom('stripeEvents').execute()
+})
