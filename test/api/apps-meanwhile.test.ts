@@ -111,7 +111,7 @@ test('what a key may not do says nothing of the one that took its place meanwhil
     await replaceKey(id, 'sk_test_sandbox')
     return await asked
   }
-  await pollEvents({ db: api.db, stripe: { listEvents }, log })
+  await pollEvents({ db: api.db, stripe: { ...gateway, listEvents }, log })
   expect(await rowOf(id)).toMatchObject({ missingPermissions: [] })
 
   await replaceKey(id, 'rk_test_first')

@@ -44,7 +44,7 @@ function polled() {
     return await stripe.listEvents(app, query)
   }
   const log = { warn: (fields: object) => void warnings.push(fields) }
-  return { queries, warnings, deps: { db: installation.database.db, stripe: { listEvents }, log } }
+  return { queries, warnings, deps: { db: installation.database.db, stripe: { ...stripe, listEvents }, log } }
 }
 
 const cursor = async (): Promise<string | null> => {
@@ -143,7 +143,7 @@ test('one worker polls an account at a time', async () => {
     await pollEvents(second.deps)
     return await stripe.listEvents(app, query)
   }
-  await pollEvents({ ...deps, stripe: { listEvents } })
+  await pollEvents({ ...deps, stripe: { ...stripe, listEvents } })
   expect(asked).toBeGreaterThan(0)
   expect(second.queries).toEqual([])
 })
@@ -166,7 +166,7 @@ test('polling after a repair ends when all is read, not when another worker read
     await pollEvents(polled().deps)
     return { events: events.slice(0, 1), cursor: events[0]?.id ?? query.cursor }
   }
-  await pollEvents({ ...deps, stripe: { listEvents } })
+  await pollEvents({ ...deps, stripe: { ...stripe, listEvents } })
   expect(await stored()).toHaveLength(before + 2)
   expect(await db.selectFrom('apps').select('pollsEvents').executeTakeFirst()).toEqual({ pollsEvents: false })
   await update({ webhookEndpointId: null, pollsEvents: false })
@@ -185,7 +185,7 @@ test('polling goes on where the endpoint was repaired after the last look', asyn
     if (page.events.length === 0) await setWebhookProblem(db, broken, null)
     return page
   }
-  await pollEvents({ ...deps, stripe: { listEvents } })
+  await pollEvents({ ...deps, stripe: { ...stripe, listEvents } })
   expect(await db.selectFrom('apps').select('pollsEvents').executeTakeFirst()).toEqual({ pollsEvents: true })
   await pollEvents(deps)
   expect(await db.selectFrom('apps').select('pollsEvents').executeTakeFirst()).toEqual({ pollsEvents: false })
@@ -207,7 +207,7 @@ test('an event and its cursor are stored together', async () => {
     return { events: [event, broken], cursor: 'evt_broken' }
   }
   const events = await waitFor(stored, (all) => all.every(({ processedAt }) => processedAt !== null))
-  await pollEvents({ ...deps, stripe: { listEvents } })
+  await pollEvents({ ...deps, stripe: { ...stripe, listEvents } })
   expect(warnings).toHaveLength(1)
   expect(await stored()).toEqual(events)
   expect(await cursor()).toBe(before)
