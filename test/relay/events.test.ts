@@ -7,15 +7,17 @@ import { startSandbox } from '../../src/sandbox/server.ts'
 import { createStripeGateway } from '../../src/stripe/gateway.ts'
 import type { StripeGateway } from '../../src/stripe/gateway-types.ts'
 import { insertProfile } from '../api/billing-fixtures.ts'
+import { insertInvoiceRow, insertSubscriptionRow } from '../api/invoice-fixtures.ts'
 import { createTestDatabase } from '../support/database.ts'
 import type { TestDatabase } from '../support/database.ts'
-import { steerSandbox } from '../support/stripe-client.ts'
+import { steerSandbox, stripePost } from '../support/stripe-client.ts'
 
 /** The inbox on a database of its own, against a sandbox, one delivery at a time. */
 let database: TestDatabase
 let sandbox: Awaited<ReturnType<typeof startSandbox>>
 let stripe: StripeGateway
 let appId: string
+let profileId: string
 beforeAll(async () => {
   database = await createTestDatabase()
   sandbox = await startSandbox({ port: 0 })
@@ -24,7 +26,7 @@ beforeAll(async () => {
     baseUrl: sandbox.url,
     limits: false,
   })
-  ;({ appId } = await insertProfile(database.db))
+  ;({ appId, profileId } = await insertProfile(database.db))
   const apiKeyEncrypted = stripe.encryptSecret('sk_test_sandbox', { appId, field: 'api_key' })
   await database.db.updateTable('apps').set({ apiKeyEncrypted }).execute()
 })
@@ -79,4 +81,42 @@ test('events of one subscription wait for each other', async () => {
   // Stripe has no such subscription: the others wait until the first is done.
   expect(asked.requests).toHaveLength(1)
   await database.db.deleteFrom('stripeEvents').execute()
+})
+
+test('that an invoice was overpaid is said once, be its first try in vain', async () => {
+  const { db } = database
+  const customerId = ulid()
+  await db.insertInto('customers').values({ id: customerId, key: customerId, name: 'Ada' }).execute()
+  const subscriptionId = await insertSubscriptionRow(db, customerId, [])
+  const customer = await stripePost(sandbox.url, 'customers', { name: 'Ada' })
+  const there = await stripePost(sandbox.url, 'invoices', { customer: customer.id })
+  const owner = { customerId, subscriptionId, appId, profileId }
+  const subjectId = await insertInvoiceRow(db, owner, { status: 'paid', stripeInvoiceId: there.id })
+  await insertStripeEvent(db, appId, {
+    ...event('evt_over', 'invoice.overpaid', there.id),
+    stripeInvoiceId: there.id,
+  })
+  await steerSandbox(sandbox.url, {
+    method: 'POST',
+    path: '/faults',
+    body: { kind: 'rate_limit', method: 'GET', path: `/invoices/${there.id}` },
+  })
+  // The sandbox takes no more than is due.
+  const getInvoice: StripeGateway['getInvoice'] = async (...asked) => ({
+    ...(await stripe.getInvoice(...asked)),
+    amountOverpaidMinor: 500n,
+  })
+  const deliverAgain = async (): Promise<void> => {
+    await db
+      .updateTable('stripeEvents')
+      .set({ nextAttemptAt: sql`now()`, processedAt: null })
+      .execute()
+    await deliver({ ...stripe, getInvoice })
+  }
+  const said = db.selectFrom('timeline').select(['kind', 'detail']).where('subjectId', '=', subjectId)
+  await deliverAgain()
+  expect(await said.execute()).toEqual([])
+  await deliverAgain()
+  await deliverAgain()
+  expect(await said.execute()).toEqual([{ kind: 'overpaid', detail: 'Overpaid at Stripe by $5.00' }])
 })

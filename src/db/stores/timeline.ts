@@ -1,4 +1,7 @@
+import { sql } from 'kysely'
+import type { Transaction } from 'kysely'
 import type { Db } from '../connection.ts'
+import type { DB } from '../types.gen.ts'
 
 export interface TimelineEntry {
   readonly subjectType: 'subscription' | 'invoice'
@@ -17,4 +20,28 @@ export async function appendTimeline(db: Db, entries: readonly TimelineEntry[]):
       .insertInto('timeline')
       .values([...entries])
       .execute()
+}
+
+/**
+ * Adds what an event told, once however often it is tried: not where the same was recorded since the event came. Those who
+ * record of one subject wait for each other.
+ */
+export async function appendTimelineOnce(
+  trx: Transaction<DB>,
+  entry: TimelineEntry,
+  receivedAt: Date,
+): Promise<void> {
+  const { subjectType, subjectId, kind, detail } = entry
+  await sql`SELECT pg_advisory_xact_lock(hashtextextended(${`timeline/${subjectId}`}, 0))`.execute(trx)
+  const known = await trx
+    .selectFrom('timeline')
+    .select('id')
+    .where('subjectType', '=', subjectType)
+    .where('subjectId', '=', subjectId)
+    .where('kind', '=', kind)
+    .where('detail', '=', detail)
+    .where('recordedAt', '>=', receivedAt)
+    .limit(1)
+    .executeTakeFirst()
+  if (known === undefined) await appendTimeline(trx, [entry])
 }

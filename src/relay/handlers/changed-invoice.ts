@@ -3,7 +3,7 @@ import { noteChange } from '../../db/stores/changed-at-stripe.ts'
 import { getInvoiceRow, updateInvoice } from '../../db/stores/invoices.ts'
 import { invoiceOfStripeEvent } from '../../db/stores/stripe-events.ts'
 import type { InvoiceOfEvent, StripeEventRow } from '../../db/stores/stripe-events.ts'
-import { appendTimeline } from '../../db/stores/timeline.ts'
+import { appendTimeline, appendTimelineOnce } from '../../db/stores/timeline.ts'
 import { currency } from '../../domain/currency.ts'
 import { orNull } from '../../domain/errors.ts'
 import { displayMinor } from '../../domain/money.ts'
@@ -120,10 +120,11 @@ export const invoiceOverpaid: EventHandler = ofInvoice(async (deps, invoice, eve
   const view = await viewOf(deps, event, event.objectId)
   if (view === null) return { outcome: 'ignored' }
   const { amountOverpaidMinor } = view
-  if (amountOverpaidMinor > 0n && event.attempts === 0) {
+  if (amountOverpaidMinor > 0n) {
     const detail = `Overpaid at Stripe by ${displayMinor(amountOverpaidMinor, currency(view.currency))}`
-    const entry = { subjectType: 'invoice' as const, subjectId: invoice.id, kind: 'overpaid' }
-    await appendTimeline(deps.db, [{ ...entry, at: at(invoice, event), detail }])
+    const entry = { subjectType: 'invoice' as const, subjectId: invoice.id, kind: 'overpaid', detail }
+    const told = { ...entry, at: at(invoice, event) }
+    await deps.db.transaction().execute(async (trx) => await appendTimelineOnce(trx, told, event.receivedAt))
   }
   if (invoice.status === 'paid') return { outcome: 'noted' }
   await signalInvoice(deps, invoice, event)
