@@ -1,4 +1,5 @@
 import type { Stripe } from 'stripe'
+import { EVENTS_READ } from '../domain/stripe-permissions.ts'
 import type { Connection } from './client.ts'
 import { classifyStripeError } from './failures.ts'
 import type { ClassifiedFailure } from './types.ts'
@@ -121,7 +122,7 @@ const probed: readonly Probed[] = [
     probe: (stripe) => stripe.webhookEndpoints.update(`we_${NO_SUCH}`, {}),
   },
   {
-    slug: 'rak_event_read',
+    slug: EVENTS_READ,
     neededFor: 'reading events where webhooks do not arrive',
     withoutIt:
       'nothing is polled: what no webhook tells is seen when an invoice is next looked at, after a day at first',
@@ -142,7 +143,6 @@ export const stripePermissions: readonly StripePermission[] = probed.map(
   ({ slug, neededFor, withoutIt, required }) => ({ slug, neededFor, withoutIt, required }),
 )
 
-export const eventRead = 'rak_event_read'
 export const webhookWrite = 'rak_webhook_write'
 
 /** Whether the key of an app may read events, by what was missing when it was given. */
@@ -150,7 +150,7 @@ export const mayReadEvents = ({
   missingPermissions,
 }: {
   readonly missingPermissions: readonly string[]
-}): boolean => !missingPermissions.includes(eventRead)
+}): boolean => !missingPermissions.includes(EVENTS_READ)
 
 /** A permission that the key has not. */
 export interface MissingPermission extends StripePermission {

@@ -1,5 +1,6 @@
 import type { Transaction } from 'kysely'
 import { DomainError, isDomainError } from '../../domain/errors.ts'
+import { EVENTS_READ } from '../../domain/stripe-permissions.ts'
 import { findAppUses } from '../../db/stores/app-use.ts'
 import type { AppUse } from '../../db/stores/app-use.ts'
 import {
@@ -21,7 +22,7 @@ import {
 import { someStripeCustomer } from '../../db/stores/customer-links.ts'
 import type { DB } from '../../db/types.gen.ts'
 import { classifyStripeError } from '../../stripe/failures.ts'
-import { eventRead, lacksPermission, mayReadEvents, webhookWrite } from '../../stripe/permissions.ts'
+import { lacksPermission, mayReadEvents, webhookWrite } from '../../stripe/permissions.ts'
 import type { MissingPermission } from '../../stripe/permissions.ts'
 import type { InspectedKey } from '../../stripe/types.ts'
 import type { ApiDeps } from '../deps.ts'
@@ -93,9 +94,9 @@ async function requirePermissions(deps: ApiDeps, use: KeyUse): Promise<readonly 
   if (use.kind === 'secret') return []
   const missing = await deps.stripe.probePermissions(use.key)
   const slugs = missing.map(({ slug }) => slug)
-  const isDeaf = use.setup === 'managed' && slugs.includes(eventRead) && slugs.includes(webhookWrite)
+  const isDeaf = use.setup === 'managed' && slugs.includes(EVENTS_READ) && slugs.includes(webhookWrite)
   const refused = missing.filter(
-    ({ slug, required }) => required || (isDeaf && (slug === eventRead || slug === webhookWrite)),
+    ({ slug, required }) => required || (isDeaf && (slug === EVENTS_READ || slug === webhookWrite)),
   )
   if (refused.length > 0) throw permissionsMissing(refused, { isDeaf, field: use.field })
   return slugs

@@ -1,15 +1,10 @@
 import { sql } from 'kysely'
 import type { Transaction } from 'kysely'
+import { EVENTS_READ } from '../../domain/stripe-permissions.ts'
 import type { Db } from '../connection.ts'
 import type { DB } from '../types.gen.ts'
 import type { AppWithKey } from './app-care.ts'
-import {
-  appsWithEvents,
-  EVENTS_READ,
-  installedStripeApps,
-  mayReadEvents,
-  storedAppColumns,
-} from './stripe-app-columns.ts'
+import { appsWithEvents, installedStripeApps, mayReadEvents, storedAppColumns } from './stripe-app-columns.ts'
 
 /**
  * Installed Stripe accounts whose webhooks cannot be counted on: no endpoint of ours, or one that is broken or was until

@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { EVENTS_READ } from '../../domain/stripe-permissions.ts'
 import type { Db } from '../connection.ts'
 
 /** What src/stripe needs of an installed app. */
@@ -11,10 +12,7 @@ export const storedAppColumns = [
   'stripeAccountId',
 ] as const
 
-/** Without this permission a key reads no events. */
-export const EVENTS_READ = 'rak_event_read'
-
-/** Of a row of `apps`. */
+/** Of a row of `apps`; the same of one that was read is `mayReadEvents` of src/stripe/permissions.ts. */
 export const mayReadEvents = sql<boolean>`not (missing_permissions @> array[${EVENTS_READ}]::text[])`
 
 /** Stripe accounts that were not uninstalled. */
