@@ -9,10 +9,6 @@ import { isDomainError } from '../domain/errors.ts'
 import { StripeFailure } from '../stripe/failures.ts'
 import { signalInvoice } from './handlers/invoice.ts'
 import type { RelayDeps } from './relay.ts'
-import { within } from './within.ts'
-
-/** Deliveries wait for each other: a Stripe that hangs does not hold up the rest for longer. */
-const LIMIT_MS = 5_000
 
 /** A customer was linked to Stripe: invoices that could not be issued, or waited for a payment method, go on. */
 export async function wakeLinked(deps: RelayDeps, row: OutboxRow): Promise<void> {
@@ -70,7 +66,7 @@ export async function tellStripe(deps: RelayDeps, customerId: string): Promise<v
   if (email === null) return
   for (const link of await listCustomerLinks(deps.db, customerId)) {
     try {
-      await within(LIMIT_MS, setEmail(deps, link, email))
+      await setEmail(deps, link, email)
     } catch (error) {
       if (!isRefused(error)) throw error
       // Not what Stripe says: it repeats the address.

@@ -5,7 +5,6 @@ import { listPlanMappings } from '../db/stores/stripe-plan-mappings.ts'
 import { getSubscription, lastCancelRequest } from '../db/stores/subscriptions.ts'
 import type { SubscriptionRow } from '../db/stores/subscriptions.ts'
 import { isDomainError } from '../domain/errors.ts'
-import type { ErrorCode } from '../domain/errors.ts'
 import type { RelayDeps } from './relay.ts'
 
 type EndDeps = Pick<RelayDeps, 'db' | 'stripe' | 'temporal'>
@@ -65,26 +64,20 @@ async function moveEnd(deps: EndDeps, row: SubscriptionRow, { endMs, tries }: En
     // Canceled here, and for an earlier instant: that stands.
     if (!isStripes && (effectiveAtMs === null || effectiveAtMs > ourMs)) return
     const undo = { kind: 'unschedule_cancelation', requestId: `${requestId}-undo` } as const
-    const isUndone = await accepted(deps.temporal.updateSubscription(row.id, undo), [
-      'conflict',
-      'subscription_overlap',
-    ])
-    if (!isUndone) return
+    if (!(await isUndone(deps.temporal.updateSubscription(row.id, undo)))) return
   }
   if (effectiveAtMs === null) return
-  // Refused where another delivery was faster.
-  await accepted(deps.temporal.updateSubscription(row.id, { kind: 'cancel', requestId, effectiveAtMs }), [
-    'subscription_already_canceled',
-  ])
+  // Refused where another delivery was faster: the next try sees whether it was for the same instant.
+  await deps.temporal.updateSubscription(row.id, { kind: 'cancel', requestId, effectiveAtMs })
 }
 
-/** False for a refusal that trying again would not change. */
-async function accepted(update: Promise<void>, final: readonly ErrorCode[]): Promise<boolean> {
+/** False where trying again would not change that it is refused. */
+async function isUndone(update: Promise<void>): Promise<boolean> {
   try {
     await update
     return true
   } catch (error) {
-    if (isDomainError(error) && final.includes(error.code)) return false
+    if (isDomainError(error) && ['conflict', 'subscription_overlap'].includes(error.code)) return false
     throw error
   }
 }

@@ -8,14 +8,21 @@ import { backoffMs } from './backoff.ts'
 import { endWithStripe } from './end-subscription.ts'
 import { tellStripe, wakeLinked } from './customers.ts'
 import type { RelayDeps } from './relay.ts'
+import { beginOrJoin } from './under-way.ts'
+import { TooLong, within } from './within.ts'
 
 const BATCH = 50
+/** One that Stripe or a workflow keeps waiting is tried again, and holds its batch up no longer: all are safe to repeat. */
+const LIMIT_MS = 5_000
 
 /** Delivers what is due and returns how many rows were taken. */
 export async function deliverOutbox(deps: RelayDeps): Promise<number> {
   const delivered = await deps.db.transaction().execute(async (trx) => {
+    const rows = await takeOutbox(trx, BATCH)
+    // Side by side: one that waits does not hold up the others of its batch.
+    const turns = await Promise.all(turnsOf(rows).map(async (turn) => await inTurn(deps, turn)))
     const outcomes: (readonly [OutboxRow, Outcome])[] = []
-    for (const row of await takeOutbox(trx, BATCH)) outcomes.push([row, await note(deps, trx, row)])
+    for (const tried of turns.flat()) outcomes.push([tried.row, await note(trx, tried)])
     return outcomes
   })
   // What is rolled back comes again, and counts then.
@@ -25,23 +32,54 @@ export async function deliverOutbox(deps: RelayDeps): Promise<number> {
 
 type Outcome = 'done' | 'deferred'
 
-async function note(deps: RelayDeps, db: Db, row: OutboxRow): Promise<Outcome> {
+/** What concerns one subject is delivered in its order. */
+function turnsOf(rows: readonly OutboxRow[]): readonly (readonly OutboxRow[])[] {
+  const turns = new Map<string, OutboxRow[]>()
+  for (const row of rows) turns.set(row.subjectId, [...(turns.get(row.subjectId) ?? []), row])
+  return [...turns.values()]
+}
+
+interface Tried {
+  readonly row: OutboxRow
+  /** null: delivered. */
+  readonly error: Error | null
+}
+
+/** One after the other. After one that took too long the rest waits too, so that a subject costs a batch its limit once. */
+async function inTurn(deps: RelayDeps, rows: readonly OutboxRow[]): Promise<readonly Tried[]> {
+  const tried: Tried[] = []
+  for (const row of rows) {
+    const before = tried.at(-1)?.error ?? null
+    tried.push({ row, error: before instanceof TooLong ? before : await tryOnce(deps, row) })
+  }
+  return tried
+}
+
+async function tryOnce(deps: RelayDeps, row: OutboxRow): Promise<Error | null> {
   try {
-    await deliver(deps, row)
+    await within(
+      LIMIT_MS,
+      beginOrJoin(deps, row, async () => await deliver(deps, row)),
+    )
+    return null
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error))
+  }
+}
+
+async function note(db: Db, { row, error }: Tried): Promise<Outcome> {
+  if (error === null) {
     await completeOutbox(db, row.id)
     return 'done'
-  } catch (error) {
-    await deferOutbox(db, row.id, { delayMs: backoffMs(row.attempts), error: messageOf(error) })
-    return 'deferred'
   }
+  await deferOutbox(db, row.id, { delayMs: backoffMs(row.attempts), error: error.message })
+  return 'deferred'
 }
 
 function tell({ observer }: RelayDeps, row: OutboxRow, outcome: Outcome): void {
   const seconds = (Date.now() - row.createdAt.getTime()) / 1000
   observer?.delivered({ box: 'outbox', kind: row.kind, outcome, seconds })
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 async function deliver(deps: RelayDeps, row: OutboxRow): Promise<void> {
   switch (row.kind) {
