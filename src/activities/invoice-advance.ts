@@ -1,4 +1,4 @@
-import { isOnlyLookDue, nextLookMs, waitsForLook } from '../billing/invoice-look.ts'
+import { isDueBy, isOnlyLookDue, nextLookMs, waitsForLook } from '../billing/invoice-look.ts'
 import { nextTryMs } from '../billing/invoice-outage.ts'
 import { isTriedAgain } from '../billing/invoice-recovery.ts'
 import { stepInvoice } from '../billing/invoice-step.ts'
@@ -139,7 +139,7 @@ async function whileAway(deps: ActivityDeps, row: InvoiceRow, options: AwayOptio
   const nextDueAt = new Date(nextTryMs(asOfMs, (row.issuedAt ?? row.createdAt).getTime()))
   deps.log.warn({ invoiceId: row.id, code }, 'Stripe is away; it is tried again')
   const shown = row.status === 'issuing' ? { substatus: 'waiting_for_stripe' } : {}
-  const isMoreDue = row.nextDueAt !== null && row.nextDueAt.getTime() <= asOfMs && !isOnlyLookDue(row)
+  const isMoreDue = isDueBy(row, asOfMs) && !isOnlyLookDue(row)
   const due = isMoreDue ? { nextDueAt } : { nextDueAt, nextLookAt: nextDueAt }
   const patch: InvoicePatch = { ...shown, statusCode: code, statusReason: message, ...due }
   const written = await updateInvoice(deps.db, row, patch)

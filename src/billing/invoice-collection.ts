@@ -4,7 +4,7 @@ import { isCollecting } from '../domain/invoice-state.ts'
 import type { InvoiceStatus } from '../domain/invoice-state.ts'
 import type { StripeInvoiceView } from '../stripe/invoice-types.ts'
 import type { CollectDeps } from './collect-deps.ts'
-import { isOnlyLookDue } from './invoice-look.ts'
+import { isDueBy, isOnlyLookDue } from './invoice-look.ts'
 import { invoiceSettings } from './invoice-settings.ts'
 import { settle } from './invoice-settle.ts'
 import type { Look } from './invoice-settle.ts'
@@ -59,7 +59,7 @@ export async function followUp(deps: CollectDeps, row: InvoiceRow, options: Foll
   if (row.substatus === 'billed_by_stripe') return await settleItems(deps, row, options.asOfMs)
   if (row.stripeInvoiceId === null) return row
   const { asOfMs, look } = options
-  const isDue = row.nextDueAt !== null && row.nextDueAt.getTime() <= asOfMs
+  const isDue = isDueBy(row, asOfMs)
   if (!isDue && !look && !options.hasCommand) return row
   // Where only a look is, the plan that is booked with it says whether a retry is due as well.
   const isRetryDue = row.substatus === 'payment_failed' && isDue && !isOnlyLookDue(row)
@@ -107,8 +107,7 @@ function shouldPay(row: InvoiceRow, { isAsked, isRetryDue, asOfMs }: Asking): bo
   if (isAsked) return true
   if (invoiceSettings(row).workflow.payment.collectionMethod !== 'charge_automatically') return false
   if (row.attempts === 0 && row.substatus === null) return true
-  const isPlanned = row.nextDueAt !== null && row.nextDueAt.getTime() <= asOfMs
-  return row.substatus === 'payment_failed' && (isRetryDue || isPlanned)
+  return row.substatus === 'payment_failed' && (isRetryDue || isDueBy(row, asOfMs))
 }
 
 interface Seen extends Look {

@@ -11,6 +11,11 @@ export function nextLookMs(asOfMs: number, issuedMs: number): number {
   return afterAsLongAgain(asOfMs, issuedMs, { leastMs: DAY_MS, mostMs: 30 * DAY_MS })
 }
 
+/** Whether something is to be done for it by then. */
+export function isDueBy({ nextDueAt }: { readonly nextDueAt: Date | null }, asOfMs: number): boolean {
+  return nextDueAt !== null && nextDueAt.getTime() <= asOfMs
+}
+
 /**
  * Whether what it is due for is a look at Stripe and nothing more: one that did not get through is made up for soon, and
  * brings no retry of the payment forward (rule 32).

@@ -1,6 +1,7 @@
 import { appAndLink } from '../db/stores/billing-settings.ts'
 import type { InvoicePatch, InvoiceRow } from '../db/stores/invoices.ts'
 import type { CollectDeps } from './collect-deps.ts'
+import { isDueBy } from './invoice-look.ts'
 import { write } from './invoice-write.ts'
 
 /** Failures that somebody mends at Stripe, or on the customer's link: looked at again without being asked. */
@@ -20,8 +21,7 @@ export function goesOnByItself(
   now: { readonly asOfMs: number; readonly look: boolean },
 ): boolean {
   if (row.status !== 'issuing' || row.substatus !== 'failed') return false
-  const isDue = row.nextDueAt !== null && row.nextDueAt.getTime() <= now.asOfMs
-  if (mendedElsewhere.has(row.statusCode)) return isDue || now.look
+  if (mendedElsewhere.has(row.statusCode)) return isDueBy(row, now.asOfMs) || now.look
   // What differs may have been corrected there.
   return row.statusCode === 'stripe_totals_differ' && now.look
 }

@@ -11,6 +11,7 @@ import { eventHandlers } from './event-handlers.ts'
 import type { Outcome } from './handlers/outcome.ts'
 import { lacksPermission } from '../stripe/permissions.ts'
 import type { RelayDeps } from './relay.ts'
+import { inTurns } from './turns.ts'
 import { within } from './within.ts'
 
 const BATCH = 50
@@ -28,10 +29,13 @@ const TRIES_NOT_PERMITTED = 8
 export async function deliverInbox(deps: RelayDeps): Promise<number> {
   const delivered = await deps.db.transaction().execute(async (trx) => {
     const events = await takeStripeEvents(trx, BATCH)
-    // Side by side: one that waits for Stripe does not hold up the others of its batch.
-    const outcomes = await Promise.all(turnsOf(events).map(async (turn) => await inTurn(deps, turn)))
+    const handled = await inTurns(events, {
+      keyOf: turnOf,
+      tryOnce: async (event) => await outcomeOf(deps, event),
+      holdsUp: (outcome) => 'later' in outcome,
+    })
     const noted: Delivered[] = []
-    for (const handled of outcomes.flat()) noted.push({ ...handled, noted: await note(trx, handled) })
+    for (const { row, outcome } of handled) noted.push({ event: row, noted: await note(trx, row, outcome) })
     return noted
   })
   // What is rolled back comes again, and counts then.
@@ -41,11 +45,12 @@ export async function deliverInbox(deps: RelayDeps): Promise<number> {
 
 type Noted = 'done' | 'deferred' | 'given_up'
 
-interface Delivered extends Handled {
+interface Delivered {
+  readonly event: StripeEventRow
   readonly noted: Noted
 }
 
-async function note(db: Db, { event, outcome }: Handled): Promise<Noted> {
+async function note(db: Db, event: StripeEventRow, outcome: Outcome): Promise<Noted> {
   if ('outcome' in outcome) {
     await completeStripeEvent(db, event.eventId, outcome.outcome)
     return 'done'
@@ -83,34 +88,9 @@ const ordered: ReadonlySet<string> = new Set([
 ])
 
 /** Those of one Stripe customer wait for each other, and those of one subscription; each other event is for itself. */
-function turnsOf(events: readonly StripeEventRow[]): readonly (readonly StripeEventRow[])[] {
-  const turns = new Map<string, StripeEventRow[]>()
-  for (const event of events) {
-    const key = turnOf(event)
-    turns.set(key, [...(turns.get(key) ?? []), event])
-  }
-  return [...turns.values()]
-}
-
 function turnOf({ type, appId, objectId, sourceId, eventId }: StripeEventRow): string {
   if (ordered.has(type)) return `${appId}/${objectId}`
   return type.startsWith('customer.subscription.') ? `${appId}/${sourceId ?? objectId}` : eventId
-}
-
-interface Handled {
-  readonly event: StripeEventRow
-  readonly outcome: Outcome
-}
-
-/** One after the other. After one that has to wait the rest waits too, so that a Stripe that hangs costs a batch its limit once. */
-async function inTurn(deps: RelayDeps, events: readonly StripeEventRow[]): Promise<readonly Handled[]> {
-  const handled: Handled[] = []
-  for (const event of events) {
-    const before = handled.at(-1)?.outcome
-    const waits = before !== undefined && 'later' in before
-    handled.push({ event, outcome: waits ? before : await outcomeOf(deps, event) })
-  }
-  return handled
 }
 
 async function outcomeOf(deps: RelayDeps, event: StripeEventRow): Promise<Outcome> {

@@ -8,6 +8,7 @@ import { backoffMs } from './backoff.ts'
 import { endWithStripe } from './end-subscription.ts'
 import { tellStripe, wakeLinked } from './customers.ts'
 import type { RelayDeps } from './relay.ts'
+import { inTurns } from './turns.ts'
 import { beginOrJoin } from './under-way.ts'
 import { TooLong, within } from './within.ts'
 
@@ -19,10 +20,13 @@ const LIMIT_MS = 5_000
 export async function deliverOutbox(deps: RelayDeps): Promise<number> {
   const delivered = await deps.db.transaction().execute(async (trx) => {
     const rows = await takeOutbox(trx, BATCH)
-    // Side by side: one that waits does not hold up the others of its batch.
-    const turns = await Promise.all(turnsOf(rows).map(async (turn) => await inTurn(deps, turn)))
+    const tried = await inTurns(rows, {
+      keyOf: ({ subjectId }) => subjectId,
+      tryOnce: async (row) => await tryOnce(deps, row),
+      holdsUp: (error) => error instanceof TooLong,
+    })
     const outcomes: (readonly [OutboxRow, Outcome])[] = []
-    for (const tried of turns.flat()) outcomes.push([tried.row, await note(trx, tried)])
+    for (const { row, outcome } of tried) outcomes.push([row, await note(trx, row, outcome)])
     return outcomes
   })
   // What is rolled back comes again, and counts then.
@@ -32,29 +36,7 @@ export async function deliverOutbox(deps: RelayDeps): Promise<number> {
 
 type Outcome = 'done' | 'deferred'
 
-/** What concerns one subject is delivered in its order. */
-function turnsOf(rows: readonly OutboxRow[]): readonly (readonly OutboxRow[])[] {
-  const turns = new Map<string, OutboxRow[]>()
-  for (const row of rows) turns.set(row.subjectId, [...(turns.get(row.subjectId) ?? []), row])
-  return [...turns.values()]
-}
-
-interface Tried {
-  readonly row: OutboxRow
-  /** null: delivered. */
-  readonly error: Error | null
-}
-
-/** One after the other. After one that took too long the rest waits too, so that a subject costs a batch its limit once. */
-async function inTurn(deps: RelayDeps, rows: readonly OutboxRow[]): Promise<readonly Tried[]> {
-  const tried: Tried[] = []
-  for (const row of rows) {
-    const before = tried.at(-1)?.error ?? null
-    tried.push({ row, error: before instanceof TooLong ? before : await tryOnce(deps, row) })
-  }
-  return tried
-}
-
+/** null: delivered. */
 async function tryOnce(deps: RelayDeps, row: OutboxRow): Promise<Error | null> {
   try {
     await within(
@@ -67,7 +49,7 @@ async function tryOnce(deps: RelayDeps, row: OutboxRow): Promise<Error | null> {
   }
 }
 
-async function note(db: Db, { row, error }: Tried): Promise<Outcome> {
+async function note(db: Db, row: OutboxRow, error: Error | null): Promise<Outcome> {
   if (error === null) {
     await completeOutbox(db, row.id)
     return 'done'
