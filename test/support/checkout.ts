@@ -20,7 +20,7 @@ interface Link {
 export const options = { successURL: 'https://example.com/success', currency: 'USD' }
 
 /** Calls on an installation that tests of checkouts and of what they save share. */
-export function checkouts({ call, sandboxUrl }: Installation) {
+export function checkouts({ call, sandboxUrl, database }: Installation) {
   const open = async (body: object): Promise<Session> =>
     await call<Session>('POST', '/api/v1/stripe/checkout/sessions', body)
 
@@ -37,17 +37,26 @@ export function checkouts({ call, sandboxUrl }: Installation) {
     if (page.status >= 400) throw new Error(`the page answered ${page.status}`)
   }
 
-  /** The link, once it names a payment method that satisfies. */
-  const linkedMethod = async (
-    customerId: string,
-    wanted: (id: string) => boolean = () => true,
-  ): Promise<string> => {
-    const link = await waitFor(
-      async () => await linkOf(customerId),
-      ({ stripeDefaultPaymentMethodId: id }) => id !== undefined && wanted(id),
+  /** Waits until both events that Stripe tells of a checkout by, which come as they like, have been acted on. */
+  const heard = async ({ sessionId, setupIntentId }: Session): Promise<void> => {
+    await waitFor(
+      async () =>
+        await database.db
+          .selectFrom('stripeEvents')
+          .select('processedAt')
+          .where('sourceId', 'in', [sessionId, setupIntentId])
+          .where('type', 'in', ['checkout.session.completed', 'setup_intent.succeeded'])
+          .execute(),
+      (told) => told.length === 2 && told.every(({ processedAt }) => processedAt !== null),
     )
-    return link.stripeDefaultPaymentMethodId ?? ''
   }
 
-  return { open, linkOf, complete, linkedMethod }
+  /** Fills in the page and waits until nothing of it is still to come; the payment method that the link names then. */
+  const save = async (session: Session): Promise<string> => {
+    await complete(session.sessionId)
+    await heard(session)
+    return (await linkOf(session.customerId)).stripeDefaultPaymentMethodId ?? ''
+  }
+
+  return { open, linkOf, complete, save }
 }
