@@ -55,6 +55,6 @@ function verdict(result: CaseResult, target: Target): string {
 }
 
 function aimedAt({ unit }: CaseResult, { figure: name, of, value }: Target): string {
-  if (of !== undefined) return `${value} × ${of}`
+  if (of !== undefined) return `${Number(value.toPrecision(3))} × ${of}`
   return `${value.toLocaleString('en-US')} ${name === 'p99' ? 'ms' : unit}`
 }
