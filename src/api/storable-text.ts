@@ -8,7 +8,7 @@ const PATH_SHOWN = 100
 
 function flawOf(text: string): Flaw | null {
   if (text.includes('\0')) return 'nul'
-  return /\p{Surrogate}/u.test(text) ? 'surrogate' : null
+  return text.isWellFormed() ? null : 'surrogate'
 }
 
 interface Found {

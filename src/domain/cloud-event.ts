@@ -50,62 +50,59 @@ function parseCloudEvent(input: unknown, prefix: string, options: CloudEventOpti
     throw refusal(prefix.replace(/\.$/, '') || 'body', 'an event has to be a JSON object')
   }
   const event = input as Readonly<Record<string, unknown>>
-  const field = (name: string): string => `${prefix}${name}`
   if (event['specversion'] !== '1.0') {
     const found =
       event['specversion'] === undefined ? 'it is missing' : `it is ${shown(event['specversion'])}`
-    throw refusal(field('specversion'), `specversion has to be "1.0"; ${found}`)
+    throw refusal(`${prefix}specversion`, `specversion has to be "1.0"; ${found}`)
   }
   if (event['data_base64'] !== undefined) {
-    throw refusal(field('data_base64'), 'binary data cannot be metered; send JSON in data')
+    throw refusal(`${prefix}data_base64`, 'binary data cannot be metered; send JSON in data')
   }
-  const source = requiredText(event, 'source', field)
+  const source = requiredText(event, 'source', prefix)
   if (!uriReference.test(source))
-    throw refusal(field('source'), `source has to be a URI reference; it is ${shown(source)}`)
+    throw refusal(`${prefix}source`, `source has to be a URI reference; it is ${shown(source)}`)
   return {
-    id: requiredText(event, 'id', field),
+    id: requiredText(event, 'id', prefix),
     source,
-    type: requiredText(event, 'type', field),
-    subject: requiredText(event, 'subject', field),
-    time: timeOf(event['time'], field('time'), options.nowMs),
-    datacontenttype: contentTypeOf(event, field),
-    dataschema: optionalText(event, 'dataschema', field),
-    data: dataOf(event['data'], field('data'), options),
+    type: requiredText(event, 'type', prefix),
+    subject: requiredText(event, 'subject', prefix),
+    time: timeOf(event['time'], `${prefix}time`, options.nowMs),
+    datacontenttype: contentTypeOf(event, prefix),
+    dataschema: optionalText(event, 'dataschema', prefix),
+    data: dataOf(event['data'], `${prefix}data`, options),
   }
 }
 
-type FieldName = (name: string) => string
-
-function requiredText(event: Readonly<Record<string, unknown>>, name: string, field: FieldName): string {
-  const value = optionalText(event, name, field)
-  if (value === null) throw refusal(field(name), `${name} is missing`)
+function requiredText(event: Readonly<Record<string, unknown>>, name: string, prefix: string): string {
+  const value = optionalText(event, name, prefix)
+  if (value === null) throw refusal(`${prefix}${name}`, `${name} is missing`)
   return value
 }
 
-function optionalText(
-  event: Readonly<Record<string, unknown>>,
-  name: string,
-  field: FieldName,
-): string | null {
+function optionalText(event: Readonly<Record<string, unknown>>, name: string, prefix: string): string | null {
   const value = event[name]
   if (value === undefined || value === null) return null
-  if (typeof value !== 'string') throw refusal(field(name), `${name} has to be text; it is ${shown(value)}`)
-  if (value === '') throw refusal(field(name), `${name} is empty`)
+  if (typeof value !== 'string')
+    throw refusal(`${prefix}${name}`, `${name} has to be text; it is ${shown(value)}`)
+  if (value === '') throw refusal(`${prefix}${name}`, `${name} is empty`)
   if (utf8Length(value) > ATTRIBUTE_BYTES_MAX) {
-    throw refusal(field(name), `${name} is longer than ${ATTRIBUTE_BYTES_MAX} bytes`)
+    throw refusal(`${prefix}${name}`, `${name} is longer than ${ATTRIBUTE_BYTES_MAX} bytes`)
   }
-  checkText(value, field(name))
+  checkText(value, `${prefix}${name}`)
   return value
 }
 
-function contentTypeOf(event: Readonly<Record<string, unknown>>, field: FieldName): string | null {
-  const value = optionalText(event, 'datacontenttype', field)
+function contentTypeOf(event: Readonly<Record<string, unknown>>, prefix: string): string | null {
+  const value = optionalText(event, 'datacontenttype', prefix)
   if (value === null || jsonContentType.test(value)) return value
-  throw refusal(field('datacontenttype'), `datacontenttype has to be application/json; it is ${shown(value)}`)
+  throw refusal(
+    `${prefix}datacontenttype`,
+    `datacontenttype has to be application/json; it is ${shown(value)}`,
+  )
 }
 
 function timeOf(value: unknown, field: string, nowMs: number): string {
-  if (value === undefined || value === null) return microseconds(nowMs, '')
+  if (value === undefined || value === null) return new Date(nowMs).toISOString().replace('Z', '000Z')
   const time = typeof value === 'string' ? parseRfc3339(value) : null
   if (time !== null) return time
   throw refusal(
@@ -159,7 +156,7 @@ function checkText(text: string, field: string): void {
       },
     )
   }
-  if (/\p{Surrogate}/u.test(text))
+  if (!text.isWellFormed())
     throw refusal(printable(field), 'it holds half of a surrogate pair, which is no character')
 }
 
@@ -190,6 +187,7 @@ export function parseRfc3339(text: string): string | null {
   const date = Date.parse(`${year}-${month}-${day}T00:00:00Z`)
   // The engine takes 30 February for 1 March.
   if (year < '0001' || Number.isNaN(date) || new Date(date).getUTCDate() !== Number(day)) return null
+  if (sign === undefined) return `${year}-${month}-${day}T${hour}:${minute}:${second}.${micros(fraction)}Z`
   const offsetMs = (sign === '-' ? -1 : 1) * (Number(oh) * 60 + Number(om)) * 60_000
   const atMs = date + ((Number(hour) * 60 + Number(minute)) * 60 + Number(second)) * 1000 - offsetMs
   return isStorable(atMs) ? microseconds(atMs, fraction) : null
@@ -202,12 +200,12 @@ function isStorable(atMs: number): boolean {
   return atMs >= earliestMs && atMs <= latestMs
 }
 
+/** An instant of whole seconds, with the digits of its fraction. */
 function microseconds(atMs: number, fraction: string): string {
-  const text = new Date(atMs).toISOString()
-  return fraction === ''
-    ? text.replace('Z', '000Z')
-    : `${text.slice(0, 19)}.${fraction.slice(0, 6).padEnd(6, '0')}Z`
+  return `${new Date(atMs).toISOString().slice(0, 19)}.${micros(fraction)}Z`
 }
+
+const micros = (fraction: string): string => fraction.slice(0, 6).padEnd(6, '0')
 
 function utf8Length(text: string): number {
   return text.length * 3 <= ATTRIBUTE_BYTES_MAX ? text.length : new TextEncoder().encode(text).length
