@@ -9,9 +9,9 @@ import { readOurSide } from './rows.ts'
 import { checkLogs, searchFor } from './secrets.ts'
 import { checkTotals } from './totals.ts'
 import { readAccepted } from './usage.ts'
-import { checkWaiting } from './waiting.ts'
-import { visitWorkflows } from './workflows.ts'
-import type { Workflow } from './workflows.ts'
+import { checkWaiting, wantedOpen } from './waiting.ts'
+import { visitNewest, visitWorkflows } from './workflows.ts'
+import type { VisitedWorkflow, Workflow } from './workflows.ts'
 
 /**
  * Counts what a fleet at rest has come to, from the rows by plain SQL and from the sandbox's own tables, without anything
@@ -21,12 +21,17 @@ export async function auditFleet(target: AuditTarget): Promise<Audit> {
   const histories = findings('histories and visibility hold no secrets')
   const search = searchFor(histories, target.secrets)
   const workflows: Workflow[] = []
-  await visitWorkflows(target, ({ text, ...workflow }) => {
+  const visit = ({ text, ...workflow }: VisitedWorkflow): void => {
     search.in(`workflow ${workflow.id} (${workflow.runId})`, text)
     workflows.push(workflow)
-  })
+  }
+  await visitWorkflows(target, visit)
+  const ours = await readOurSide(target.databaseUrl)
+  const open = new Set(workflows.filter(({ status }) => status === 'RUNNING').map(({ id }) => id))
+  const unlisted = wantedOpen(ours).filter((id) => !open.has(id))
+  await visitNewest(target, unlisted, visit)
   const fleet = arrange({
-    ours: await readOurSide(target.databaseUrl),
+    ours,
     theirs: await readTheirSide(target.sandboxUrl),
     accepted: await readAccepted(target.acceptedEventsFile),
     announced: target.announced ?? {},

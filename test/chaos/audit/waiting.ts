@@ -1,13 +1,26 @@
 import type { Check } from './contract.ts'
 import { findings } from './contract.ts'
 import type { Fleet } from './fleet.ts'
-import type { InvoiceRow } from './rows.ts'
+import type { InvoiceRow, OurSide, SubscriptionRow } from './rows.ts'
 import type { Workflow } from './workflows.ts'
 
 const iso = (at: number): string => new Date(at).toISOString()
 /** What was written off waits on while it is due: something was reported of it that Stripe could not be asked about. */
 const isSettled = ({ status, next_due_at: due }: InvoiceRow): boolean =>
   ['paid', 'voided'].includes(status) || (status === 'uncollectible' && due === null)
+
+const hasEnded = ({ lifecycle, next_due_at: due }: SubscriptionRow): boolean =>
+  lifecycle === 'ended' && due === null
+const isRunning = ({ status, substatus }: InvoiceRow): boolean =>
+  status === 'draft' && substatus === 'accruing'
+
+/** Ids of the workflows that have to be open. */
+export function wantedOpen({ subscriptions, invoices }: OurSide): readonly string[] {
+  return [
+    ...subscriptions.filter((row) => !hasEnded(row)).map(({ id }) => `subscription/${id}`),
+    ...invoices.filter((row) => !isSettled(row) && !isRunning(row)).map(({ id }) => `invoice/${id}`),
+  ]
+}
 
 /** What an open invoice waits for, in words; null: nothing that can be named. */
 function reasonOf(row: InvoiceRow): string | null {
@@ -43,19 +56,19 @@ export function checkWaiting(fleet: Fleet, workflows: readonly Workflow[]): Chec
     found.claim(isSound, () => `workflow ${id} (${runId}) is ${status}`)
     for (const trouble of troubles) found.claim(false, () => `workflow ${id} (${runId}): ${trouble}`)
   }
+  const wanted = new Set(wantedOpen(ours))
   const known = new Set<string>()
   for (const row of ours.subscriptions) {
     found.examine()
     known.add(`subscription/${row.id}`)
     const isOpen = open.has(`subscription/${row.id}`)
-    const hasEnded = row.lifecycle === 'ended' && row.next_due_at === null
     found.claim(
-      isOpen !== hasEnded,
+      isOpen === wanted.has(`subscription/${row.id}`),
       () => `subscription ${row.id} is ${row.lifecycle}, its workflow ${isOpen ? 'open' : 'not'}`,
     )
     const { now } = fleet.customer(row.customer_id)
     const isParked = row.lifecycle === 'parked' && row.lifecycle_reason !== null
-    const waits = isParked || hasEnded || (row.next_due_at !== null && row.lifecycle_reason === null)
+    const waits = isParked || hasEnded(row) || (row.next_due_at !== null && row.lifecycle_reason === null)
     found.claim(
       waits,
       () => `subscription ${row.id} waits for nothing: ${row.lifecycle_reason ?? row.lifecycle}`,
@@ -66,15 +79,13 @@ export function checkWaiting(fleet: Fleet, workflows: readonly Workflow[]): Chec
     found.examine()
     known.add(`invoice/${row.id}`)
     const isOpen = open.has(`invoice/${row.id}`)
-    const isRunning = row.status === 'draft' && row.substatus === 'accruing'
-    const isOver = isSettled(row)
     const state = `${row.status}/${row.substatus ?? '-'}`
     found.claim(
-      isOpen === !(isOver || isRunning),
+      isOpen === wanted.has(`invoice/${row.id}`),
       () => `invoice ${row.id} is ${state}, its workflow ${isOpen ? 'open' : 'not'}`,
     )
     found.claim(
-      isOver || isRunning || reasonOf(row) !== null,
+      !wanted.has(`invoice/${row.id}`) || reasonOf(row) !== null,
       () => `invoice ${row.id} is ${state} and says nothing of what it waits for`,
     )
     pastDue(`invoice ${row.id}`, row.next_due_at, fleet.customer(row.customer_id).now)

@@ -1,5 +1,5 @@
-import { Client, Connection } from '@temporalio/client'
-import type { WorkflowExecutionInfo } from '@temporalio/client'
+import { Client, Connection, WorkflowNotFoundError } from '@temporalio/client'
+import type { WorkflowExecutionDescription, WorkflowExecutionInfo } from '@temporalio/client'
 import type { AuditTarget } from './contract.ts'
 
 /** A run of a workflow, with what went wrong in it and everything that it has written down. */
@@ -18,18 +18,16 @@ export interface VisitedWorkflow extends Workflow {
 /** As many as a development server answers side by side without being slower for it. */
 const AT_ONCE = 12
 
+type Place = Pick<AuditTarget, 'temporalAddress' | 'namespace' | 'taskQueue'>
+type Visit = (workflow: VisitedWorkflow) => void
+
 /**
- * Reads every run, open or closed, and hands each over: the texts of all would not fit into memory.
+ * Reads every run that is listed, open or closed, and hands each over: the texts of all would not fit into memory.
  * @param visit Called in no order.
  */
-export async function visitWorkflows(
-  target: Pick<AuditTarget, 'temporalAddress' | 'namespace' | 'taskQueue'>,
-  visit: (workflow: VisitedWorkflow) => void,
-): Promise<void> {
-  const connection = await Connection.connect({ address: target.temporalAddress })
-  try {
-    const client = new Client({ connection, namespace: target.namespace })
-    const query = target.taskQueue === undefined ? '' : `TaskQueue = '${target.taskQueue}'`
+export async function visitWorkflows(place: Place, visit: Visit): Promise<void> {
+  await withClient(place, async (client) => {
+    const query = place.taskQueue === undefined ? '' : `TaskQueue = '${place.taskQueue}'`
     const runs = client.workflow.list({ query, pageSize: 200 })[Symbol.asyncIterator]()
     const work = async (): Promise<void> => {
       for (;;) {
@@ -39,9 +37,33 @@ export async function visitWorkflows(
       }
     }
     await Promise.all(Array.from({ length: AT_ONCE }, work))
+  })
+}
+
+/** Reads the newest runs of these, where there are any: Temporal lists a run a moment after it has begun. */
+export async function visitNewest(place: Place, ids: readonly string[], visit: Visit): Promise<void> {
+  await withClient(place, async (client) => {
+    for (const id of ids) {
+      const newest = await orGone(client.workflow.getHandle(id).describe())
+      if (newest !== null) visit(await readWorkflow(client, newest))
+    }
+  })
+}
+
+async function withClient(place: Place, work: (client: Client) => Promise<void>): Promise<void> {
+  const connection = await Connection.connect({ address: place.temporalAddress })
+  try {
+    await work(new Client({ connection, namespace: place.namespace }))
   } finally {
     await connection.close()
   }
+}
+
+async function orGone<T>(asked: Promise<T>): Promise<T | null> {
+  return await asked.catch((error: unknown) => {
+    if (error instanceof WorkflowNotFoundError) return null
+    throw error
+  })
 }
 
 /** Causes of failed workflow tasks that the server makes by itself and tries again, by their number in its API. */
@@ -53,9 +75,13 @@ const harmless: ReadonlyMap<number, string> = new Map([
   [31, 'unhandled update'],
 ])
 
-async function readWorkflow(client: Client, info: WorkflowExecutionInfo): Promise<VisitedWorkflow> {
+type Seen = Omit<WorkflowExecutionInfo, 'raw'> & { readonly raw: unknown }
+
+async function readWorkflow(client: Client, info: Seen): Promise<VisitedWorkflow> {
   const { workflowId: id, runId } = info
   const handle = client.workflow.getHandle(id, runId)
+  // One that is listed as open may have ended: lists are behind.
+  const now = info.status.name === 'RUNNING' ? await handle.describe() : null
   const history = await handle.fetchHistory()
   const troubles = (history.events ?? []).flatMap(
     ({ workflowTaskFailedEventAttributes: failed, eventId }) => {
@@ -65,19 +91,13 @@ async function readWorkflow(client: Client, info: WorkflowExecutionInfo): Promis
       return harmless.has(cause) ? [] : [`task ${String(eventId)} failed by cause ${cause}: ${why}`]
     },
   )
-  if (info.status.name === 'RUNNING') troubles.push(...(await pendingTroubles(client, { id, runId })))
+  if (now !== null) troubles.push(...pendingTroubles(now))
   const text = JSON.stringify(decoded([history.events, info.memo, info.searchAttributes, info.raw]))
-  return { id, runId, status: info.status.name, troubles, text }
-}
-
-interface Run {
-  readonly id: string
-  readonly runId: string
+  return { id, runId, status: (now ?? info).status.name, troubles, text }
 }
 
 /** A step or a task that is being tried again and again. */
-async function pendingTroubles(client: Client, { id, runId }: Run): Promise<readonly string[]> {
-  const { raw } = await client.workflow.getHandle(id, runId).describe()
+function pendingTroubles({ raw }: WorkflowExecutionDescription): readonly string[] {
   const steps = (raw.pendingActivities ?? []).flatMap(({ activityType, attempt, lastFailure }) =>
     (attempt ?? 0) > 1
       ? [`${activityType?.name} is at attempt ${attempt}: ${lastFailure?.message ?? 'not finished'}`]

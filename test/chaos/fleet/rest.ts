@@ -1,5 +1,6 @@
 import { Client as TemporalClient, Connection } from '@temporalio/client'
 import { Client } from 'pg'
+import type { AuditTarget } from '../audit/contract.ts'
 import { steer } from './client.ts'
 import type { ApiClient } from './client.ts'
 import type { Stack } from './stack.ts'
@@ -45,15 +46,25 @@ async function settle(stack: Stack, until: number): Promise<Restless> {
       resentAt = performance.now()
       await resend(stack.sandboxUrl)
     }
-    const restless = await look(stack)
+    const { postgres, temporal, sandboxUrl } = stack
+    const restless = await whatMoves({
+      databaseUrl: postgres.url(),
+      temporalAddress: temporal.url(),
+      sandboxUrl,
+    })
     if (restless.length === 0 || performance.now() > until) return restless
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
   }
 }
 
-async function look({ postgres, temporal, sandboxUrl }: Stack): Promise<Restless> {
+/** Looks once, in our rows, at Temporal and at Stripe. */
+export async function whatMoves({
+  databaseUrl,
+  temporalAddress,
+  sandboxUrl,
+}: Pick<AuditTarget, 'databaseUrl' | 'temporalAddress' | 'sandboxUrl'>): Promise<Restless> {
   const restless: string[] = []
-  const database = new Client({ connectionString: postgres.url(), application_name: 'chaos' })
+  const database = new Client({ connectionString: databaseUrl, application_name: 'chaos' })
   await database.connect()
   try {
     for (const [name, sql] of Object.entries(counts)) {
@@ -63,7 +74,7 @@ async function look({ postgres, temporal, sandboxUrl }: Stack): Promise<Restless
     if (restless.length > 0) return restless
     const { rows } = await database.query<{ id: string }>(wokenSettled)
     const running = await runningAmong(
-      temporal.url(),
+      temporalAddress,
       rows.map(({ id }) => `invoice/${id}`),
     )
     if (running > 0) restless.push(`${running} settled invoices that are looked at`)
