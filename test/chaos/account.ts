@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { metadataKeys } from '../../src/stripe/metadata.ts'
+import { waitFor } from '../support/scenario.ts'
 import { stripeGet } from '../support/stripe-client.ts'
 import type { Billed, ExpectedInvoice } from './cycles.ts'
 import type { Lane } from './lane.ts'
@@ -49,12 +50,16 @@ export interface Account {
   /** More than one invoice of a subscription and period. */
   readonly twice: number
   readonly attempts: readonly number[]
-  readonly messages: number
   readonly events: { readonly stored: number; readonly tokens: string }
 }
 
+/** Counts once every message about the customer's invoices was delivered: the rows are there a moment before. */
 export async function accountOf(lane: Lane, billed: Billed): Promise<Account> {
   const { database, sandboxUrl } = lane
+  await waitFor(
+    async () => await undelivered(lane, billed),
+    (ids) => ids.length === 0,
+  )
   const { customerId, stripeCustomerId, key } = billed
   const rows = await database.db
     .selectFrom('invoices')
@@ -83,10 +88,6 @@ export async function accountOf(lane: Lane, billed: Billed): Promise<Account> {
     failedCharges: charges.filter(({ status }) => status === 'failed').length,
     twice: rows.length - periods.size,
     attempts: rows.map(({ attempts }) => attempts),
-    messages: await undelivered(
-      lane,
-      rows.map(({ id }) => id),
-    ),
     events: await usageOf(lane, key),
   }
 }
@@ -107,20 +108,20 @@ export function expectedAccount(invoices: readonly ExpectedInvoice[], events: Ac
     failedCharges: invoices.reduce((sum, invoice) => sum + invoice.failedCharges, 0),
     twice: 0,
     attempts: invoices.map(({ failedCharges }) => failedCharges),
-    messages: 0,
     events,
   }
 }
 
-/** Outbox rows of the invoices that nobody has delivered. */
-async function undelivered({ database }: Lane, invoiceIds: readonly string[]): Promise<number> {
-  const rows = await database.db
+/** Outbox rows of the customer's invoices that nobody has delivered. */
+async function undelivered({ database: { db } }: Lane, { customerId }: Billed): Promise<readonly string[]> {
+  const invoices = db.selectFrom('invoices').select('id').where('customerId', '=', customerId)
+  const rows = await db
     .selectFrom('outbox')
-    .select('id')
+    .select(['id', 'kind', 'lastError'])
     .where('doneAt', 'is', null)
-    .where('subjectId', 'in', ['', ...invoiceIds])
+    .where('subjectId', 'in', invoices)
     .execute()
-  return rows.length
+  return rows.map(({ id, kind, lastError }) => `${id} ${kind}: ${lastError ?? 'not tried'}`)
 }
 
 async function usageOf({ call, database }: Lane, key: string): Promise<Account['events']> {
