@@ -89,16 +89,19 @@ export function runProgram(options: ProgramOptions): Program {
   let shiftMs = 0
   let orders = 0
   let failures = 0
-  const ordered = new Set<Run>()
+  /** Kills that a process was ordered and has not answered: two may wait for a busy moment at one time. */
+  const ordered = new Map<Run, number>()
+  const order = (run: Run, by: 1 | -1): void => void ordered.set(run, (ordered.get(run) ?? 0) + by)
+  const isOrdered = (run: Run): boolean => (ordered.get(run) ?? 0) > 0
   const keepRunning = async (run: Run): Promise<void> => {
     const hanging = setTimeout(() => run.child.kill('SIGKILL'), START_LIMIT_MS)
     void run.ready.then(() => clearTimeout(hanging))
     const how = await run.ended
     clearTimeout(hanging)
     if (isStopping) return
-    if (!ordered.has(run)) options.onEnd(how, run.hasBegun())
+    if (!isOrdered(run)) options.onEnd(how, run.hasBegun())
     // A process that ends again and again at its start is not started as often as the machine can.
-    failures = ordered.has(run) ? 0 : failures + 1
+    failures = isOrdered(run) ? 0 : failures + 1
     await new Promise((resolve) => setTimeout(resolve, Math.min(failures * 250, 5_000)))
     if (!isStopping) begin()
   }
@@ -110,7 +113,7 @@ export function runProgram(options: ProgramOptions): Program {
   void keepRunning(current)
 
   /** The answer, or null where the process ended first. */
-  const command = async (order: WithoutId<Order>): Promise<Exclude<Told, { told: 'ready' }> | null> => {
+  const command = async (given: WithoutId<Order>): Promise<Exclude<Told, { told: 'ready' }> | null> => {
     const run = current
     const id = ++orders
     const answer = new Promise<Exclude<Told, { told: 'ready' }>>((resolve) => {
@@ -121,10 +124,10 @@ export function runProgram(options: ProgramOptions): Program {
       }
       run.child.on('message', listen)
     })
-    if (order.order === 'kill') ordered.add(run)
-    if (run.child.connected) run.child.send({ ...order, id })
+    if (given.order === 'kill') order(run, 1)
+    if (run.child.connected) run.child.send({ ...given, id })
     const first = await Promise.race([answer, run.ended.then(() => null)])
-    if (first !== null && order.order === 'kill') ordered.delete(run)
+    if (first !== null && given.order === 'kill') order(run, -1)
     return first
   }
   const ready = async (): Promise<void> => {

@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
-import { sendSignal } from '../../../src/local/process-record.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { birthOf, sendSignal } from '../../../src/local/process-record.ts'
 import { startPostgres } from '../../../src/local/postgres.ts'
 import { freePort } from '../../../src/local/ports.ts'
 import { startTemporal } from '../../../src/local/temporal.ts'
@@ -24,6 +25,8 @@ interface Running {
   readonly stop: () => Promise<void>
 }
 
+const LOOK_EVERY_MS = 10
+
 async function supervise(start: () => Promise<Running>): Promise<Server> {
   let running = await start()
   const proxies: Proxy[] = []
@@ -37,10 +40,13 @@ async function supervise(start: () => Promise<Running>): Promise<Server> {
     async killAndRestart() {
       const { child } = running
       if (child === null) throw new Error('it is not ours to kill')
+      // Stopped first, it starts no more while they are looked for: one that was missed would hold what it left.
+      sendSignal(child.pid, 'SIGSTOP')
       const pids = [child.pid, ...(await descendantsOf(child.pid))]
       const began = performance.now()
       for (const pid of pids) sendSignal(pid, 'SIGKILL')
       await child.exited
+      for (const pid of pids) while ((await birthOf(pid)) !== null) await delay(LOOK_EVERY_MS)
       running = await start()
       for (const proxy of proxies) proxy.leadTo(running.port)
       return performance.now() - began
