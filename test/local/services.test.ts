@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { Connection } from '@temporalio/client'
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'
@@ -18,7 +19,7 @@ test('the dev server of Temporal serves with our search attributes', async () =>
   const connection = await Connection.connect({ address: await testTemporalAddress() })
   const { count } = await connection.workflowService.countWorkflowExecutions({
     namespace: 'default',
-    query: 'CustomerKey = "a" AND NextBillingTime > "2026-01-01T00:00:00Z"',
+    query: `CustomerKey = '${randomUUID()}' AND NextBillingTime > '2026-01-01T00:00:00Z'`,
   })
   expect(Number(count ?? 0)).toBe(0)
   await connection.close()
