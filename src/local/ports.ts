@@ -1,16 +1,20 @@
+import { randomInt } from 'node:crypto'
 import { createServer } from 'node:net'
 
-/** A port of the loopback interface that nothing listens on at this moment. */
+/** Below what systems give out by themselves, which is whatever connects, or listens on any port. */
+const FIRST_PORT = 20_000
+const LAST_PORT = 31_999
+
+/**
+ * A port of the loopback interface that nothing listens on at this moment. Not one that the system chose: it could choose it
+ * again, for somebody else, before the process that it is for has started.
+ */
 export async function freePort(): Promise<number> {
-  return await new Promise((resolve, reject) => {
-    const probe = createServer()
-    probe.once('error', reject)
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address()
-      const port = address !== null && typeof address === 'object' ? address.port : 0
-      probe.close(() => resolve(port))
-    })
-  })
+  for (let left = LAST_PORT - FIRST_PORT; left > 0; left -= 1) {
+    const port = randomInt(FIRST_PORT, LAST_PORT + 1)
+    if (await isPortFree(port)) return port
+  }
+  throw new Error(`no port from ${FIRST_PORT} to ${LAST_PORT} is free`)
 }
 
 /** Whether something could listen on this port of the host now. */
