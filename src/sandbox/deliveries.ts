@@ -19,6 +19,8 @@ export interface Deliverer {
   readonly hold: () => void
   readonly release: () => void
   readonly isHolding: () => boolean
+  /** The deliveries that are under way: sent, and not answered. */
+  readonly flying: () => readonly string[]
   readonly close: () => Promise<void>
 }
 
@@ -217,6 +219,7 @@ export function createDeliverer({ context, rules, log }: Deps): Deliverer {
       kick()
     },
     isHolding: () => holding,
+    flying: () => [...flying.keys()],
     close: async () => {
       closed = true
       clearTimeout(timer)
