@@ -2,7 +2,6 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { isDatabaseAway } from '../../src/db/database-away.ts'
 import { openDatabase } from '../../src/db/connection.ts'
 import type { Database } from '../../src/db/connection.ts'
-import { freePort } from '../../src/local/ports.ts'
 import { startTestApi } from './support.ts'
 import type { TestApi } from './support.ts'
 
@@ -10,10 +9,8 @@ let db: Database
 let api: TestApi
 
 beforeAll(async () => {
-  db = openDatabase({
-    connectionString: `postgres://postgres@127.0.0.1:${await freePort()}/away`,
-    maxConnections: 1,
-  })
+  // Nothing ever listens there.
+  db = openDatabase({ connectionString: 'postgres://postgres@127.0.0.1:1/away', maxConnections: 1 })
   api = await startTestApi({ db })
 })
 afterAll(async () => {

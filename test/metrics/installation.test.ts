@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { Registry } from 'prom-client'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openDatabase } from '../../src/db/connection.ts'
+import type { Database } from '../../src/db/connection.ts'
 import { insertMeter } from '../../src/db/stores/meters.ts'
 import { insertOutbox } from '../../src/db/stores/outbox.ts'
 import { installationGauges } from '../../src/metrics/installation.ts'
@@ -10,6 +11,7 @@ import { insertClock, insertCustomer, insertProfile } from '../api/billing-fixtu
 import { insertInvoiceRow, insertSubscriptionRow } from '../api/invoice-fixtures.ts'
 import { createTestDatabase } from '../support/database.ts'
 import type { TestDatabase } from '../support/database.ts'
+import { waitFor } from '../support/scenario.ts'
 import { event, meter, rollUpAll, store } from '../usage/support.ts'
 
 let database: TestDatabase
@@ -18,7 +20,9 @@ beforeEach(async () => {
 })
 afterEach(async () => await database.drop())
 
-async function gauges(db = database.db): Promise<Readonly<Record<string, number>>> {
+type Gauges = Readonly<Record<string, number>>
+
+async function read(db: Database): Promise<Gauges> {
   const registry = new Registry()
   installationGauges(registry, db)
   const text = await registry.metrics()
@@ -27,6 +31,14 @@ async function gauges(db = database.db): Promise<Readonly<Record<string, number>
       .split('\n')
       .filter((line) => line !== '' && !line.startsWith('#'))
       .map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]),
+  )
+}
+
+/** Once the database has answered in time. */
+async function gauges(): Promise<Gauges> {
+  return await waitFor(
+    async () => await read(database.db),
+    ({ perennial_database_up: up }) => up === 1,
   )
 }
 
@@ -117,7 +129,10 @@ test('rollups tell how many events they lack, and since when the oldest of these
 test('a pool that is in use does not look as if the database were away', async () => {
   const pool = openDatabase({ connectionString: database.url, maxConnections: 1 })
   const held = await pool.startTransaction().execute()
-  const text = await workerMetrics(pool, database.db).registry.metrics()
+  const text = await waitFor(
+    async () => await workerMetrics(pool, database.db).registry.metrics(),
+    (text) => !text.includes('\nperennial_database_up 0\n'),
+  )
   expect(text).toContain('\nperennial_database_up 1\n')
   await held.rollback().execute()
   await pool.destroy()
@@ -125,6 +140,6 @@ test('a pool that is in use does not look as if the database were away', async (
 
 test('without the database nothing is said to be well', async () => {
   const gone = openDatabase({ connectionString: 'postgres://nobody@127.0.0.1:9/none', maxConnections: 1 })
-  expect(await gauges(gone)).toEqual({ perennial_database_up: 0 })
+  expect(await read(gone)).toEqual({ perennial_database_up: 0 })
   await gone.destroy()
 })

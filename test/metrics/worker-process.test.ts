@@ -50,7 +50,9 @@ test('a worker shows its metrics and those of Temporal in one scrape, by the nam
       async () => await scraped(port),
       (text) =>
         wanted.every((name) => text.includes(`\n${name}`)) &&
-        text.includes('perennial_relay_deliveries_total{box="outbox",outcome="done"} 1'),
+        text.includes('perennial_relay_deliveries_total{box="outbox",outcome="done"} 1') &&
+        // The database answers slowly on a busy machine, and an answer is good for some seconds.
+        !text.includes('\nperennial_database_up 0\n'),
     )
     expect(text).toContain('\nperennial_database_up 1\n')
     expect((await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(200)
