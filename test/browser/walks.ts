@@ -2,6 +2,7 @@ import type { Browser, BrowserContext, Page } from 'playwright-core'
 import type { CheckedClient } from '../sdk/checked-client.ts'
 import { answered, checkedClient } from '../sdk/checked-client.ts'
 import { startBrowser } from '../support/browser.ts'
+import { checkouts } from '../support/checkout.ts'
 import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
 import { addTokenPlan, startScenario, waitFor } from '../support/scenario.ts'
@@ -38,7 +39,8 @@ export async function startWalks(): Promise<Walks> {
   return { installation, scenario, shop, client, close, ...pagesOf(browser) }
 }
 
-const PATIENCE_MS = 20_000
+/** For what never comes, on machines that are busy too. */
+const PATIENCE_MS = 60_000
 
 function pagesOf(browser: Browser) {
   const contexts: BrowserContext[] = []
@@ -182,7 +184,7 @@ export async function methodsOf(
   return data.map(({ card }) => card.last4)
 }
 
-/** A customer who saves a card on the page, answering the bank where it asks. */
+/** A customer who saves a card on the page, answering the bank where it asks; nothing of it is still to come. */
 export async function saveCard(walks: Walks, key: string, card: string) {
   const session = await openCheckout(walks, key)
   const page = await walks.newPage()
@@ -191,6 +193,7 @@ export async function saveCard(walks: Walks, key: string, card: string) {
   await press(page, 'Save card')
   if (card === cards.secureAlways) await press(page, 'Complete')
   await page.waitForURL(`${walks.shop.url}/saved**`)
+  await checkouts(walks.installation).heard(session)
   const method = await defaultMethod(walks, key)
   return { page, method, customerId: session.customerId, stripeCustomerId: session.stripeCustomerId }
 }

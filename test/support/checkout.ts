@@ -38,7 +38,10 @@ export function checkouts({ call, sandboxUrl, database }: Installation) {
   }
 
   /** Waits until both events that Stripe tells of a checkout by, which come as they like, have been acted on. */
-  const heard = async ({ sessionId, setupIntentId }: Session): Promise<void> => {
+  const heard = async ({
+    sessionId,
+    setupIntentId,
+  }: Pick<Session, 'sessionId' | 'setupIntentId'>): Promise<void> => {
     await waitFor(
       async () =>
         await database.db
@@ -58,5 +61,5 @@ export function checkouts({ call, sandboxUrl, database }: Installation) {
     return (await linkOf(session.customerId)).stripeDefaultPaymentMethodId ?? ''
   }
 
-  return { open, linkOf, complete, save }
+  return { open, linkOf, complete, heard, save }
 }
