@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { OpenMeter } from '@openmeter/sdk'
 import { ulid } from 'ulid'
 import { insertMeter } from '../../src/db/stores/meters.ts'
@@ -203,7 +203,7 @@ test('two publishings at once: one wins', async () => {
   const answers = await api.db.transaction().execute(async (trx) => {
     await lockPlanVersions(trx, 'race')
     const both = [1, 2].map(() => send('POST', `/api/v1/plans/${plan?.id ?? ''}/publish`, {}))
-    await vi.waitFor(async () => expect(await waiting()).toBe(2), 10_000)
+    await expect.poll(waiting).toBe(2)
     return both
   })
   const statuses = (await Promise.all(answers)).map((answer) => answer.statusCode)

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { ulid } from 'ulid'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { deleteApp, lockApp } from '../../src/db/stores/apps.ts'
 import { deleteBillingProfile, lockBillingProfile } from '../../src/db/stores/billing-profiles.ts'
 import { deleteCustomer } from '../../src/db/stores/customers.ts'
@@ -39,7 +39,7 @@ async function waiting(): Promise<number> {
 async function begun<T>(request: Promise<T>): Promise<{ readonly answer: Promise<T> }> {
   let isAnswered = false
   const answer = request.finally(() => (isAnswered = true))
-  await vi.waitFor(async () => expect(isAnswered || (await waiting()) > 0).toBe(true), 10_000)
+  await expect.poll(async () => isAnswered || (await waiting()) > 0).toBe(true)
   return { answer }
 }
 

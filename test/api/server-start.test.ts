@@ -47,9 +47,9 @@ afterAll(async () => {
   proxy.close()
 })
 
-/** The API as a process of its own, and the lines of its log. */
-async function start(host: string): Promise<{ readonly url: string; readonly lines: readonly string[] }> {
-  const [port, lines] = [await freePort(), [] as string[]]
+/** The API as a process of its own, and its log so far. */
+async function start(host: string): Promise<{ readonly url: string; readonly log: () => string }> {
+  const [port, chunks] = [await freePort(), [] as Buffer[]]
   const databaseUrl = new URL(database.url)
   databaseUrl.port = String((proxy.address() as AddressInfo).port)
   api = spawn(process.execPath, ['--import', 'tsx', 'server.ts'], {
@@ -65,8 +65,8 @@ async function start(host: string): Promise<{ readonly url: string; readonly lin
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  api.stdout?.on('data', (chunk: Buffer) => lines.push(...chunk.toString().split('\n')))
-  return { url: `http://${host}:${port}`, lines }
+  api.stdout?.on('data', (chunk: Buffer) => chunks.push(chunk))
+  return { url: `http://${host}:${port}`, log: () => Buffer.concat(chunks).toString() }
 }
 
 const readiness = async (url: string): Promise<number> =>
@@ -79,7 +79,7 @@ test(
   'an API that starts before its database says so, is not ready, and becomes so by itself',
   { timeout: 2 * LIMIT_MS },
   async () => {
-    const { url, lines } = await start('127.0.0.1')
+    const { url, log } = await start('127.0.0.1')
     await waitFor(
       async () => await readiness(url),
       (status) => status === 503,
@@ -87,8 +87,8 @@ test(
     )
     expect((await fetch(`${url}/api/v1/meters`)).status).toBe(503)
     await waitFor(
-      async () => lines.join('\n'),
-      (log) => log.includes('the database cannot be reached'),
+      async () => log(),
+      (text) => text.includes('the database cannot be reached'),
     )
     isThere = true
     await waitFor(
@@ -105,7 +105,7 @@ test(
   { timeout: 2 * LIMIT_MS },
   async () => {
     // Not among the addresses that are known to be this machine's alone.
-    const { url, lines } = await start('127.0.0.2')
+    const { url, log } = await start('127.0.0.2')
     await waitFor(
       async () => await readiness(url),
       (status) => status === 503,
@@ -121,8 +121,8 @@ test(
     expect(statuses.filter((status) => status < 400)).toEqual([])
     expect(api?.exitCode).toBe(1)
     await waitFor(
-      async () => lines.join('\n'),
-      (log) => log.includes('Without an API key the server listens on loopback only'),
+      async () => log(),
+      (text) => text.includes('Without an API key the server listens on loopback only'),
     )
   },
 )

@@ -190,7 +190,7 @@ test('of two subscriptions at once the later one sees the earlier one', async ()
     await lockCustomer(trx, customerId)
     let isAnswered = false
     answer = world.subscribe({ customerId }).finally(() => (isAnswered = true))
-    await expect.poll(async () => isAnswered || (await isBlocked()), { timeout: 10_000 }).toBe(true)
+    await expect.poll(async () => isAnswered || (await isBlocked())).toBe(true)
     await insertSubscriptionRow(trx, customerId, [basePhase])
   })
   expect(await answer).toMatchObject({ status: 409, body: { code: 'subscription_overlap' } })
@@ -236,7 +236,7 @@ test('the published client subscribes, reads, lists and cancels', async () => {
   const created = await client.subscriptions.create({
     customerId,
     plan: { key: 'pro' },
-    timing: new Date(Date.now() + 60_000),
+    timing: new Date(Date.now() + 3_600_000),
   })
   const id = created?.id ?? ''
   expect(created?.activeFrom).toBeInstanceOf(Date)

@@ -32,9 +32,12 @@ export function clientOf(url: string, key = 'sk_test_sandbox'): Stripe {
   return new Stripe(key, { host: hostname, port, protocol: 'http', telemetry: false, maxNetworkRetries: 0 })
 }
 
+/** For what hangs, on machines that are busy too. */
+const LIMIT_MS = 60_000
+
 /** Polls until the condition holds. */
 export async function until<T>(read: () => T | Promise<T>, holds: (value: T) => boolean): Promise<T> {
-  const deadline = Date.now() + 10_000
+  const deadline = Date.now() + LIMIT_MS
   for (;;) {
     const value = await read()
     if (holds(value)) return value
