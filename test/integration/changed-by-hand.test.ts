@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { billedCustomers } from '../support/billed.ts'
 import type { BilledCustomer, ShownInvoice } from '../support/billed.ts'
+import { heardOf } from '../support/heard.ts'
 import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
 import { addTokenPlan, advanceTo, startScenario, waitFor } from '../support/scenario.ts'
@@ -193,6 +194,7 @@ test('a card that was detached: the invoice asks for another, and goes on when i
     `payment_methods?customer=${billed.stripeCustomerId}`,
   )
   for (const { id } of data) await post(`payment_methods/${id}/detach`)
+  await heardOf(installation, billed.stripeCustomerId)
   await advance(billed, '2026-02-01T06:00:00Z')
   await at.untilInvoice(billed, ({ statusDetails }) =>
     statusDetails.extendedStatus.endsWith('payment_method_needed'),

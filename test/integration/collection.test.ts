@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { checkouts, options } from '../support/checkout.ts'
+import { heardOf } from '../support/heard.ts'
 import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
 import {
@@ -210,6 +211,7 @@ test('an invoice that waited for a payment method is collected with the one that
   )
   for (const card of cards.data)
     await stripePost(installation.sandboxUrl, `payment_methods/${card.id}/detach`)
+  await heardOf(installation, stripeCustomerId)
   await advanceTo(installation, clockId, '2026-02-02T00:00:00Z')
   await waitFor(
     invoices,

@@ -48,6 +48,18 @@ async function requests(path: string, method = 'POST'): Promise<number> {
   return (await billedAt.sandbox<{ requests: unknown[] }>('GET', query)).requests.length
 }
 
+/** Waits until the workflow is there and has done all that it was told of. */
+async function untilIdle(workflowId: string): Promise<void> {
+  const handle = installation.client.workflow.getHandle(workflowId)
+  await waitFor(
+    async () => {
+      const described = await handle.describe().catch(() => null)
+      return described !== null && (described.raw.pendingWorkflowTask ?? null) === null
+    },
+    (isDone) => isDone,
+  )
+}
+
 const aMoment = async (ms: number): Promise<void> => {
   await new Promise((resolve) => setTimeout(resolve, ms))
 }
@@ -180,7 +192,7 @@ test('Stripe’s word that our finalizing failed is no reason to finalize again'
     },
     (isHeard) => isHeard,
   )
-  await aMoment(1500)
+  await untilIdle(`invoice/${failed.id}`)
   const tried = await requests('/finalize$')
   const { appId } = await db
     .selectFrom('invoices')
@@ -211,7 +223,7 @@ test('Stripe’s word that our finalizing failed is no reason to finalize again'
         .execute(),
     (rows) => rows.length === 0,
   )
-  await aMoment(1500)
+  await untilIdle(`invoice/${failed.id}`)
   expect(await requests('/finalize$')).toBe(tried)
 })
 

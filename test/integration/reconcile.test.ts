@@ -295,6 +295,17 @@ test('rule 31: restored to before its last invoices into an empty Temporal, it a
   const draft = await at.untilInvoice(waiting, ({ status }) => status === 'draft')
   for (const key of keys) await usage(key, '2026-01-20T00:00:00Z', 1500)
   await reconcile(installation)
+  // What is on its way to Temporal would begin by itself where the backup is restored.
+  await waitFor(
+    async () =>
+      await installation.database.db
+        .selectFrom('outbox')
+        .select('kind')
+        .where('doneAt', 'is', null)
+        .where('subjectId', '!=', 'gone')
+        .execute(),
+    (rows) => rows.length === 0,
+  )
 
   const database = await copyDatabase(installation.database)
   // What the backup does not have: February's invoices, paid.

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { stepSubscription } from '../../src/billing/subscription-step.ts'
 import { insertOutbox } from '../../src/db/stores/outbox.ts'
 import { lockCustomer } from '../../src/db/stores/subscription-create.ts'
+import { heardOf } from '../support/heard.ts'
 import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
 import {
@@ -111,6 +112,8 @@ test('rule 32: what a missing card left unpaid is collected when one is added', 
     `customers/${customer.stripeCustomerId}/payment_methods`,
   )
   for (const { id } of cards.data) await stripePost(sandboxUrl, `payment_methods/${id}/detach`)
+  // Heard later, it would have the invoice charged again that waits for a card.
+  await heardOf(installation, customer.stripeCustomerId)
   await advanceTo(installation, own.clockId, '2026-02-02T00:00:00Z')
   const second = async () => (await invoicesOf(customer.id))[1]
   expect((await second())?.statusDetails.extendedStatus).toBe('issued.payment_method_needed')

@@ -1,3 +1,5 @@
+import { holdRequest } from './faults.ts'
+import type { HeldRequest } from './faults.ts'
 import { readHistory } from './history.ts'
 import type { Installation } from './installation.ts'
 import { baseFee, mainPhase } from './plans.ts'
@@ -17,6 +19,8 @@ interface Invoice {
   readonly status: string
   readonly statusDetails: { readonly extendedStatus: string }
   readonly hostedInvoiceUrl?: string
+  readonly externalIds?: { readonly invoicing: string }
+  readonly paymentAttempts: number
 }
 
 /** Long enough for a subscription to wait for it, whatever the machine. */
@@ -71,12 +75,30 @@ export async function recoverByDunning(walker: Walker, key: string): Promise<str
     profile: { dunning: { ...dunning, end: 'leave_overdue' } },
   })
   const { id } = await firstInvoice(walker, customerId, 'issued.payment_failed')
-  await waitFor(
-    async () => await installation.call<{ paymentAttempts: number }>('GET', `/api/v1/billing/invoices/${id}`),
-    ({ paymentAttempts }) => paymentAttempts >= 3,
-  )
+  const retry = await heldRetry(installation, id, 3)
   await giveCard(installation.sandboxUrl, stripeCustomerId)
+  await retry.letGo()
   return await ended(walker, id)
+}
+
+/** So many payments failed and the next is at Stripe, where it waits: what comes now is there before it, on any machine. */
+async function heldRetry(
+  { call, sandboxUrl }: Installation,
+  invoiceId: string,
+  after: number,
+): Promise<HeldRequest> {
+  const read = async (): Promise<Invoice> => await call('GET', `/api/v1/billing/invoices/${invoiceId}`)
+  const { externalIds } = await read()
+  const path = `/invoices/${externalIds?.invoicing}/pay$`
+  const hold = async () => await holdRequest(sandboxUrl, { kind: 'hold', method: 'POST', path })
+  let held = await hold()
+  for (;;) {
+    await held.arrived()
+    if ((await read()).paymentAttempts >= after) return held
+    const next = await hold()
+    await held.letGo()
+    held = next
+  }
 }
 
 /** A card that declines every retry, to the end of dunning; returns the invoice's id. */

@@ -1,3 +1,4 @@
+import { heardOf } from './heard.ts'
 import type { Installation } from './installation.ts'
 import { waitFor } from './scenario.ts'
 
@@ -20,7 +21,8 @@ interface Link {
 export const options = { successURL: 'https://example.com/success', currency: 'USD' }
 
 /** Calls on an installation that tests of checkouts and of what they save share. */
-export function checkouts({ call, sandboxUrl, database }: Installation) {
+export function checkouts(installation: Installation) {
+  const { call, sandboxUrl, database } = installation
   const open = async (body: object): Promise<Session> =>
     await call<Session>('POST', '/api/v1/stripe/checkout/sessions', body)
 
@@ -37,11 +39,15 @@ export function checkouts({ call, sandboxUrl, database }: Installation) {
     if (page.status >= 400) throw new Error(`the page answered ${page.status}`)
   }
 
-  /** Waits until both events that Stripe tells of a checkout by, which come as they like, have been acted on. */
+  /**
+   * Waits until both events that Stripe tells of a checkout by, which come as they like, have been acted on, and the one
+   * that tells of the default that was made of it.
+   */
   const heard = async ({
     sessionId,
     setupIntentId,
-  }: Pick<Session, 'sessionId' | 'setupIntentId'>): Promise<void> => {
+    stripeCustomerId,
+  }: Pick<Session, 'sessionId' | 'setupIntentId' | 'stripeCustomerId'>): Promise<void> => {
     await waitFor(
       async () =>
         await database.db
@@ -52,6 +58,7 @@ export function checkouts({ call, sandboxUrl, database }: Installation) {
           .execute(),
       (told) => told.length === 2 && told.every(({ processedAt }) => processedAt !== null),
     )
+    await heardOf(installation, stripeCustomerId)
   }
 
   /** Fills in the page and waits until nothing of it is still to come; the payment method that the link names then. */
