@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { ulid } from 'ulid'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { updateInvoice } from '../../src/db/stores/invoices.ts'
 import { insertStripeEvent, takeStripeEvents } from '../../src/db/stores/stripe-events.ts'
 import { deliverInbox } from '../../src/relay/inbox.ts'
 import { startSandbox } from '../../src/sandbox/server.ts'
@@ -83,14 +84,51 @@ test('events of one subscription wait for each other', async () => {
   await database.db.deleteFrom('stripeEvents').execute()
 })
 
-test('that an invoice was overpaid is said once, be its first try in vain', async () => {
+/** Whose invoices a test has, here and at Stripe. */
+async function insertOwner() {
   const { db } = database
   const customerId = ulid()
   await db.insertInto('customers').values({ id: customerId, key: customerId, name: 'Ada' }).execute()
   const subscriptionId = await insertSubscriptionRow(db, customerId, [])
   const customer = await stripePost(sandbox.url, 'customers', { name: 'Ada' })
-  const there = await stripePost(sandbox.url, 'invoices', { customer: customer.id })
-  const owner = { customerId, subscriptionId, appId, profileId }
+  const draft = async (): Promise<string> =>
+    (await stripePost(sandbox.url, 'invoices', { customer: customer.id })).id
+  return { owner: { customerId, subscriptionId, appId, profileId }, draft }
+}
+
+test('a bill that gets another draft while Stripe is asked of the one before keeps nothing of that', async () => {
+  const { db } = database
+  const { owner, draft } = await insertOwner()
+  const [before, after] = [await draft(), await draft()]
+  await stripePost(sandbox.url, `invoices/${before}/finalize`)
+  const id = await insertInvoiceRow(db, owner, { substatus: 'accruing', stripeInvoiceId: before })
+  const bill = () => db.selectFrom('invoices').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
+  await insertStripeEvent(db, appId, {
+    ...event('evt_finalized', 'invoice.finalized', before),
+    invoiceId: id,
+    stripeInvoiceId: before,
+  })
+  const getInvoice: StripeGateway['getInvoice'] = async (...asked) => {
+    const view = await stripe.getInvoice(...asked)
+    await updateInvoice(db, await bill(), { stripeInvoiceId: after })
+    return view
+  }
+  await deliver({ ...stripe, getInvoice })
+  expect(await bill()).toMatchObject({ stripeInvoiceId: after, statusCode: null, statusReason: null })
+  await db
+    .updateTable('stripeEvents')
+    .set({ nextAttemptAt: sql`now()` })
+    .execute()
+  await deliver()
+  expect(await bill()).toMatchObject({ statusCode: null, statusReason: null })
+  expect(await db.selectFrom('stripeEvents').select('outcome').execute()).toEqual([{ outcome: 'confirmed' }])
+  await db.deleteFrom('stripeEvents').execute()
+})
+
+test('that an invoice was overpaid is said once, be its first try in vain', async () => {
+  const { db } = database
+  const { owner, draft } = await insertOwner()
+  const there = { id: await draft() }
   const subjectId = await insertInvoiceRow(db, owner, { status: 'paid', stripeInvoiceId: there.id })
   await insertStripeEvent(db, appId, {
     ...event('evt_over', 'invoice.overpaid', there.id),

@@ -1,26 +1,29 @@
 import type { Db } from '../connection.ts'
-import { getInvoiceRow, updateInvoice } from './invoices.ts'
-import type { InvoicePatch } from './invoices.ts'
+import { updateInvoice } from './invoices.ts'
+import type { InvoicePatch, InvoiceRow } from './invoices.ts'
 import { invoicesOfEvents } from './stripe-events.ts'
 import type { InvoiceOfEvent } from './stripe-events.ts'
 import { appendTimeline } from './timeline.ts'
 
 export interface ChangeAtStripe {
-  readonly invoiceId: string
+  /** The invoice as it was when Stripe was asked. */
+  readonly row: InvoiceRow
   readonly at: Date
   readonly code: string
   readonly reason: string
   readonly patch?: InvoicePatch
 }
 
-/** Writes on an invoice, and once in its timeline, what a person did to it at Stripe. */
+/**
+ * Writes on an invoice, and once in its timeline, what a person did to it at Stripe. Errors where the invoice was changed
+ * since: what was true of it then may not be true of what it is now.
+ */
 export async function noteChange(db: Db, change: ChangeAtStripe): Promise<void> {
-  const { invoiceId, at, code, reason, patch } = change
-  const row = await getInvoiceRow(db, invoiceId)
-  if (row === undefined || (row.statusCode === code && row.statusReason === reason)) return
+  const { row, at, code, reason, patch } = change
+  if (row.statusCode === code && row.statusReason === reason) return
   const written = await updateInvoice(db, row, { ...patch, statusCode: code, statusReason: reason })
   if (written === undefined) throw new Error('the invoice is being worked on')
-  await appendTimeline(db, [{ subjectType: 'invoice', subjectId: invoiceId, at, kind: code, detail: reason }])
+  await appendTimeline(db, [{ subjectType: 'invoice', subjectId: row.id, at, kind: code, detail: reason }])
 }
 
 interface OfCustomer {

@@ -60,7 +60,7 @@ async function draftChanged(
   const view = await viewOf(deps, event, row.stripeInvoiceId)
   if (view === null || view.status === 'draft') return { outcome: 'confirmed' }
   await noteChange(deps.db, {
-    invoiceId: invoice.id,
+    row,
     at: at(invoice, event),
     code: 'stripe_draft_finalized',
     reason: `Its draft was finalized at Stripe by hand: ${view.stripeInvoiceId} is ${view.status} there`,
@@ -79,7 +79,7 @@ export const invoiceDeleted: EventHandler = ofInvoice(async (deps, invoice, even
   // We took it back: there is nothing to collect.
   if (row.status === 'draft' && !growing.has(row.substatus)) return { outcome: 'confirmed' }
   await noteChange(deps.db, {
-    invoiceId: invoice.id,
+    row,
     at: at(invoice, event),
     code: 'stripe_invoice_deleted',
     reason: draftDeleted(event.objectId).message,
@@ -91,8 +91,10 @@ export const invoiceDeleted: EventHandler = ofInvoice(async (deps, invoice, even
 /** Stripe could not finalize our draft by itself, which somebody had told it to. */
 export const finalizationFailed: EventHandler = ofInvoice(async (deps, invoice, event) => {
   if (invoice.status !== 'draft') return await invoiceChanged(deps, event)
+  const row = await getInvoiceRow(deps.db, invoice.id)
+  if (row?.status !== 'draft') return { later: 'its own step is issuing it' }
   await noteChange(deps.db, {
-    invoiceId: invoice.id,
+    row,
     at: at(invoice, event),
     code: 'stripe_finalization_failed',
     reason: 'Stripe tried to finalize its draft and could not; it is finalized from here when it is issued',

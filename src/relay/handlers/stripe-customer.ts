@@ -1,4 +1,5 @@
 import { noteChange, untaxableInvoicesOf, waitingInvoicesOf } from '../../db/stores/changed-at-stripe.ts'
+import { getInvoiceRow } from '../../db/stores/invoices.ts'
 import { setStripeCustomerDeleted } from '../../db/stores/stripe-customers.ts'
 import { signalInvoice } from './invoice.ts'
 import type { EventHandler } from './outcome.ts'
@@ -16,13 +17,16 @@ export const stripeCustomerDeleted: EventHandler = async (deps, event) => {
   const of = { appId: event.appId, stripeCustomerId: event.objectId }
   await setStripeCustomerDeleted(deps.db, of)
   const invoices = await waitingInvoicesOf(deps.db, of)
-  for (const { id, status, frozenTime } of invoices) {
+  for (const { id, frozenTime } of invoices) {
+    const row = await getInvoiceRow(deps.db, id)
+    // Another was linked meanwhile, and the invoice goes on with that.
+    if (row?.stripeCustomerId !== of.stripeCustomerId) continue
     await noteChange(deps.db, {
-      invoiceId: id,
+      row,
       at: frozenTime ?? event.createdAt,
       code: 'stripe_customer_deleted',
       reason: `The Stripe customer ${event.objectId} was deleted; link the customer to another one`,
-      ...(status === 'issuing' && { patch: { substatus: 'failed' } }),
+      ...(row.status === 'issuing' && { patch: { substatus: 'failed' } }),
     })
   }
   return { outcome: invoices.length === 0 ? 'ignored' : 'noted' }
