@@ -3,6 +3,7 @@ import type { Client } from '@temporalio/client'
 import type { NativeConnection } from '@temporalio/worker'
 import { msToTs } from '@temporalio/common/lib/time.js'
 import { searchAttributes } from '../../src/local/search-attributes.ts'
+import { waitFor } from './scenario.ts'
 import { testService } from './services.ts'
 
 /** Address of the run's Temporal dev server, started when first asked for. Use a task queue of your own. */
@@ -25,19 +26,21 @@ export async function emptyNamespace(client: Client): Promise<string> {
   })
   const types = { Keyword: 2, Datetime: 6 } as const
   const attributes = Object.entries(searchAttributes).map(([name, type]) => [name, types[type]] as const)
-  for (let left = 200; ; left--) {
-    try {
-      await (connection as NativeConnection).operatorService.addSearchAttributes({
-        namespace,
-        searchAttributes: Object.fromEntries(attributes),
-      })
-      const query = "CustomerKey = 'nobody'"
-      await workflowService.listWorkflowExecutions({ namespace, query })
-      return namespace
-    } catch (error) {
-      // The server learns of a namespace, and of its attributes, after a moment.
-      if (left === 0) throw error
-      await new Promise((resolve) => setTimeout(resolve, 100))
-    }
-  }
+  // The server learns of a namespace, and of its attributes, after a moment.
+  await waitFor(
+    async () => {
+      try {
+        await (connection as NativeConnection).operatorService.addSearchAttributes({
+          namespace,
+          searchAttributes: Object.fromEntries(attributes),
+        })
+        await workflowService.listWorkflowExecutions({ namespace, query: "CustomerKey = 'nobody'" })
+        return 'there'
+      } catch (error) {
+        return String(error)
+      }
+    },
+    (outcome) => outcome === 'there',
+  )
+  return namespace
 }
