@@ -6,6 +6,7 @@ import { announcedErrors } from './announced.ts'
 import { beginBattle } from './battle.ts'
 import { apiClient } from './client.ts'
 import { openLedger } from './ledger.ts'
+import { inParallel } from './in-parallel.ts'
 import { advance, live } from './life.ts'
 import type { Life } from './life.ts'
 import { populate } from './population.ts'
@@ -176,18 +177,4 @@ async function catchUp(life: Life, home: Home): Promise<void> {
     `/api/v1/test-clocks/${home.clockId}`,
   )
   await advance(life, home, new Date(Date.parse(frozenTime) + CATCH_UP_MS))
-}
-
-async function inParallel<T, R>(
-  from: readonly T[],
-  lanes: number,
-  work: (one: T) => Promise<R>,
-): Promise<readonly R[]> {
-  const results: R[] = []
-  const left = from.entries()
-  const lane = async (): Promise<void> => {
-    for (const [index, one] of left) results[index] = await work(one)
-  }
-  await Promise.all(Array.from({ length: lanes }, lane))
-  return results
 }

@@ -14,6 +14,8 @@ export interface Answer {
   readonly status: number
   readonly code: string | undefined
   readonly body: unknown
+  /** As `Retry-After` says. */
+  readonly repeatAfterMs: number
 }
 
 const PAUSE_MS = 250
@@ -40,7 +42,7 @@ export function apiClient(url: string): ApiClient {
       const answer = await once(url + path, request)
       if (!isOpen(answer)) return answer
       repeats += 1
-      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
+      await new Promise((resolve) => setTimeout(resolve, answer.repeatAfterMs))
     }
   }
   return {
@@ -60,9 +62,15 @@ async function once(url: string, request: RequestInit): Promise<Answer> {
     const response = await fetch(url, { ...request, signal: AbortSignal.timeout(ANSWER_LIMIT_MS) })
     const text = await response.text()
     const body: unknown = text === '' ? undefined : JSON.parse(text)
-    return { status: response.status, code: (body as { code?: string } | undefined)?.code, body }
+    const seconds = Number(response.headers.get('retry-after') ?? 0)
+    return {
+      status: response.status,
+      code: (body as { code?: string } | undefined)?.code,
+      body,
+      repeatAfterMs: seconds > 0 ? seconds * 1_000 : PAUSE_MS,
+    }
   } catch {
-    return { status: 0, code: undefined, body: undefined }
+    return { status: 0, code: undefined, body: undefined, repeatAfterMs: PAUSE_MS }
   }
 }
 

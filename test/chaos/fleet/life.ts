@@ -1,3 +1,4 @@
+import { inParallel } from './in-parallel.ts'
 import type { Ledger } from './ledger.ts'
 import { act } from './people.ts'
 import type { Random } from './random.ts'
@@ -15,23 +16,20 @@ export interface Life extends Place {
 }
 
 const DAY_MS = 86_400_000
-const LOOK_EVERY_MS = 250
+const LOOK_EVERY_MS = 1_000
+/** Of a household: all at once, a large fleet would be busy with being refused. */
+const SUBSCRIBED_AT_ONCE = 3
 /** A clock that has not moved for so long is stuck: what it waits for is on its row. */
 const MOVE_LIMIT_MS = 600_000
 
 /** Subscribes everybody, and lets month after month pass. Throws where something is stuck. */
 export async function live(life: Life, random: Random, home: Home): Promise<void> {
-  await Promise.all(
-    home.residents.map(async ({ customerId, plan }) => {
-      const answer = await life.client.ask('POST', '/api/v1/subscriptions', {
-        customerId,
-        plan: { key: plan },
-      })
-      // An overlap: it had been made, and only the answer was lost.
-      if (answer.status >= 400 && answer.code !== 'subscription_overlap')
-        throw new Error(`subscribing was answered ${answer.status}: ${JSON.stringify(answer.body)}`)
-    }),
-  )
+  await inParallel(home.residents, SUBSCRIBED_AT_ONCE, async ({ customerId, plan }) => {
+    const answer = await life.client.ask('POST', '/api/v1/subscriptions', { customerId, plan: { key: plan } })
+    // An overlap: it had been made, and only the answer was lost.
+    if (answer.status >= 400 && answer.code !== 'subscription_overlap')
+      throw new Error(`subscribing was answered ${answer.status}: ${JSON.stringify(answer.body)}`)
+  })
   for (let month = 0; month < life.months && !life.isOver(); month++) {
     const from = monthAfter(home.household.start, month)
     const to = monthAfter(home.household.start, month + 1)
