@@ -21,7 +21,8 @@ test(
       months: 2,
       minutes: Infinity,
       faults: FAULTS,
-      groups: faultGroups,
+      // The fleet is small: with more kills it would have no time to work in.
+      groups: faultGroups.filter((group) => group !== 'servers'),
       workers: 2,
       household: 3,
       concurrency: 2,

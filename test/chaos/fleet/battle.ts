@@ -6,7 +6,15 @@ import { forge } from './forgery.ts'
 import { keepArmed } from './armed.ts'
 import type { Program } from './program.ts'
 import type { Random } from './random.ts'
-import { drawClock, drawConnection, drawForged, drawKill, drawStripe, drawWebhook } from './schedule.ts'
+import {
+  drawClock,
+  drawConnection,
+  drawForged,
+  drawKill,
+  drawServerKill,
+  drawStripe,
+  drawWebhook,
+} from './schedule.ts'
 import type { ClockShot, ConnectionShot, FaultGroup, KillShot } from './schedule.ts'
 import type { Stack } from './stack.ts'
 import type { Tally } from './tally.ts'
@@ -62,6 +70,11 @@ export function beginBattle(field: Battlefield): Battle {
       void recovered.finally(() => recovering.delete(recovered))
       if (!shot.isImpatient || recovering.size > 2) await recovered
     }),
+    lane('servers', 'servers', async (drawn) => {
+      const shot = drawServerKill(drawn)
+      await pause(shot.pauseMs * field.pauses)
+      await kill(stack, tally, shot)
+    }),
     lane('connections', 'connections', async (drawn) => {
       const shot = drawConnection(drawn)
       await pause(shot.pauseMs * field.pauses)
@@ -99,6 +112,10 @@ export function beginBattle(field: Battlefield): Battle {
             slots: field.armed,
             draw: drawWebhook,
             nameOf: (rule) => `webhook: ${rule.action}`,
+            // It would hold what it has collected so far.
+            async onShort({ action }) {
+              if (action === 'reorder') await steer(stack.sandboxUrl, 'POST', '/webhooks/release')
+            },
             random: random.stream('webhooks'),
             isOver,
             pause,

@@ -7,7 +7,7 @@ import type { Random } from './random.ts'
 // same order in each lane. When a shot falls, and what it meets, is up to the machine.
 
 /** What can be left out or asked for on its own. */
-export const faultGroups = ['kills', 'connections', 'clocks', 'stripe', 'webhooks'] as const
+export const faultGroups = ['kills', 'servers', 'connections', 'clocks', 'stripe', 'webhooks'] as const
 export type FaultGroup = (typeof faultGroups)[number]
 
 const programs = ['api', 'worker-1', 'worker-2'] as const
@@ -32,8 +32,17 @@ const killed: readonly KillShot['kill'][] = [
 ]
 
 export function drawKill(random: Random): KillShot {
+  return drawKillOf(killed, random)
+}
+
+/** What stands below our programs is back within seconds, so that a lane of its own kills it more often. */
+export function drawServerKill(random: Random): KillShot {
+  return drawKillOf(['postgres', 'postgres', 'temporal'], random)
+}
+
+function drawKillOf(targets: readonly KillShot['kill'][], random: Random): KillShot {
   return {
-    kill: random.pick(killed),
+    kill: random.pick(targets),
     afterMs: random.int(0, 300),
     patienceMs: 15_000,
     isImpatient: random.chance(0.15),
@@ -102,7 +111,13 @@ const kinds = [
   'latency_after',
 ] as const
 
-export function drawStripe(random: Random): FaultRule & { readonly times: number } {
+/** Which of the requests or deliveries that it matches a rule takes: so many from the nth on, unless another rule does. */
+export interface RuleWindow {
+  readonly times: number
+  readonly nth: number
+}
+
+export function drawStripe(random: Random): FaultRule & RuleWindow {
   const kind = random.pick(kinds)
   const path = random.pick(paths)
   return {
@@ -125,7 +140,7 @@ const actions = [
   'old_timestamp',
 ] as const
 
-export function drawWebhook(random: Random): WebhookRule & { readonly times: number } {
+export function drawWebhook(random: Random): WebhookRule & RuleWindow {
   const action = random.pick(actions)
   const count = random.int(2, 4)
   const type = random.pick([undefined, 'invoice\\.paid', 'invoice\\.', 'payment_intent|charge'] as const)
