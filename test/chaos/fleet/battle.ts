@@ -194,6 +194,8 @@ async function disconnect(stack: Stack, tally: Tally, shot: ConnectionShot): Pro
 
 async function endBackends(url: string): Promise<number> {
   const client = new Client({ connectionString: url, application_name: 'chaos' })
+  // PostgreSQL may be killed just then. The query says so; unheard, it would end the harness.
+  client.on('error', () => {})
   await client.connect()
   try {
     const { rowCount } = await client.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity

@@ -125,7 +125,8 @@ export function runProgram(options: ProgramOptions): Program {
       run.child.on('message', listen)
     })
     if (given.order === 'kill') order(run, 1)
-    if (run.child.connected) run.child.send({ ...given, id })
+    // One that has just died is no error: the answer is that it ended.
+    if (run.child.connected) run.child.send({ ...given, id }, () => {})
     const first = await Promise.race([answer, run.ended.then(() => null)])
     if (first !== null && given.order === 'kill') order(run, -1)
     return first
