@@ -7,7 +7,7 @@ const LAST_PORT = 31_999
 
 /**
  * A port of the loopback interface that nothing listens on at this moment. Not one that the system chose: it could choose it
- * again, for somebody else, before the process that it is for has started.
+ * again, for somebody else, before the process that it is for has started, or is back.
  */
 export async function freePort(): Promise<number> {
   for (let left = LAST_PORT - FIRST_PORT; left > 0; left -= 1) {

@@ -16,7 +16,6 @@ import { accountOf, expectedAccount } from './account.ts'
 import { cycles } from './cycles.ts'
 import { startLane } from './lane.ts'
 import type { Lane } from './lane.ts'
-import { lowPort } from './low-port.ts'
 
 const LIMIT_MS = 200_000
 let folder: string
@@ -32,7 +31,7 @@ async function startOwnTemporal(): Promise<RunningTemporal> {
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'perennial-chaos-'))
-  port = await lowPort()
+  port = await freePort()
   temporal = await startOwnTemporal()
   lane = await startLane({ address: temporal.address })
 }, LIMIT_MS)
@@ -110,7 +109,7 @@ test(
   'the API is killed amid requests; asked again, there is one subscription and every event once',
   { timeout: LIMIT_MS },
   async () => {
-    const apiPort = await lowPort()
+    const apiPort = await freePort()
     const url = `http://127.0.0.1:${apiPort}`
     const key = `killed-api-${randomUUID()}`
     const customer = await addCustomer(lane, lane.scenario, { key })

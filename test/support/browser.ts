@@ -17,6 +17,8 @@ const unpacked = join(cache, 'chromium')
 export async function startBrowser(): Promise<Browser> {
   await unpackOnce()
   return await chromium.launch({
+    // For what hangs, on machines that are busy too.
+    timeout: 180_000,
     executablePath: join(unpacked, 'chromium'),
     args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--font-render-hinting=none'],
     env: {
