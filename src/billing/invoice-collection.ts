@@ -24,15 +24,57 @@ export async function collectFirst(deps: CollectDeps, row: InvoiceRow, asOfMs: n
     })
     return await book(deps, sent, { view, asOfMs })
   }
-  return await book(deps, row, { view: await pay(deps, row), asOfMs, attempt: row.attempts + 1 })
+  return await charge(deps, row, asOfMs)
+}
+
+/**
+ * One attempt, and one more for a payment method that came while it was under way: whoever heard of that found no failure
+ * to make up for, for it was not booked yet (rule 32).
+ */
+async function charge(deps: CollectDeps, row: InvoiceRow, asOfMs: number): Promise<InvoiceRow> {
+  const charged = await methodOf(deps, row)
+  const attempt = async (from: InvoiceRow, method: string | null): Promise<InvoiceRow> => {
+    const view = await pay(deps, from, method)
+    return await book(deps, from, { view, asOfMs, attempt: from.attempts + 1 })
+  }
+  const booked = await attempt(row, charged)
+  if (!needsMethod(booked)) return booked
+  const named = await methodOf(deps, booked)
+  const hasCome = named === charged ? await hasDefaultAfterAll(deps, booked, charged) : named !== null
+  return hasCome ? await attempt(booked, named) : booked
+}
+
+/** Failed with what there was to charge. */
+const needsMethod = ({ status, substatus }: InvoiceRow): boolean =>
+  isCollecting(status as InvoiceStatus) &&
+  ['payment_failed', 'payment_method_needed', 'action_required'].includes(substatus ?? '')
+
+/** The method that was set here, which comes before the default of its Stripe customer. Another's would only be refused. */
+async function methodOf(deps: CollectDeps, row: InvoiceRow): Promise<string | null> {
+  const { link } = await appAndLink(deps.db, row.appId, row.customerId)
+  return link?.stripeCustomerId === row.stripeCustomerId ? link.stripeDefaultPaymentMethodId : null
+}
+
+/** Stripe had nothing to charge, and has by now. Where it cannot be asked, the failure stands as it was booked. */
+async function hasDefaultAfterAll(
+  deps: CollectDeps,
+  row: InvoiceRow,
+  charged: string | null,
+): Promise<boolean> {
+  if (charged !== null || row.statusCode !== 'payment_method_missing' || row.stripeCustomerId === null)
+    return false
+  const app = await storedApp(deps.db, row.appId)
+  const there = await deps.stripe.getCustomer(app, row.stripeCustomerId).catch(() => null)
+  return there?.deleted === false && there.defaultPaymentMethodId !== null
 }
 
 /** A new attempt has a new key; the same attempt repeated gets Stripe's first answer (rule 31). */
-async function pay(deps: CollectDeps, row: InvoiceRow): Promise<StripeInvoiceView> {
-  const { app, link } = await appAndLink(deps.db, row.appId, row.customerId)
-  // The method that was set here comes before the default of its Stripe customer. Another's would only be refused.
-  const isOfPayer = link?.stripeCustomerId === row.stripeCustomerId
-  const paymentMethodId = isOfPayer ? link.stripeDefaultPaymentMethodId : null
+async function pay(
+  deps: CollectDeps,
+  row: InvoiceRow,
+  paymentMethodId: string | null,
+): Promise<StripeInvoiceView> {
+  const app = await storedApp(deps.db, row.appId)
   try {
     const view = await deps.stripe.payInvoice(app, {
       ...invoiceRef(row),
@@ -75,11 +117,7 @@ export async function followUp(deps: CollectDeps, row: InvoiceRow, options: Foll
   const isAsked = options.isRetryAsked || hasNewMethod
   if (seen.status !== 'open' || isAnswered || !shouldPay(settled, { isAsked, isRetryDue, asOfMs }))
     return settled
-  return await book(deps, settled, {
-    view: await pay(deps, settled),
-    asOfMs,
-    attempt: settled.attempts + 1,
-  })
+  return await charge(deps, settled, asOfMs)
 }
 
 async function lookAt(deps: CollectDeps, row: InvoiceRow, id: string): Promise<StripeInvoiceView> {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { checkouts, options } from '../support/checkout.ts'
+import { holdRequest } from '../support/faults.ts'
 import { heardOf } from '../support/heard.ts'
 import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
@@ -60,6 +61,15 @@ async function profileFor(customerId: string, workflow: object): Promise<void> {
     apps: { tax: scenario.appId, invoicing: scenario.appId, payment: scenario.appId },
   })
   await installation.call('PUT', `/api/v1/billing/customers/${customerId}`, { billingProfileId: profile.id })
+}
+
+/** Nothing is left to charge the Stripe customer with, and that is known here. */
+async function detachAll(stripeCustomerId: string): Promise<void> {
+  const { sandboxUrl } = installation
+  const path = `customers/${stripeCustomerId}/payment_methods`
+  const cards = await stripeGet<{ data: { id: string }[] }>(sandboxUrl, path)
+  for (const card of cards.data) await stripePost(sandboxUrl, `payment_methods/${card.id}/detach`)
+  await heardOf(installation, stripeCustomerId)
 }
 
 const settled = async (customerId: string) =>
@@ -205,13 +215,7 @@ test('an invoice that waited for a payment method is collected with the one that
       )
     ).items
   await waitFor(invoices, ([first]) => first?.status === 'paid')
-  const cards = await stripeGet<{ data: { id: string }[] }>(
-    installation.sandboxUrl,
-    `customers/${stripeCustomerId}/payment_methods`,
-  )
-  for (const card of cards.data)
-    await stripePost(installation.sandboxUrl, `payment_methods/${card.id}/detach`)
-  await heardOf(installation, stripeCustomerId)
+  await detachAll(stripeCustomerId)
   await advanceTo(installation, clockId, '2026-02-02T00:00:00Z')
   await waitFor(
     invoices,
@@ -240,6 +244,45 @@ test.each([
   await at.complete((await at.open({ customer: { id }, options })).sessionId)
   await waitFor(invoices, ([first]) => first?.status === 'paid')
 })
+
+test.each([
+  [
+    'Checkout saves',
+    async (customerId: string) =>
+      void (await at.save(await at.open({ customer: { id: customerId }, options }))),
+  ],
+  [
+    'is made the default at Stripe',
+    async (_customerId: string, stripeCustomerId: string) => {
+      await giveCard(installation.sandboxUrl, stripeCustomerId)
+      await heardOf(installation, stripeCustomerId)
+    },
+  ],
+])(
+  'rule 32: a card that %s while the payment without one is being refused is charged at once',
+  async (how, give) => {
+    const own = await onOwnClock(installation, scenario)
+    const { sandboxUrl } = installation
+    const { id, stripeCustomerId } = await addCustomer(installation, own, { key: `meanwhile ${how}` })
+    await installation.call('POST', '/api/v1/subscriptions', { customerId: id, plan: { key: planKey } })
+    await waitFor(
+      async () => await invoicesOf(id),
+      ([first]) => first?.status === 'paid',
+    )
+    await detachAll(stripeCustomerId)
+    // Stripe has refused; its reply is on its way.
+    const held = await holdRequest(sandboxUrl, { kind: 'hold_after', method: 'POST', path: '/pay$' })
+    const path = `/api/v1/test-clocks/${own.clockId}/advance`
+    await installation.call('POST', path, { frozenTime: '2026-02-01T00:00:00Z' })
+    await held.arrived()
+    await give(id, stripeCustomerId)
+    await held.letGo()
+    await waitFor(
+      async () => await invoicesOf(id),
+      ([, second]) => second?.status === 'paid',
+    )
+  },
+)
 
 test('an invoice of the Stripe customer of before is not charged to the card of the one that is linked now', async () => {
   const own = await onOwnClock(installation, scenario)
