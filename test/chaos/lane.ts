@@ -57,7 +57,7 @@ export async function startLane(options: LaneOptions = {}): Promise<Lane> {
       config,
       newId: ulid,
       now: () => new Date(),
-      log: pino({ level: 'silent' }),
+      log: pino({ level: process.env['TEST_LOG_LEVEL'] ?? 'silent' }),
     },
     { checkResponses: true },
   )
@@ -86,8 +86,10 @@ export async function startLane(options: LaneOptions = {}): Promise<Lane> {
 /** More would only make each slower: a worker's start takes a core for seconds. Vitest runs five tests at once. */
 const MAX_LANES = 5
 
-/** Lanes are started when all others are busy, and used again. */
+/** Lanes are used again; one that failed is replaced. */
 export interface Lanes {
+  /** Starts all of them: on a busy machine that takes longer than what each is for. */
+  readonly open: () => Promise<void>
   /** Waits for a lane; one where the work failed is closed and not used again. */
   readonly use: <T>(work: (lane: Lane) => Promise<T>) => Promise<T>
   readonly close: () => Promise<void>
@@ -105,6 +107,9 @@ export function createLanes(): Lanes {
     return await started
   }
   return {
+    async open() {
+      while (free.length < MAX_LANES) free.push(await startNext())
+    },
     async use(work) {
       if (used >= MAX_LANES) await new Promise<void>((resolve) => void waiting.push(resolve))
       used += 1

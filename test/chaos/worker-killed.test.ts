@@ -1,4 +1,4 @@
-import { afterAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { activityPoints, commitPoints, outsideOfCycles, stripeCalls, stripePoints } from './kill-points.ts'
 import { surviveKill } from './killed-worker.ts'
 import type { Kill } from './killed-worker.ts'
@@ -9,6 +9,9 @@ const lanes = createLanes()
 const kills: Kill[] = []
 const points = [...activityPoints, ...stripePoints, ...commitPoints]
 
+beforeAll(async () => {
+  await lanes.open()
+})
 afterAll(async () => {
   const hits = kills.filter(({ wasInFlight }) => wasInFlight).length
   process.stdout.write(`The worker was killed ${kills.length} times; ${hits} of them hit work in flight.\n`)
