@@ -1,17 +1,20 @@
 import {
-  completeStripeEvent,
-  deferStripeEvent,
+  completeStripeEvents,
+  deferStripeEvents,
   giveUpStripeEvent,
+  hasDueStripeEvents,
   takeStripeEvents,
 } from '../db/stores/stripe-events.ts'
 import type { Db } from '../db/connection.ts'
 import type { StripeEventRow } from '../db/stores/stripe-events.ts'
 import { backoffMs } from './backoff.ts'
 import { eventHandlers } from './event-handlers.ts'
-import type { Outcome } from './handlers/outcome.ts'
+import type { HandlerDeps, Outcome } from './handlers/outcome.ts'
+import { invoiceLookup } from './invoice-lookup.ts'
 import { lacksPermission } from '../stripe/permissions.ts'
 import type { RelayDeps } from './relay.ts'
 import { inTurns } from './turns.ts'
+import type { Tried } from './turns.ts'
 import { within } from './within.ts'
 
 const BATCH = 50
@@ -27,16 +30,17 @@ const TRIES_NOT_PERMITTED = 8
 
 /** Hands Stripe's events to their handlers; returns how many were taken. */
 export async function deliverInbox(deps: RelayDeps): Promise<number> {
+  // Mostly there is nothing: one question says so, without a transaction around it.
+  if (!(await hasDueStripeEvents(deps.db))) return 0
+  const handlerDeps = { ...deps, invoiceOf: invoiceLookup(deps.db) }
   const delivered = await deps.db.transaction().execute(async (trx) => {
     const events = await takeStripeEvents(trx, BATCH)
-    const handled = await inTurns(events, {
+    const tried = await inTurns(events, {
       keyOf: turnOf,
-      tryOnce: async (event) => await outcomeOf(deps, event),
+      tryOnce: async (event) => await outcomeOf(handlerDeps, event),
       holdsUp: (outcome) => 'later' in outcome,
     })
-    const noted: Delivered[] = []
-    for (const { row, outcome } of handled) noted.push({ event: row, noted: await note(trx, row, outcome) })
-    return noted
+    return await note(trx, tried)
   })
   // What is rolled back comes again, and counts then.
   for (const one of delivered) tell(deps, one)
@@ -50,18 +54,23 @@ interface Delivered {
   readonly noted: Noted
 }
 
-async function note(db: Db, event: StripeEventRow, outcome: Outcome): Promise<Noted> {
-  if ('outcome' in outcome) {
-    await completeStripeEvent(db, event.eventId, outcome.outcome)
-    return 'done'
+/** A statement for all that are done, and one for all that wait. */
+async function note(db: Db, tried: readonly Tried<StripeEventRow, Outcome>[]): Promise<readonly Delivered[]> {
+  const done: { eventId: string; outcome: string }[] = []
+  const later: { eventId: string; delayMs: number; error: string }[] = []
+  const delivered: Delivered[] = []
+  for (const { row: event, outcome } of tried) {
+    const { eventId, attempts } = event
+    const isDone = 'outcome' in outcome
+    const noted = isDone ? 'done' : isHopeless(event) ? 'given_up' : 'deferred'
+    if (isDone) done.push({ eventId, outcome: outcome.outcome })
+    else if (noted === 'given_up') await giveUpStripeEvent(db, eventId, outcome.later)
+    else later.push({ eventId, delayMs: backoffMs(attempts, LONGEST_WAIT_MS), error: outcome.later })
+    delivered.push({ event, noted })
   }
-  if (isHopeless(event)) {
-    await giveUpStripeEvent(db, event.eventId, outcome.later)
-    return 'given_up'
-  }
-  const delayMs = backoffMs(event.attempts, LONGEST_WAIT_MS)
-  await deferStripeEvent(db, event.eventId, { delayMs, error: outcome.later })
-  return 'deferred'
+  await completeStripeEvents(db, done)
+  await deferStripeEvents(db, later)
+  return delivered
 }
 
 function tell({ observer, log }: RelayDeps, { event, noted }: Delivered): void {
@@ -93,7 +102,7 @@ function turnOf({ type, appId, objectId, sourceId, eventId }: StripeEventRow): s
   return type.startsWith('customer.subscription.') ? `${appId}/${sourceId ?? objectId}` : eventId
 }
 
-async function outcomeOf(deps: RelayDeps, event: StripeEventRow): Promise<Outcome> {
+async function outcomeOf(deps: HandlerDeps, event: StripeEventRow): Promise<Outcome> {
   const handle = eventHandlers[event.type]
   if (handle === undefined) return { outcome: 'ignored' }
   try {

@@ -1,5 +1,5 @@
 import type { Db } from '../db/connection.ts'
-import { completeOutbox, deferOutbox, takeOutbox } from '../db/stores/outbox.ts'
+import { completeOutbox, deferOutbox, hasDueOutbox, takeOutbox } from '../db/stores/outbox.ts'
 import type { OutboxRow } from '../db/stores/outbox.ts'
 import { getSubscription } from '../db/stores/subscriptions.ts'
 import { invoiceStart, subscriptionStart } from '../db/stores/workflow-starts.ts'
@@ -18,6 +18,8 @@ const LIMIT_MS = 5_000
 
 /** Delivers what is due and returns how many rows were taken. */
 export async function deliverOutbox(deps: RelayDeps): Promise<number> {
+  // Mostly there is nothing: one question says so, without a transaction around it.
+  if (!(await hasDueOutbox(deps.db))) return 0
   const delivered = await deps.db.transaction().execute(async (trx) => {
     const rows = await takeOutbox(trx, BATCH)
     const tried = await inTurns(rows, {

@@ -24,6 +24,18 @@ export async function insertOutbox(
     .execute()
 }
 
+/** Whether a row is due: asked without a transaction around it, for mostly there is none. */
+export async function hasDueOutbox(db: Db): Promise<boolean> {
+  const row = await db
+    .selectFrom('outbox')
+    .select('id')
+    .where('doneAt', 'is', null)
+    .where('nextAttemptAt', '<=', sql<Date>`now()`)
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
 /** Takes up to `limit` due rows for the transaction's length; other relays skip them. */
 export async function takeOutbox(db: Db, limit: number): Promise<readonly OutboxRow[]> {
   return await db

@@ -37,6 +37,18 @@ export async function insertStripeEvent(db: Db, appId: string, event: NewStripeE
   return result.numInsertedOrUpdatedRows === 1n
 }
 
+/** Whether an event waits to be delivered now. */
+export async function hasDueStripeEvents(db: Db): Promise<boolean> {
+  const row = await db
+    .selectFrom('stripeEvents')
+    .select('eventId')
+    .where('processedAt', 'is', null)
+    .where('nextAttemptAt', '<=', sql<Date>`now()`)
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
 /** Takes up to `limit` events that wait to be delivered; other relays skip them. */
 export async function takeStripeEvents(db: Db, limit: number): Promise<readonly StripeEventRow[]> {
   return await db
@@ -53,11 +65,20 @@ export async function takeStripeEvents(db: Db, limit: number): Promise<readonly 
     .execute()
 }
 
-export async function completeStripeEvent(db: Db, eventId: string, outcome: string): Promise<void> {
+/** They were acted on, each with a word for people. */
+export async function completeStripeEvents(
+  db: Db,
+  events: readonly { readonly eventId: string; readonly outcome: string }[],
+): Promise<void> {
+  if (events.length === 0) return
   await db
     .updateTable('stripeEvents')
-    .set({ processedAt: sql`now()`, outcome, lastError: null })
-    .where('eventId', '=', eventId)
+    .from(
+      sql<{ eventId: string; outcome: string }>`unnest(${events.map(({ eventId }) => eventId)}::text[],
+        ${events.map(({ outcome }) => outcome)}::text[])`.as<'done'>(sql`done (event_id, outcome)`),
+    )
+    .set({ processedAt: sql`now()`, outcome: (eb) => eb.ref('done.outcome'), lastError: null })
+    .whereRef('stripeEvents.eventId', '=', 'done.eventId')
     .execute()
 }
 
@@ -92,20 +113,25 @@ export async function givenUpEvents(db: Db, since: Date): Promise<readonly Strip
 
 const LONGEST_IN_INBOX_MS = 14 * 24 * 60 * 60 * 1000
 
-/** Leaves the event for later, with its reason. */
-export async function deferStripeEvent(
+/** Leaves events for later, each with its reason. */
+export async function deferStripeEvents(
   db: Db,
-  eventId: string,
-  after: { readonly delayMs: number; readonly error: string },
+  events: readonly { readonly eventId: string; readonly delayMs: number; readonly error: string }[],
 ): Promise<void> {
+  if (events.length === 0) return
   await db
     .updateTable('stripeEvents')
+    .from(
+      sql<{ eventId: string; delayMs: number; error: string }>`unnest(
+        ${events.map(({ eventId }) => eventId)}::text[], ${events.map(({ delayMs }) => delayMs)}::float8[],
+        ${events.map(({ error }) => error)}::text[])`.as<'later'>(sql`later (event_id, delay_ms, error)`),
+    )
     .set((eb) => ({
-      attempts: eb('attempts', '+', 1),
-      lastError: after.error,
-      nextAttemptAt: sql`now() + ${after.delayMs} * interval '1 millisecond'`,
+      attempts: eb('stripeEvents.attempts', '+', 1),
+      lastError: eb.ref('later.error'),
+      nextAttemptAt: sql<Date>`now() + later.delay_ms * interval '1 millisecond'`,
     }))
-    .where('eventId', '=', eventId)
+    .whereRef('stripeEvents.eventId', '=', 'later.eventId')
     .execute()
 }
 
@@ -122,6 +148,37 @@ export async function invoiceOfStripeEvent(
         : eb('invoices.id', '=', event.invoiceId),
     )
     .executeTakeFirst()
+}
+
+/** The same for many events, in one statement: in their order. */
+export async function invoicesOfStripeEvents(
+  db: Db,
+  events: readonly Pick<StripeEventRow, 'appId' | 'invoiceId' | 'objectId'>[],
+): Promise<readonly (InvoiceOfEvent | undefined)[]> {
+  const ids = events.flatMap(({ invoiceId }) => invoiceId ?? [])
+  const others = events.filter(({ invoiceId }) => invoiceId === null)
+  const found = await invoicesOfEvents(db)
+    .select(['invoices.appId', 'invoices.stripeInvoiceId'])
+    .where((eb) =>
+      eb.or([
+        eb('invoices.id', '=', sql<string>`any(${ids}::text[])`),
+        eb.and([
+          eb('invoices.appId', '=', sql<string>`any(${others.map(({ appId }) => appId)}::text[])`),
+          eb(
+            'invoices.stripeInvoiceId',
+            '=',
+            sql<string>`any(${others.map(({ objectId }) => objectId)}::text[])`,
+          ),
+        ]),
+      ]),
+    )
+    .execute()
+  return events.map(({ appId, invoiceId, objectId }) =>
+    found.find(
+      (row) =>
+        row.appId === appId && (invoiceId === null ? row.stripeInvoiceId === objectId : row.id === invoiceId),
+    ),
+  )
 }
 
 /** Waits on what failed: each is worth a try at once when another payment method came. */

@@ -1,7 +1,6 @@
 import { storedApp } from '../../db/stores/billing-settings.ts'
 import { noteChange } from '../../db/stores/changed-at-stripe.ts'
 import { getInvoiceRow, updateInvoice } from '../../db/stores/invoices.ts'
-import { invoiceOfStripeEvent } from '../../db/stores/stripe-events.ts'
 import type { InvoiceOfEvent, StripeEventRow } from '../../db/stores/stripe-events.ts'
 import { appendTimeline, appendTimelineOnce } from '../../db/stores/timeline.ts'
 import { currency } from '../../domain/currency.ts'
@@ -11,18 +10,18 @@ import { draftDeleted } from '../../stripe/failures.ts'
 import type { StripeInvoiceView } from '../../stripe/invoice-types.ts'
 import type { RelayDeps } from '../relay.ts'
 import { signalInvoice, unknownInvoice } from './invoice.ts'
-import type { EventHandler, Outcome } from './outcome.ts'
+import type { EventHandler, HandlerDeps, Outcome } from './outcome.ts'
 
 /** The step that issues it knows; it is given this many tries before a person is thought to have done it. */
 const TRIES_OWN = 6
 
-type Handler = (deps: RelayDeps, invoice: InvoiceOfEvent, event: StripeEventRow) => Promise<Outcome>
+type Handler = (deps: HandlerDeps, invoice: InvoiceOfEvent, event: StripeEventRow) => Promise<Outcome>
 
 /** A change of an invoice of ours; what our own step is at is left to it first. */
 const ofInvoice =
   (handle: Handler): EventHandler =>
   async (deps, event) => {
-    const invoice = await invoiceOfStripeEvent(deps.db, event)
+    const invoice = await deps.invoiceOf(event)
     if (!invoice) return unknownInvoice(event)
     const isOwnStep = invoice.status === 'issuing' && invoice.substatus === null
     if (isOwnStep && event.attempts < TRIES_OWN) return { later: 'its own step is issuing it' }

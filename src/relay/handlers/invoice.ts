@@ -1,4 +1,3 @@
-import { invoiceOfStripeEvent } from '../../db/stores/stripe-events.ts'
 import type { InvoiceOfEvent, StripeEventRow } from '../../db/stores/stripe-events.ts'
 import type { RelayDeps } from '../relay.ts'
 import type { EventHandler, Outcome } from './outcome.ts'
@@ -11,7 +10,7 @@ const TRIES_INLINE = 6
 /** Wakes the invoice's workflow unless the invoice is already what the event says: one of `confirming`. */
 export function wakeInvoice(confirming: readonly string[]): EventHandler {
   return async (deps, event) => {
-    const invoice = await invoiceOfStripeEvent(deps.db, event)
+    const invoice = await deps.invoiceOf(event)
     if (!invoice) return unknownInvoice(event)
     if (confirming.includes(invoice.status)) return { outcome: 'confirmed' }
     // It is its subscription's to write, and closed with its period.
