@@ -27,7 +27,7 @@ export function subscriptionActivities(deps: ActivityDeps): SubscriptionActiviti
           ...(command && { command }),
         })
         observeClosing(deps, result)
-        await collectInlineInvoices(deps, subscriptionId, asOfMs)
+        if (result.hasCollectable) await collectInlineInvoices(deps, subscriptionId, asOfMs)
         const isAsked = command?.kind === 'invoice_now' || command?.kind === 'approve_bill'
         const againMs = result.isRunning
           ? await sendRunningInvoice(deps, { subscriptionId, asOfMs, isAsked })

@@ -1,6 +1,6 @@
 import type { Insertable } from 'kysely'
 import type { Db } from '../db/connection.ts'
-import { insertClosing, setClosingInvoice, upsertRatedUsage } from '../db/stores/closings.ts'
+import { insertClosing, recordBilled } from '../db/stores/closings.ts'
 import { insertLedgerEntry } from '../db/stores/ledger.ts'
 import { insertOutbox } from '../db/stores/outbox.ts'
 import { appendTimeline } from '../db/stores/timeline.ts'
@@ -58,11 +58,8 @@ export async function executeClosing(
     lines: lineRows(plan, ids),
     asOfMs: options.asOfMs,
   })
-  await setClosingInvoice(db, key, invoiceId)
-  await upsertRatedUsage(
-    db,
-    plan.lines.flatMap((line) => ratedUsageRow(plan, line)),
-  )
+  const slices = plan.lines.flatMap((line) => ratedUsageRow(plan, line))
+  await recordBilled(db, key, { invoiceId, slices })
   await bookCarried(db, plan, { invoiceId, newId: options.newId })
   if (beginning.waits) await insertOutbox(db, { kind: 'start_invoice', subjectId: invoiceId })
   await recordClosing(db, plan, { invoiceId, asOfMs: options.asOfMs, beginning })

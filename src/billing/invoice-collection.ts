@@ -14,8 +14,8 @@ import { settleItems } from './stripe-items.ts'
 
 /** The first payment, or the e-mail. */
 export async function collectFirst(deps: CollectDeps, row: InvoiceRow, asOfMs: number): Promise<InvoiceRow> {
-  const app = await storedApp(deps.db, row.appId)
   if (invoiceSettings(row).workflow.payment.collectionMethod === 'send_invoice') {
+    const app = await storedApp(deps.db, row.appId)
     const view = await deps.stripe.sendInvoice(app, invoiceRef(row))
     const sent = await changeInvoice(deps.db, row, {
       asOfMs,

@@ -1,12 +1,12 @@
 import { bindInvoiceNumber, passInvoiceNumber } from '../db/stores/invoice-numbers.ts'
 import { getInvoiceLines, setLineTaxes } from '../db/stores/invoices.ts'
-import type { InvoiceLineRow, InvoiceRow } from '../db/stores/invoices.ts'
-import { appendTimeline } from '../db/stores/timeline.ts'
+import type { InvoiceLineRow, InvoicePatch, InvoiceRow } from '../db/stores/invoices.ts'
 import { addDuration, zoned } from '../domain/calendar.ts'
 import { DomainError } from '../domain/errors.ts'
 import { processorLines } from '../stripe/invoice-lines.ts'
 import type { ProcessorLine } from '../stripe/invoice-lines.ts'
 import type { InvoiceToSync, StripeInvoiceView } from '../stripe/invoice-types.ts'
+import type { StoredApp } from '../stripe/types.ts'
 import type { CollectDeps } from './collect-deps.ts'
 import { invoiceSettings } from './invoice-settings.ts'
 import { nextLookMs } from './invoice-look.ts'
@@ -17,7 +17,6 @@ import { netMinor } from './net-minor.ts'
 import { searchSince } from './search-since.ts'
 import { namingWhatIsGone, requireStripeCustomer } from './stripe-customer.ts'
 import { issueItems } from './stripe-items.ts'
-import { storedApp } from '../db/stores/billing-settings.ts'
 
 /** An invoice that was issued, with what Stripe answered; null where Stripe bills it in its own invoices. */
 export interface Issued {
@@ -34,19 +33,27 @@ export interface Issued {
 export async function issueInvoice(deps: CollectDeps, row: InvoiceRow, asOfMs: number): Promise<Issued> {
   const { stripe, workflow } = invoiceSettings(row)
   if (stripe.billing === 'subscription_items') return { row: await issueItems(deps, row, asOfMs), view: null }
-  await requireStripeCustomer(deps, row)
+  const { app } = await requireStripeCustomer(deps, row)
   try {
-    return await issueAtStripe(deps, row, asOfMs)
+    return await issueAtStripe(deps, row, { app, asOfMs })
   } catch (error) {
     if (!workflow.tax.enabled || !isTaxFailure(error)) throw await namingWhatIsGone(deps, row, error)
     const untaxed = await withoutTax(deps, row, { asOfMs, error })
-    return await issueAtStripe(deps, untaxed, asOfMs)
+    return await issueAtStripe(deps, untaxed, { app, asOfMs })
   }
 }
 
-async function issueAtStripe(deps: CollectDeps, start: InvoiceRow, asOfMs: number): Promise<Issued> {
+interface Issuing {
+  readonly app: StoredApp
+  readonly asOfMs: number
+}
+
+async function issueAtStripe(
+  deps: CollectDeps,
+  start: InvoiceRow,
+  { app, asOfMs }: Issuing,
+): Promise<Issued> {
   let row = start
-  const app = await storedApp(deps.db, row.appId)
   const ours = invoiceToSync(row, await getInvoiceLines(deps.db, row.id))
   const synced = await deps.stripe.syncInvoice(app, ours)
   deps.progress?.()
@@ -114,9 +121,7 @@ function daysUntilDue(row: InvoiceRow): number {
 async function bindNumber(deps: CollectDeps, row: InvoiceRow): Promise<string> {
   const key = invoiceSettings(row).supplierKey
   const prefix = key === 'default' ? 'INV' : `INV-${key.slice(-6).toUpperCase()}`
-  return await deps.db
-    .transaction()
-    .execute(async (trx) => await bindInvoiceNumber(trx, row.id, { key, prefix }))
+  return await bindInvoiceNumber(deps.db, row.id, { key, prefix })
 }
 
 interface Finalized {
@@ -139,37 +144,30 @@ async function adopt(
     const tax = view.lineTax[lineId]
     return tax === undefined ? [] : spreadTax(tax, parts)
   })
+  const taxed = taxes.filter((tax) => tax.taxMinor !== 0n)
   const rounded = view.isRounded ? `; Stripe's tax was rounded to whole ${row.currency}` : ''
+  const at = new Date(asOfMs)
+  const patch = {
+    number,
+    status: 'issued',
+    substatus: null,
+    statusReason: null,
+    statusCode: null,
+    issuedAt: at,
+    taxMinor: view.taxMinor,
+    taxOutcome: !workflow.tax.enabled ? null : view.isTaxed ? 'computed' : 'skipped',
+    totalMinor: view.totalMinor,
+    stripeHostedUrl: view.hostedUrl,
+    stripePdfUrl: view.pdfUrl,
+    dueAt: isSent ? new Date(addDuration(asOfMs, workflow.invoicing.dueAfter, timeZone)) : null,
+    nextLookAt: new Date(nextLookMs(asOfMs, asOfMs)),
+    nextDueAt: at,
+    sentAt: null,
+  } satisfies InvoicePatch
+  const told = { at, kind: 'issued', detail: `Issued as ${number} (${view.stripeInvoiceId})${rounded}` }
+  if (taxed.length === 0) return await write(deps.db, row, patch, told)
   return await deps.db.transaction().execute(async (trx) => {
-    await setLineTaxes(
-      trx,
-      taxes.filter((tax) => tax.taxMinor !== 0n),
-    )
-    await appendTimeline(trx, [
-      {
-        subjectType: 'invoice',
-        subjectId: row.id,
-        at: new Date(asOfMs),
-        kind: 'issued',
-        detail: `Issued as ${number} (${view.stripeInvoiceId})${rounded}`,
-      },
-    ])
-    return await write(trx, row, {
-      number,
-      status: 'issued',
-      substatus: null,
-      statusReason: null,
-      statusCode: null,
-      issuedAt: new Date(asOfMs),
-      taxMinor: view.taxMinor,
-      taxOutcome: !workflow.tax.enabled ? null : view.isTaxed ? 'computed' : 'skipped',
-      totalMinor: view.totalMinor,
-      stripeHostedUrl: view.hostedUrl,
-      stripePdfUrl: view.pdfUrl,
-      dueAt: isSent ? new Date(addDuration(asOfMs, workflow.invoicing.dueAfter, timeZone)) : null,
-      nextLookAt: new Date(nextLookMs(asOfMs, asOfMs)),
-      nextDueAt: new Date(asOfMs),
-      sentAt: null,
-    })
+    await setLineTaxes(trx, taxed)
+    return await write(trx, row, patch, told)
   })
 }

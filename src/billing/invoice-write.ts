@@ -1,6 +1,6 @@
 import type { Database, Db } from '../db/connection.ts'
-import { recordInvoiceCommand, updateInvoice } from '../db/stores/invoices.ts'
-import type { InvoicePatch, InvoiceRow } from '../db/stores/invoices.ts'
+import { recordInvoiceCommand, updateInvoice, updateInvoiceAndTell } from '../db/stores/invoices.ts'
+import type { InvoicePatch, InvoiceRow, Told } from '../db/stores/invoices.ts'
 import { bookCarriedOn, insertLedgerEntryOnce } from '../db/stores/ledger.ts'
 import { insertOutbox } from '../db/stores/outbox.ts'
 import { appendTimeline } from '../db/stores/timeline.ts'
@@ -10,9 +10,18 @@ import { displayMinor } from '../domain/money.ts'
 import type { InvoiceRef } from '../stripe/invoice-types.ts'
 import { openAccess } from './open-access.ts'
 
-/** Writes under the version that was read; another run that was faster wins, and this one starts over. */
-export async function write(db: Db, row: InvoiceRow, patch: InvoicePatch): Promise<InvoiceRow> {
-  const written = await updateInvoice(db, row, patch)
+/**
+ * Writes under the version that was read; another run that was faster wins, and this one starts over. What was told of it
+ * goes with it.
+ */
+export async function write(
+  db: Db,
+  row: InvoiceRow,
+  patch: InvoicePatch,
+  told: Told | null = null,
+): Promise<InvoiceRow> {
+  const written =
+    told === null ? await updateInvoice(db, row, patch) : await updateInvoiceAndTell(db, row, { patch, told })
   if (!written) throw new DomainError('conflict', 'another run wrote the invoice')
   return written
 }
@@ -36,15 +45,12 @@ export async function changeInvoice(
   { asOfMs, detail, patch, cancels, balanceMinor, command }: InvoiceChange,
 ): Promise<InvoiceRow> {
   return await db.transaction().execute(async (trx) => {
-    const written = await write(trx, row, patch)
+    const kind = patch.status ?? row.status
+    const told = detail === null ? null : { at: new Date(asOfMs), kind, detail }
+    const written = await write(trx, row, patch, told)
     await openAccess(trx, { before: row, after: written, asOfMs })
     if (command)
       await recordInvoiceCommand(trx, { invoiceId: row.id, requestId: command.requestId, kind: command.kind })
-    if (detail !== null) {
-      await appendTimeline(trx, [
-        { subjectType: 'invoice', subjectId: row.id, at: new Date(asOfMs), kind: written.status, detail },
-      ])
-    }
     if (written.status === 'voided' && row.status !== 'voided') await carryOn(trx, written, asOfMs)
     if (balanceMinor !== undefined && balanceMinor !== 0n) {
       await insertLedgerEntryOnce(trx, {

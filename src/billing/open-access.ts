@@ -1,5 +1,5 @@
 import type { Db } from '../db/connection.ts'
-import { insertSubscriptionAccess, lockAccess } from '../db/stores/access.ts'
+import { insertSubscriptionAccess, isAccessWaitedFor, lockAccess } from '../db/stores/access.ts'
 import { pendingAccessRequests, settleAccessRequests } from '../db/stores/access-requests.ts'
 import type { AccessRequestRow } from '../db/stores/access-requests.ts'
 import type { InvoiceRow } from '../db/stores/invoices.ts'
@@ -25,6 +25,8 @@ export async function openAccess(trx: Db, { before, after, asOfMs }: InvoiceChan
   const isSettled = after.status === 'paid' || after.status === 'voided'
   if (!isSettled || after.status === before.status) return
   await lockAccess(trx, after.customerId)
+  // Most payments open nothing: what follows asks for every subscription of the customer.
+  if (before.firstFailedAt === null && !(await isAccessWaitedFor(trx, after))) return
   const all = await loadAccess(trx, after.customerId, asOfMs)
   const own = all.find(({ subscription }) => subscription.id === after.subscriptionId)
   if (own !== undefined) await recordOpening(trx, own, { before, after, asOfMs })

@@ -5,18 +5,26 @@ import { DomainError } from '../domain/errors.ts'
 import { classifyStripeError, draftDeleted } from '../stripe/failures.ts'
 import type { CollectDeps } from './collect-deps.ts'
 
-/** The Stripe customer of an invoice. Errors: customer_not_linked, stripe_customer_deleted. */
-export async function requireStripeCustomer(deps: CollectDeps, row: InvoiceRow): Promise<string> {
+interface StripeCustomerOfInvoice {
+  readonly stripeCustomerId: string
+  readonly app: Awaited<ReturnType<typeof appAndLink>>['app']
+}
+
+/** The Stripe customer of an invoice, and the app they are in. Errors: customer_not_linked, stripe_customer_deleted. */
+export async function requireStripeCustomer(
+  deps: CollectDeps,
+  row: InvoiceRow,
+): Promise<StripeCustomerOfInvoice> {
   if (row.stripeCustomerId === null) {
     throw new DomainError(
       'customer_not_linked',
       'the customer has no Stripe customer; link one, then retry the invoice',
     )
   }
-  const { link } = await appAndLink(deps.db, row.appId, row.customerId)
+  const { app, link } = await appAndLink(deps.db, row.appId, row.customerId)
   const isGone = link?.stripeDeletedAt !== null && link?.stripeCustomerId === row.stripeCustomerId
   if (link !== null && isGone) throw deleted(row.stripeCustomerId)
-  return row.stripeCustomerId
+  return { stripeCustomerId: row.stripeCustomerId, app }
 }
 
 const deleted = (stripeCustomerId: string): DomainError =>

@@ -1,4 +1,4 @@
-import { appAndLink, storedApp } from '../db/stores/billing-settings.ts'
+import { appAndLink } from '../db/stores/billing-settings.ts'
 import type { InvoiceLineRow, InvoiceRow } from '../db/stores/invoices.ts'
 import { insertOutbox } from '../db/stores/outbox.ts'
 import { getSubscription } from '../db/stores/subscriptions.ts'
@@ -12,8 +12,7 @@ import type { ItemPlace } from './stripe-item-sync.ts'
 
 /** While the invoice runs, its items wait for the next invoice of the Stripe subscription. Errors: customer_not_linked. */
 export async function runningPlace(deps: CollectDeps, row: InvoiceRow): Promise<ItemPlace> {
-  const stripeCustomerId = await requireStripeCustomer(deps, row)
-  const app = await storedApp(deps.db, row.appId)
+  const { stripeCustomerId, app } = await requireStripeCustomer(deps, row)
   const subscription = await getSubscription(deps.db, row.subscriptionId)
   // A customer may be billed so without a subscription at Stripe: whatever invoice comes next takes them up.
   const stripeSubscriptionId =

@@ -35,6 +35,8 @@ export interface SubscriptionStepResult {
   readonly wakeMs: number | null
   /** Whether there is a running invoice, which may have to be sent. */
   readonly isRunning: boolean
+  /** Whether an invoice was made, or withdrawn, that the step collects. */
+  readonly hasCollectable: boolean
   /** The closing instant that was billed in this step, and whether by a test clock; left out where none was. */
   readonly closed?: { readonly atMs: number; readonly onTestClock: boolean }
   readonly refused: DomainError | null
@@ -54,7 +56,7 @@ export async function stepSubscription(db: Database, options: StepOptions): Prom
   if (command?.kind === 'invoice_now' || command?.kind === 'approve_bill') {
     const stepped = await billNow(db, { ...options, isReleased: false, isChanged: false })
     const refused = await refusalOf(async () => await applyBillCommand(db, command, options))
-    return { ...stepped, isRunning: true, refused }
+    return { ...stepped, isRunning: true, hasCollectable: true, refused }
   }
   const refused =
     command === undefined
@@ -122,7 +124,7 @@ function inWords(command: SubscriptionRequest): string {
 
 async function billWhatIsDue(db: Db, options: BillOptions): Promise<Stepped> {
   const row = await mustLock(db, options.subscriptionId)
-  if (row.lifecycle === 'parked') return { row, next: null, wakeMs: null, isRunning: false }
+  if (row.lifecycle === 'parked') return { row, next: null, wakeMs: null, ...nothingMade }
   const settings = await loadSettings(db, row.customerId)
   const due = nextStep(row, settings, options.jitterWindowMs)
   if (due === null || due.dueMs > options.asOfMs)
@@ -143,7 +145,7 @@ async function billWhatIsDue(db: Db, options: BillOptions): Promise<Stepped> {
   const written = await writeNext(
     db,
     { row: closed, settings, options, next },
-    { mirrorMs, isRunning: false },
+    { mirrorMs, isRunning: false, hasCollectable: true },
   )
   const onTestClock = settings.customer.testClockId !== null
   return { ...written, closed: { atMs: due.closing.atMs, onTestClock } }
@@ -164,24 +166,29 @@ async function betweenClosings(db: Db, position: Position): Promise<Stepped> {
   if (next?.reason !== 'period') {
     const reason = 'the subscription ended without a further period'
     if (running) await retireRunning(db, running, { asOfMs, reason })
-    return await writeNext(db, position, { mirrorMs: null, isRunning: false })
+    const hasCollectable = running !== undefined
+    return await writeNext(db, position, { mirrorMs: null, isRunning: false, hasCollectable })
   }
   const dueMs = mirrorDueMs(row, settings, running)
   const isDue = dueMs !== null && (dueMs <= asOfMs || (options.isChanged && running !== undefined))
   if (isDue) await runUpcoming(db, { row, settings }, { asOfMs, isApproved: false })
   const mirrorMs = isDue ? mirrorDueMs(row, settings, { ratedAt: new Date(asOfMs) }) : dueMs
-  return await writeNext(db, position, { mirrorMs, isRunning: isDue || running !== undefined })
+  const isRunning = isDue || running !== undefined
+  return await writeNext(db, position, { mirrorMs, isRunning, hasCollectable: isRunning })
 }
 
 interface Running {
   readonly mirrorMs: number | null
   readonly isRunning: boolean
+  readonly hasCollectable: boolean
 }
+
+const nothingMade = { isRunning: false, hasCollectable: false } as const
 
 async function writeNext(
   db: Db,
   { row, options, next }: Position,
-  { mirrorMs, isRunning }: Running,
+  { mirrorMs, ...made }: Running,
 ): Promise<Stepped> {
   const wakeMs = next === null ? null : Math.min(next.dueMs, mirrorMs ?? next.dueMs)
   const patch = {
@@ -192,7 +199,7 @@ async function writeNext(
     nextClosingAt: next === null ? null : new Date(next.closing.atMs),
   }
   const updated = await mustUpdate(db, row, patch)
-  return { row: updated, next, wakeMs, isRunning }
+  return { row: updated, next, wakeMs, ...made }
 }
 
 function lifecycleOf(row: SubscriptionRow, asOfMs: number): string {
@@ -225,7 +232,7 @@ async function absurdity(
 async function park(db: Db, row: SubscriptionRow, options: StepOptions, reason: string): Promise<Stepped> {
   await note(db, options, 'parked', `Parked: ${reason}`)
   const updated = await mustUpdate(db, row, { lifecycle: 'parked', lifecycleReason: reason, nextDueAt: null })
-  return { row: updated, next: null, wakeMs: null, isRunning: false }
+  return { row: updated, next: null, wakeMs: null, ...nothingMade }
 }
 
 async function mustLock(db: Db, id: string): Promise<SubscriptionRow> {
@@ -235,10 +242,9 @@ async function mustLock(db: Db, id: string): Promise<SubscriptionRow> {
 }
 
 async function mustUpdate(db: Db, row: SubscriptionRow, patch: SubscriptionPatch): Promise<SubscriptionRow> {
-  if (!(await updateSubscription(db, row, patch)))
-    throw new DomainError('conflict', 'a later step wrote the subscription')
-  const written = await lockSubscription(db, row.id)
-  return written ?? row
+  const written = await updateSubscription(db, row, patch)
+  if (!written) throw new DomainError('conflict', 'a later step wrote the subscription')
+  return written
 }
 
 async function note(db: Db, options: StepOptions, kind: string, detail: string): Promise<void> {

@@ -81,7 +81,7 @@ export const outsideOfCycles: readonly string[] = [
 ]
 
 /** The first and the last transaction of the step that bills a boundary: killed before and after their commits. */
-const transactions = ['1 (closing)', '4 (settle)'] as const
+const transactions = ['1 (closing)', '2 (settle)'] as const
 
 const everyMoment = (group: string, names: readonly string[]): readonly KillPoint[] =>
   names.flatMap((name) =>

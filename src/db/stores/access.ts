@@ -105,6 +105,36 @@ export async function holdSubscriptions(trx: Db, customerId: string): Promise<vo
   await trx.selectFrom('subscriptions').select('id').where('customerId', '=', customerId).forShare().execute()
 }
 
+/** Whether a payment may open anything: the subscription is gated, or somebody asked the customer's access to be granted. */
+export async function isAccessWaitedFor(
+  trx: Db,
+  { customerId, subscriptionId }: Pick<Selectable<Invoices>, 'customerId' | 'subscriptionId'>,
+): Promise<boolean> {
+  const row = await trx
+    .selectNoFrom((eb) =>
+      eb
+        .or([
+          eb.exists(
+            eb
+              .selectFrom('subscriptions')
+              .select('id')
+              .where('id', '=', subscriptionId)
+              .where('accessGate', '!=', 'none'),
+          ),
+          eb.exists(
+            eb
+              .selectFrom('accessRequests')
+              .select('id')
+              .where('customerId', '=', customerId)
+              .where('status', '=', 'pending'),
+          ),
+        ])
+        .as('isWaitedFor'),
+    )
+    .executeTakeFirstOrThrow()
+  return Boolean(row.isWaitedFor)
+}
+
 /** Until the transaction ends, nobody else decides about this customer's access: a request and a payment see each other. */
 export async function lockAccess(trx: Db, customerId: string): Promise<void> {
   await sql`select pg_advisory_xact_lock(hashtextextended(${`access:${customerId}`}, 0))`.execute(trx)

@@ -55,9 +55,7 @@ function rowsOf(found: BillingDocuments): BillingRows {
     override: found.override && rowOf<BillingOverrides>(found.override, stamps),
     profile: found.profile && rowOf<BillingProfiles>(found.profile, { ...stamps, deletedAt: true }),
     app: found.app && rowOf<Apps>(found.app, appInstants),
-    link:
-      found.link &&
-      rowOf<CustomerApps>(found.link, { ...stamps, paymentMethodSetAt: true, stripeDeletedAt: true }),
+    link: found.link && rowOf<CustomerApps>(found.link, linkInstants),
     subjectKeys: found.subjectKeys,
   }
 }
@@ -86,6 +84,7 @@ const ofSubscription = prepared((db, subscriptionId: string) =>
 )
 
 const stamps = { createdAt: true, updatedAt: true } as const
+const linkInstants = { ...stamps, paymentMethodSetAt: true, stripeDeletedAt: true } as const
 const appInstants = {
   ...stamps,
   deletedAt: true,
@@ -111,14 +110,16 @@ export async function appAndLink(
   appId: string,
   customerId: string,
 ): Promise<{ readonly app: Selectable<Apps>; readonly link: Selectable<CustomerApps> | null }> {
-  const app = await db.selectFrom('apps').selectAll().where('id', '=', appId).executeTakeFirstOrThrow()
-  const link = await db
-    .selectFrom('customerApps')
-    .selectAll()
-    .where('customerId', '=', customerId)
-    .where('appId', '=', appId)
-    .executeTakeFirst()
-  return { app, link: link ?? null }
+  const { link, ...app } = await db
+    .selectFrom('apps')
+    .leftJoin('customerApps', (join) =>
+      join.onRef('customerApps.appId', '=', 'apps.id').on('customerApps.customerId', '=', customerId),
+    )
+    .selectAll('apps')
+    .select(sql<RowDocument | null>`to_jsonb(customer_apps)`.as('link'))
+    .where('apps.id', '=', appId)
+    .executeTakeFirstOrThrow()
+  return { app, link: link && rowOf<CustomerApps>(link, linkInstants) }
 }
 
 /** Where a customer's test clock stands; null for a customer in real time. */

@@ -18,17 +18,31 @@ export async function insertClosing(db: Db, closing: Insertable<Closings>): Prom
   return result.numInsertedOrUpdatedRows === 1n
 }
 
-export async function setClosingInvoice(
+/** What the closing made: its invoice, and what each usage slice has been billed by now, the base of the next difference (rule 9). */
+export async function recordBilled(
   db: Db,
   closing: Pick<ClosingRow, 'subscriptionId' | 'periodAt' | 'reason'>,
-  invoiceId: string,
+  { invoiceId, slices }: { readonly invoiceId: string; readonly slices: readonly Insertable<RatedUsage>[] },
 ): Promise<void> {
-  await db
+  const closed = db
     .updateTable('closings')
     .set({ invoiceId })
     .where('subscriptionId', '=', closing.subscriptionId)
     .where('periodAt', '=', closing.periodAt)
     .where('reason', '=', closing.reason)
+  if (slices.length === 0) return void (await closed.execute())
+  await db
+    .with('closed', () => closed)
+    .insertInto('ratedUsage')
+    .values([...slices])
+    .onConflict((oc) =>
+      oc.columns(['subscriptionId', 'lineKey']).doUpdateSet((eb) => ({
+        quantity: eb.ref('excluded.quantity'),
+        billedMinor: eb.ref('excluded.billedMinor'),
+        usageCutoff: eb.ref('excluded.usageCutoff'),
+        updatedAt: sql`now()`,
+      })),
+    )
     .execute()
 }
 
@@ -104,23 +118,6 @@ const ratedUsageColumns = [
   'updatedAt',
   'usageCutoff',
 ] as const
-
-/** Stores what a slice has been billed by now: the base of the next difference (rule 9). */
-export async function upsertRatedUsage(db: Db, rows: readonly Insertable<RatedUsage>[]): Promise<void> {
-  if (rows.length === 0) return
-  await db
-    .insertInto('ratedUsage')
-    .values([...rows])
-    .onConflict((oc) =>
-      oc.columns(['subscriptionId', 'lineKey']).doUpdateSet((eb) => ({
-        quantity: eb.ref('excluded.quantity'),
-        billedMinor: eb.ref('excluded.billedMinor'),
-        usageCutoff: eb.ref('excluded.usageCutoff'),
-        updatedAt: sql`now()`,
-      })),
-    )
-    .execute()
-}
 
 /** Whether a fee in advance was billed short because the subscription was to end: the rest would be billed by nobody. */
 export async function isFeeCut(db: Db, subscriptionId: string, activeTo: Date): Promise<boolean> {

@@ -2,34 +2,29 @@ import { sql } from 'kysely'
 import type { Db } from '../connection.ts'
 
 /**
- * Binds the next number of the supplier's sequence to the invoice, in a short transaction just before finalizing
- * (rule 22). Called again it returns the number that is bound: a retry spends none.
+ * Binds the next number of the supplier's sequence to the invoice, just before finalizing (rule 22). Called again it returns
+ * the number that is bound: a retry spends none. One statement: the sequence is locked for no longer than that takes.
  */
 export async function bindInvoiceNumber(
   db: Db,
   invoiceId: string,
   supplier: { readonly key: string; readonly prefix: string },
 ): Promise<string> {
-  const bound = await db
-    .selectFrom('invoices')
-    .select('number')
-    .where('id', '=', invoiceId)
-    .forUpdate()
-    .executeTakeFirstOrThrow()
-  if (bound.number !== null) return bound.number
-  const sequence = await db
-    .insertInto('invoiceNumberSequences')
-    .values({ supplierKey: supplier.key, prefix: supplier.prefix, nextNumber: '2' })
-    .onConflict((oc) =>
-      oc
-        .column('supplierKey')
-        .doUpdateSet((eb) => ({ nextNumber: eb('invoiceNumberSequences.nextNumber', '+', '1') })),
-    )
-    .returning(['prefix', 'nextNumber'])
-    .executeTakeFirstOrThrow()
-  const number = `${sequence.prefix}-${(BigInt(sequence.nextNumber) - 1n).toString().padStart(6, '0')}`
-  await db.updateTable('invoices').set({ number }).where('id', '=', invoiceId).execute()
-  return number
+  const { rows } = await sql<{ number: string }>`
+    WITH bound AS (SELECT id, number FROM invoices WHERE id = ${invoiceId} FOR UPDATE),
+    taken AS (
+      INSERT INTO invoice_number_sequences AS s (supplier_key, prefix, next_number)
+      SELECT ${supplier.key}, ${supplier.prefix}, 2 FROM bound WHERE number IS NULL
+      ON CONFLICT (supplier_key) DO UPDATE SET next_number = s.next_number + 1
+      RETURNING prefix, (next_number - 1)::text AS taken),
+    written AS (
+      UPDATE invoices SET number = prefix || '-' || lpad(taken, greatest(6, length(taken)), '0')
+      FROM taken WHERE id = ${invoiceId}
+      RETURNING number)
+    SELECT coalesce((SELECT number FROM written), number) AS number FROM bound`.execute(db)
+  const [found] = rows
+  if (found === undefined) throw new Error(`invoice ${invoiceId} does not exist`)
+  return found.number
 }
 
 /**

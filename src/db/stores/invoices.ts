@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { Insertable, Selectable, Updateable } from 'kysely'
 import type { Db } from '../connection.ts'
 import type { InvoiceLines, Invoices } from '../types.gen.ts'
@@ -12,12 +13,12 @@ export async function insertInvoice(
   invoice: Insertable<Invoices>,
   lines: readonly Insertable<InvoiceLines>[],
 ): Promise<void> {
-  await db.insertInto('invoices').values(invoice).execute()
-  if (lines.length > 0)
-    await db
-      .insertInto('invoiceLines')
-      .values([...lines])
-      .execute()
+  if (lines.length === 0) return void (await db.insertInto('invoices').values(invoice).execute())
+  await db
+    .with('made', (qb) => qb.insertInto('invoices').values(invoice))
+    .insertInto('invoiceLines')
+    .values([...lines])
+    .execute()
 }
 
 export async function getInvoiceRow(db: Db, id: string): Promise<InvoiceRow | undefined> {
@@ -49,6 +50,49 @@ export async function updateInvoice(
     .where('id', '=', row.id)
     .where('version', '=', row.version)
     .returningAll()
+    .executeTakeFirst()
+}
+
+/** An entry of an invoice's timeline. */
+export interface Told {
+  readonly at: Date
+  readonly kind: string
+  readonly detail: string
+}
+
+/** The same, with the entry of the invoice's timeline that says so, in one statement. */
+export async function updateInvoiceAndTell(
+  db: Db,
+  row: { readonly id: string; readonly version: number },
+  { patch, told }: { readonly patch: InvoicePatch; readonly told: Told },
+): Promise<InvoiceRow | undefined> {
+  return await db
+    .with('written', (qb) =>
+      qb
+        .updateTable('invoices')
+        .set({ ...patch, version: row.version + 1, updatedAt: new Date() })
+        .where('id', '=', row.id)
+        .where('version', '=', row.version)
+        .returningAll(),
+    )
+    .with('told', (qb) =>
+      qb
+        .insertInto('timeline')
+        .columns(['subjectType', 'subjectId', 'at', 'kind', 'detail'])
+        .expression((eb) =>
+          eb
+            .selectFrom('written')
+            .select([
+              sql.lit('invoice').as('subjectType'),
+              'written.id',
+              sql<Date>`${told.at}::timestamptz`.as('at'),
+              sql<string>`${told.kind}::text`.as('kind'),
+              sql<string>`${told.detail}::text`.as('detail'),
+            ]),
+        ),
+    )
+    .selectFrom('written')
+    .selectAll()
     .executeTakeFirst()
 }
 

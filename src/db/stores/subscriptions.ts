@@ -45,19 +45,19 @@ export async function getSubscription(db: Db, id: string): Promise<SubscriptionR
   return await db.selectFrom('subscriptions').selectAll().where('id', '=', id).executeTakeFirst()
 }
 
-/** Writes the patch if the row is still at `version`; false when a later step has written it. */
+/** Writes the patch if the row is still at `version` and returns it as it is now; undefined when a later step has written it. */
 export async function updateSubscription(
   db: Db,
   row: { readonly id: string; readonly version: number },
   patch: SubscriptionPatch,
-): Promise<boolean> {
-  const result = await db
+): Promise<SubscriptionRow | undefined> {
+  return await db
     .updateTable('subscriptions')
     .set({ ...patch, version: row.version + 1, updatedAt: new Date() })
     .where('id', '=', row.id)
     .where('version', '=', row.version)
+    .returningAll()
     .executeTakeFirst()
-  return result.numUpdatedRows === 1n
 }
 
 /** Records an accepted command; false when this request id was accepted before. */
