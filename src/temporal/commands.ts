@@ -18,6 +18,8 @@ const POLLERS_WITHIN_MS = 3_000
 const NOT_READY = 9
 /** What gRPC says, for long, where Temporal cannot be reached or does not get to it: RESOURCE_EXHAUSTED, ABORTED, UNAVAILABLE. */
 const unanswered: ReadonlySet<number> = new Set([8, NOT_READY, 10, 14])
+/** Temporal's refusal of an update that a workflow task took along and completed without: no workflow has seen it. */
+const LEFT_OUT = 'UnprocessedUpdate'
 
 interface UpdateRequest {
   /** Where the workers poll. */
@@ -51,14 +53,15 @@ async function execute(client: Client, { workflowId, kind, command }: UpdateRequ
 
 /**
  * A signal that arrives while a workflow completes makes the server run its last task again, and drop the update that
- * was answered in it. Asking again is safe: a step knows the command by its request id.
+ * was answered in it. A worker that was stopped for longer than a workflow task may last, amid a step, can leave one out.
+ * Asking again is safe: a step knows the command by its request id.
  */
 async function untilTaken(until: number, send: () => Promise<void>): Promise<void> {
   for (;;) {
     try {
       return await send()
     } catch (error) {
-      const isDropped = codeOf(error) === NOT_READY
+      const isDropped = codeOf(error) === NOT_READY || isLeftOut(error)
       if (!isDropped || Date.now() > until) throw error
       await delay(ASK_AGAIN_MS)
     }
@@ -69,17 +72,22 @@ function codeOf(error: unknown): number | null {
   return error instanceof ServiceError && isGrpcServiceError(error.cause) ? error.cause.code : null
 }
 
+function failureOf(error: unknown): ApplicationFailure | null {
+  const cause = error instanceof WorkflowUpdateFailedError ? error.cause : undefined
+  return cause instanceof ApplicationFailure ? cause : null
+}
+
+const isLeftOut = (error: unknown): boolean => failureOf(error)?.type === LEFT_OUT
+
 function refusalOf(error: unknown): unknown {
-  if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) {
-    const { type, message } = error.cause
-    if (typeof type === 'string' && isErrorCode(type)) return new DomainError(type, message ?? type)
-  }
+  const { type, message } = failureOf(error) ?? {}
+  if (typeof type === 'string' && isErrorCode(type)) return new DomainError(type, message ?? type)
   if (isGone(error)) return new DomainError('action_not_available', 'nothing is running for it any more')
   return error
 }
 
 function isUnanswered(error: unknown): boolean {
-  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return true
+  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isLeftOut(error)) return true
   const code = codeOf(error)
   return code !== null && unanswered.has(code)
 }
