@@ -21,7 +21,7 @@ function machineOf({ report: { machine }, results }: Measured): string {
   return (
     `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGib} GiB; Node ${machine.node.replace('v', '')}, ` +
     `PostgreSQL ${machine.postgres} (fsync ${machine.settings['fsync'] ?? 'unknown'}); ` +
-    `${machine.startedAt.slice(0, 10)}, ${first?.rounds ?? 0} rounds, ` +
+    `${machine.startedAt.slice(0, 10)}, ${counted(first?.rounds ?? 0)}, ` +
     `load ${figure(Math.min(...loads))} to ${figure(Math.max(...loads))}.${setups.join('')}`
   )
 }
@@ -41,6 +41,8 @@ function tableOf(results: readonly CaseResult[]): string {
   )
   return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 }
+
+const counted = (rounds: number): string => `${rounds} ${rounds === 1 ? 'round' : 'rounds'}`
 
 /** What is aimed at, and whether this run reached it. */
 function verdict(result: CaseResult, target: Target): string {
