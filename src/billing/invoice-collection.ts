@@ -3,6 +3,7 @@ import type { InvoiceRow } from '../db/stores/invoices.ts'
 import { isCollecting } from '../domain/invoice-state.ts'
 import type { InvoiceStatus } from '../domain/invoice-state.ts'
 import type { StripeInvoiceView } from '../stripe/invoice-types.ts'
+import type { StoredApp } from '../stripe/types.ts'
 import type { CollectDeps } from './collect-deps.ts'
 import { isDueBy, isOnlyLookDue } from './invoice-look.ts'
 import { invoiceSettings } from './invoice-settings.ts'
@@ -32,16 +33,17 @@ export async function collectFirst(deps: CollectDeps, row: InvoiceRow, asOfMs: n
  * to make up for, for it was not booked yet (rule 32).
  */
 async function charge(deps: CollectDeps, row: InvoiceRow, asOfMs: number): Promise<InvoiceRow> {
-  const charged = await methodOf(deps, row)
-  const attempt = async (from: InvoiceRow, method: string | null): Promise<InvoiceRow> => {
-    const view = await pay(deps, from, method)
+  const attempt = async (from: InvoiceRow, means: Means): Promise<InvoiceRow> => {
+    const view = await pay(deps, from, means)
     return await book(deps, from, { view, asOfMs, attempt: from.attempts + 1 })
   }
+  const charged = await meansOf(deps, row)
   const booked = await attempt(row, charged)
   if (!needsMethod(booked)) return booked
-  const named = await methodOf(deps, booked)
-  const hasCome = named === charged ? await hasDefaultAfterAll(deps, booked, charged) : named !== null
-  return hasCome ? await attempt(booked, named) : booked
+  const now = await meansOf(deps, booked)
+  const hasCome =
+    now.method === charged.method ? await hasDefaultAfterAll(deps, booked, now) : now.method !== null
+  return hasCome ? await attempt(booked, now) : booked
 }
 
 /** Failed with what there was to charge. */
@@ -49,37 +51,38 @@ const needsMethod = ({ status, substatus }: InvoiceRow): boolean =>
   isCollecting(status as InvoiceStatus) &&
   ['payment_failed', 'payment_method_needed', 'action_required'].includes(substatus ?? '')
 
-/** The method that was set here, which comes before the default of its Stripe customer. Another's would only be refused. */
-async function methodOf(deps: CollectDeps, row: InvoiceRow): Promise<string | null> {
-  const { link } = await appAndLink(deps.db, row.appId, row.customerId)
-  return link?.stripeCustomerId === row.stripeCustomerId ? link.stripeDefaultPaymentMethodId : null
+interface Means {
+  readonly app: StoredApp
+  /** What was set here, which comes before the default of its Stripe customer; null: that default. */
+  readonly method: string | null
+}
+
+async function meansOf(deps: CollectDeps, row: InvoiceRow): Promise<Means> {
+  const { app, link } = await appAndLink(deps.db, row.appId, row.customerId)
+  // Another's would only be refused.
+  const isOfPayer = link?.stripeCustomerId === row.stripeCustomerId
+  return { app, method: isOfPayer ? link.stripeDefaultPaymentMethodId : null }
 }
 
 /** Stripe had nothing to charge, and has by now. Where it cannot be asked, the failure stands as it was booked. */
 async function hasDefaultAfterAll(
   deps: CollectDeps,
   row: InvoiceRow,
-  charged: string | null,
+  { app, method }: Means,
 ): Promise<boolean> {
-  if (charged !== null || row.statusCode !== 'payment_method_missing' || row.stripeCustomerId === null)
+  if (method !== null || row.statusCode !== 'payment_method_missing' || row.stripeCustomerId === null)
     return false
-  const app = await storedApp(deps.db, row.appId)
   const there = await deps.stripe.getCustomer(app, row.stripeCustomerId).catch(() => null)
   return there?.deleted === false && there.defaultPaymentMethodId !== null
 }
 
 /** A new attempt has a new key; the same attempt repeated gets Stripe's first answer (rule 31). */
-async function pay(
-  deps: CollectDeps,
-  row: InvoiceRow,
-  paymentMethodId: string | null,
-): Promise<StripeInvoiceView> {
-  const app = await storedApp(deps.db, row.appId)
+async function pay(deps: CollectDeps, row: InvoiceRow, { app, method }: Means): Promise<StripeInvoiceView> {
   try {
     const view = await deps.stripe.payInvoice(app, {
       ...invoiceRef(row),
       attempt: row.attempts + 1,
-      ...(paymentMethodId !== null && { paymentMethodId }),
+      ...(method !== null && { paymentMethodId: method }),
     })
     deps.progress?.()
     return view
