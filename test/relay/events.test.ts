@@ -4,37 +4,23 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { updateInvoice } from '../../src/db/stores/invoices.ts'
 import { insertStripeEvent, takeStripeEvents } from '../../src/db/stores/stripe-events.ts'
 import { deliverInbox } from '../../src/relay/inbox.ts'
-import { startSandbox } from '../../src/sandbox/server.ts'
-import { createStripeGateway } from '../../src/stripe/gateway.ts'
 import type { StripeGateway } from '../../src/stripe/gateway-types.ts'
-import { insertProfile } from '../api/billing-fixtures.ts'
 import { insertInvoiceRow, insertSubscriptionRow } from '../api/invoice-fixtures.ts'
-import { createTestDatabase } from '../support/database.ts'
-import type { TestDatabase } from '../support/database.ts'
 import { steerSandbox, stripePost } from '../support/stripe-client.ts'
+import { startAccount } from './support.ts'
+import type { Account } from './support.ts'
 
 /** The inbox on a database of its own, against a sandbox, one delivery at a time. */
-let database: TestDatabase
-let sandbox: Awaited<ReturnType<typeof startSandbox>>
-let stripe: StripeGateway
+let database: Account['database']
+let sandbox: Account['sandbox']
+let stripe: Account['stripe']
 let appId: string
 let profileId: string
+let close: Account['close']
 beforeAll(async () => {
-  database = await createTestDatabase()
-  sandbox = await startSandbox({ port: 0 })
-  stripe = createStripeGateway({
-    masterKey: 'a master key of at least thirty-two bytes',
-    baseUrl: sandbox.url,
-    limits: false,
-  })
-  ;({ appId, profileId } = await insertProfile(database.db))
-  const apiKeyEncrypted = stripe.encryptSecret('sk_test_sandbox', { appId, field: 'api_key' })
-  await database.db.updateTable('apps').set({ apiKeyEncrypted }).execute()
+  ;({ database, sandbox, stripe, appId, profileId, close } = await startAccount())
 })
-afterAll(async () => {
-  await sandbox.close()
-  await database.drop()
-})
+afterAll(async () => await close())
 
 const event = (id: string, type: string, objectId: string) => ({
   id,

@@ -2,29 +2,21 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { reconcileSlice } from '../../src/reconcile/reconcile.ts'
 import type { Finding } from '../../src/reconcile/deps.ts'
 import { pollEvents } from '../../src/relay/poll-events.ts'
-import { startSandbox } from '../../src/sandbox/server.ts'
-import { createStripeGateway } from '../../src/stripe/gateway.ts'
-import type { StripeGateway } from '../../src/stripe/gateway-types.ts'
 import { metadataKeys } from '../../src/stripe/metadata.ts'
-import { insertProfile } from '../api/billing-fixtures.ts'
-import { createTestDatabase } from '../support/database.ts'
-import type { TestDatabase } from '../support/database.ts'
 import { stripePost } from '../support/stripe-client.ts'
+import { startAccount } from './support.ts'
+import type { Account } from './support.ts'
 
 /** An account without an endpoint, of a database that was restored to before its last invoices. */
-let database: TestDatabase
-let sandbox: Awaited<ReturnType<typeof startSandbox>>
-let stripe: StripeGateway
+let database: Account['database']
+let sandbox: Account['sandbox']
+let stripe: Account['stripe']
 let appId: string
+let close: Account['close']
 let lost: string
 beforeAll(async () => {
-  database = await createTestDatabase()
-  sandbox = await startSandbox({ port: 0 })
-  const masterKey = 'a master key of at least thirty-two bytes'
-  stripe = createStripeGateway({ masterKey, baseUrl: sandbox.url, limits: false })
-  ;({ appId } = await insertProfile(database.db))
-  const apiKeyEncrypted = stripe.encryptSecret('sk_test_sandbox', { appId, field: 'api_key' })
-  await database.db.updateTable('apps').set({ apiKeyEncrypted, livemode: false }).execute()
+  ;({ database, sandbox, stripe, appId, close } = await startAccount())
+  await database.db.updateTable('apps').set({ livemode: false }).execute()
   const customer = await stripePost(sandbox.url, 'customers', { name: 'Ada', email: 'ada@example.com' })
   const invoice = await stripePost(sandbox.url, 'invoices', {
     customer: customer.id,
@@ -42,10 +34,7 @@ beforeEach(async () => {
   const rewound = { eventsCursor: null, missingPermissions: [] }
   await database.db.updateTable('apps').set(rewound).execute()
 })
-afterAll(async () => {
-  await sandbox.close()
-  await database.drop()
-})
+afterAll(async () => await close())
 
 async function reconcile(dryRun: boolean): Promise<readonly Finding[]> {
   const deps = { db: database.db, temporal: {} as never, stripe }

@@ -4,28 +4,19 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { insertOutbox } from '../../src/db/stores/outbox.ts'
 import { deliverOutbox } from '../../src/relay/outbox.ts'
 import type { RelayDeps } from '../../src/relay/relay.ts'
-import { startSandbox } from '../../src/sandbox/server.ts'
-import { createStripeGateway } from '../../src/stripe/gateway.ts'
 import type { StripeGateway } from '../../src/stripe/gateway-types.ts'
-import { insertProfile } from '../api/billing-fixtures.ts'
 import { insertSubscriptionRow } from '../api/invoice-fixtures.ts'
-import { createTestDatabase } from '../support/database.ts'
-import type { TestDatabase } from '../support/database.ts'
+import { startAccount } from './support.ts'
+import type { Account } from './support.ts'
 
 /** The outbox on a database of its own, while Stripe is slow about one row. */
-let database: TestDatabase
-let sandbox: Awaited<ReturnType<typeof startSandbox>>
-let stripe: StripeGateway
+let database: Account['database']
+let stripe: Account['stripe']
 let appId: string
+let close: Account['close']
 let slow: string
 beforeAll(async () => {
-  database = await createTestDatabase()
-  sandbox = await startSandbox({ port: 0 })
-  const masterKey = 'a master key of at least thirty-two bytes'
-  stripe = createStripeGateway({ masterKey, baseUrl: sandbox.url, limits: false })
-  ;({ appId } = await insertProfile(database.db))
-  const apiKeyEncrypted = stripe.encryptSecret('sk_test_sandbox', { appId, field: 'api_key' })
-  await database.db.updateTable('apps').set({ apiKeyEncrypted }).execute()
+  ;({ database, stripe, appId, close } = await startAccount())
   const customerId = ulid()
   await database.db.insertInto('customers').values({ id: customerId, key: 'ada', name: 'Ada' }).execute()
   slow = await insertSubscriptionRow(database.db, customerId, [])
@@ -37,10 +28,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   await database.db.deleteFrom('outbox').execute()
 })
-afterAll(async () => {
-  await sandbox.close()
-  await database.drop()
-})
+afterAll(async () => await close())
 
 /** A relay whose questions about the subscription are answered when `answer` is called: there is no such one. */
 function relay() {

@@ -6,34 +6,24 @@ import { upsertCustomerLink } from '../../src/db/stores/apps.ts'
 import { insertStripeEvent } from '../../src/db/stores/stripe-events.ts'
 import { deliverInbox } from '../../src/relay/inbox.ts'
 import { pollEvents } from '../../src/relay/poll-events.ts'
-import { startSandbox } from '../../src/sandbox/server.ts'
-import { createStripeGateway } from '../../src/stripe/gateway.ts'
 import type { StripeGateway } from '../../src/stripe/gateway-types.ts'
 import { metadataKeys } from '../../src/stripe/metadata.ts'
-import { insertProfile } from '../api/billing-fixtures.ts'
-import { createTestDatabase } from '../support/database.ts'
-import type { TestDatabase } from '../support/database.ts'
 import { waitFor } from '../support/scenario.ts'
 import { steerSandbox, stripeGet, stripePost } from '../support/stripe-client.ts'
+import { startAccount } from './support.ts'
+import type { Account } from './support.ts'
 
 /** A customer saves one card and then another, and Stripe is slow or away about the first. */
-let database: TestDatabase
-let sandbox: Awaited<ReturnType<typeof startSandbox>>
-let stripe: StripeGateway
+let database: Account['database']
+let sandbox: Account['sandbox']
+let stripe: Account['stripe']
 let appId: string
+let close: Account['close']
 beforeAll(async () => {
-  database = await createTestDatabase()
-  sandbox = await startSandbox({ port: 0 })
-  const masterKey = 'a master key of at least thirty-two bytes'
-  stripe = createStripeGateway({ masterKey, baseUrl: sandbox.url, limits: false })
-  ;({ appId } = await insertProfile(database.db))
-  const apiKeyEncrypted = stripe.encryptSecret('sk_test_sandbox', { appId, field: 'api_key' })
-  await database.db.updateTable('apps').set({ apiKeyEncrypted, livemode: false }).execute()
+  ;({ database, sandbox, stripe, appId, close } = await startAccount())
+  await database.db.updateTable('apps').set({ livemode: false }).execute()
 })
-afterAll(async () => {
-  await sandbox.close()
-  await database.drop()
-})
+afterAll(async () => await close())
 
 interface Saved {
   readonly setupIntentId: string
