@@ -282,6 +282,11 @@ export const errorCodes = {
     'Stripe has no such customer',
     'Check the id (cus_…) and that it belongs to the account and mode of the app.',
   ),
+  stripe_customer_busy: entry(
+    409,
+    'Another call is changing what the Stripe customer is charged',
+    'Repeat the request after as many seconds as the header Retry-After says; nothing of it was done.',
+  ),
   stripe_payment_method_not_found: entry(
     400,
     'Stripe has no such payment method',

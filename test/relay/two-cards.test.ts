@@ -3,6 +3,8 @@ import { ulid } from 'ulid'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { findCustomerLink } from '../../src/db/stores/customer-links.ts'
 import { upsertCustomerLink } from '../../src/db/stores/apps.ts'
+import { linkCustomer } from '../../src/api/actions/customer-links.ts'
+import type { ApiDeps } from '../../src/api/deps.ts'
 import { insertStripeEvent } from '../../src/db/stores/stripe-events.ts'
 import { deliverInbox } from '../../src/relay/inbox.ts'
 import { pollEvents } from '../../src/relay/poll-events.ts'
@@ -192,4 +194,84 @@ test('a call whose outcome is not known keeps others away until it must have lan
   expect(await eventOf('evt_unknown')).toMatchObject({ outcome: 'linked' })
   expect((await named(saver)).here).toBe(saver.older.paymentMethodId)
   expect(await turns.execute()).toEqual([])
+})
+
+/** The call of the API that names a payment method of the customer. */
+async function name({ customerId, stripeCustomerId }: Saver, saved: Saved, more: Partial<ApiDeps> = {}) {
+  const deps = { db: database.db, stripe, newId: ulid, now: () => new Date(), ...more } as unknown as ApiDeps
+  const named = { stripeCustomerId, stripeDefaultPaymentMethodId: saved.paymentMethodId }
+  return await linkCustomer(deps, { id: customerId, primaryEmail: null }, [
+    { type: 'stripe', id: appId, ...named },
+  ])
+}
+
+/** A gateway whose call for the default lands when it is let. */
+function heldAt() {
+  let tell = (): void => {}
+  const called = new Promise<void>((resolve) => (tell = resolve))
+  let land = (): void => {}
+  const held = new Promise<void>((resolve) => (land = resolve))
+  const setDefaultPaymentMethod: StripeGateway['setDefaultPaymentMethod'] = async (app, request) => {
+    tell()
+    await held
+    return await stripe.setDefaultPaymentMethod(app, request)
+  }
+  return { stripe: { ...stripe, setDefaultPaymentMethod }, called, land }
+}
+
+test('what is named by a request is not undone by what Stripe told of before it heard of it', async () => {
+  const saver = await savesTwo()
+  await stripePost(sandbox.url, `customers/${saver.stripeCustomerId}`, {
+    'invoice_settings[default_payment_method]': saver.older.paymentMethodId,
+  })
+  const { called, land, ...held } = heldAt()
+  const request = name(saver, saver.newer, held)
+  await called
+  await insertStripeEvent(database.db, appId, {
+    id: 'evt_customer',
+    type: 'customer.updated',
+    objectId: saver.stripeCustomerId,
+    invoiceId: null,
+    stripeInvoiceId: null,
+    stripeCustomerId: saver.stripeCustomerId,
+    createdMs: Date.now(),
+  })
+  await deliver()
+  const { paymentMethodId } = saver.newer
+  expect((await named(saver)).here).toBe(paymentMethodId)
+  land()
+  await request
+  await deliverAll()
+  expect(await named(saver)).toEqual({ here: paymentMethodId, atStripe: paymentMethodId })
+})
+
+test('of two requests at one time the one that is stored last is the one that Stripe has', async () => {
+  const saver = await savesTwo()
+  const { called, land, ...held } = heldAt()
+  const older = name(saver, saver.older, held)
+  await called
+  let tries = 0
+  const newer = name(saver, saver.newer, { newId: () => `${(tries += 1)}` })
+  const state = async (): Promise<string> => (tries > 1 ? 'waits for its turn' : 'under way')
+  const done = newer.then(() => 'done')
+  const waits = waitFor(state, (now) => now !== 'under way')
+  expect(await Promise.race([done, waits])).toBe('waits for its turn')
+  land()
+  await Promise.all([older, newer])
+  const { paymentMethodId } = saver.newer
+  expect(await named(saver)).toEqual({ here: paymentMethodId, atStripe: paymentMethodId })
+})
+
+test('a request whose turn does not come is refused, and changes nothing', async () => {
+  const saver = await savesTwo()
+  await link(saver, saver.older.paymentMethodId)
+  const { stripeCustomerId } = saver
+  const heldUntil = sql<Date>`now() + interval '1 hour'`
+  await database.db
+    .insertInto('stripeCustomerTurns')
+    .values({ appId, stripeCustomerId, holder: 'somebody', heldUntil })
+    .execute()
+  await expect(name(saver, saver.newer)).rejects.toMatchObject({ code: 'stripe_customer_busy' })
+  expect((await named(saver)).here).toBe(saver.older.paymentMethodId)
+  await database.db.deleteFrom('stripeCustomerTurns').execute()
 })

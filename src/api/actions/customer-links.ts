@@ -1,4 +1,5 @@
 import type { Transaction } from 'kysely'
+import { whenItsTurn } from '../../billing/stripe-customer-turn.ts'
 import { DomainError } from '../../domain/errors.ts'
 import {
   findApp,
@@ -85,21 +86,6 @@ async function inspectLink(
   }
 }
 
-/**
- * A payment method that is named here is the default at Stripe too, which charges its own. The customer's e-mail address
- * becomes the Stripe customer's; without one of ours, Stripe's is kept.
- */
-async function bringInLine(
-  deps: ApiDeps,
-  customer: Pick<CustomerRow, 'primaryEmail'>,
-  link: InspectedLink,
-): Promise<void> {
-  const { app, there, stripeCustomerId, stripeDefaultPaymentMethodId: paymentMethodId } = link
-  if (paymentMethodId !== null && there.defaultPaymentMethodId !== paymentMethodId)
-    await deps.stripe.setDefaultPaymentMethod(app, { stripeCustomerId, paymentMethodId })
-  await tellEmail(deps, customer, { app, there })
-}
-
 /** Where there is an address of ours that Stripe does not have. */
 export async function tellEmail(
   deps: ApiDeps,
@@ -125,37 +111,60 @@ export async function storeLink(
 }
 
 type LinkItem = StripeCustomerAppDataItem & Pick<CustomerLink, 'labels'>
+type LinkToStore = InspectedLink & Pick<CustomerLink, 'labels'>
 
 /**
  * Links a customer to existing Stripe customers; all of them are checked at Stripe before one is stored. Errors:
- * validation_failed, stripe_customer_not_found, stripe_payment_method_not_found, and what Stripe refuses.
+ * validation_failed, stripe_customer_not_found, stripe_payment_method_not_found, stripe_customer_busy, and what Stripe
+ * refuses.
  */
 export async function linkCustomer(
   deps: ApiDeps,
   customer: Pick<CustomerRow, 'id' | 'primaryEmail'>,
   items: readonly LinkItem[],
 ): Promise<readonly StripeCustomerAppData[]> {
-  const links: (InspectedLink & Pick<CustomerLink, 'labels'>)[] = []
+  const links: LinkToStore[] = []
   for (const item of items) {
     const app = await appOf(deps, item.id ?? item.appId)
     const { labels } = item
     links.push({ ...(await inspectLink(deps, app, item)), ...(labels && { labels }) })
   }
-  const now = deps.now()
-  await deps.db.transaction().execute(async (trx) => {
-    for (const { app: _app, there, ...link } of links) {
-      const hasPaymentMethod = (link.stripeDefaultPaymentMethodId ?? there.defaultPaymentMethodId) !== null
-      await storeLink(
-        trx,
-        { ...link, customerId: customer.id, paymentMethodSetAt: now },
-        { now, hasPaymentMethod },
-      )
-    }
-  })
-  // After it is stored: Stripe tells of the default that is set, and it has to be known whose that is.
-  for (const link of links) await bringInLine(deps, customer, link)
+  for (const link of links) {
+    if (link.stripeDefaultPaymentMethodId === null) await storeAsOfNow(deps, customer, link)
+    else await nameMethod(deps, customer, { ...link, paymentMethodId: link.stripeDefaultPaymentMethodId })
+    // Without an address of ours, Stripe's is kept.
+    await tellEmail(deps, customer, link)
+  }
   const appIds = new Set(links.map((link) => link.appId))
   return (await customerLinks(deps, customer.id)).filter(({ id }) => appIds.has(id))
+}
+
+async function storeAsOfNow(
+  deps: ApiDeps,
+  { id: customerId }: Pick<CustomerRow, 'id'>,
+  { app: _app, there, ...link }: LinkToStore,
+): Promise<void> {
+  const now = deps.now()
+  const hasPaymentMethod = (link.stripeDefaultPaymentMethodId ?? there.defaultPaymentMethodId) !== null
+  const named = { ...link, customerId, paymentMethodSetAt: now }
+  await deps.db.transaction().execute(async (trx) => await storeLink(trx, named, { now, hasPaymentMethod }))
+}
+
+/**
+ * A payment method that is named here is the default at Stripe too, which charges its own. In its turn: Stripe's default
+ * of a moment before would be taken for one that was chosen after it, and of two that are named the older could win there.
+ */
+async function nameMethod(
+  deps: ApiDeps,
+  customer: Pick<CustomerRow, 'id'>,
+  { paymentMethodId, ...link }: LinkToStore & { readonly paymentMethodId: string },
+): Promise<void> {
+  await whenItsTurn(deps, link, async () => {
+    // First, for Stripe tells of the default that is set, and it has to be known whose that is.
+    await storeAsOfNow(deps, customer, link)
+    // What it was when it was looked at may have been changed by whoever's turn was before.
+    await deps.stripe.setDefaultPaymentMethod(link.app, { ...link, paymentMethodId })
+  })
 }
 
 /** Who a customer is at each installed app. */

@@ -126,6 +126,7 @@ const retryAfterSeconds: Partial<Readonly<Record<ErrorCode, number>>> = {
   idempotency_key_in_use: 1,
   command_pending: 5,
   service_unavailable: 5,
+  stripe_customer_busy: 5,
 }
 
 /** The OpenMeter client reads a problem only under exactly this type, so it is sent as text: an object gets a charset. */

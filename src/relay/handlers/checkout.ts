@@ -1,3 +1,4 @@
+import { inTurnOf } from '../../billing/stripe-customer-turn.ts'
 import { upsertCustomerLink } from '../../db/stores/apps.ts'
 import type { CustomerAppRow } from '../../db/stores/apps.ts'
 import { storedApp } from '../../db/stores/billing-settings.ts'
@@ -9,7 +10,7 @@ import type { SetupIntentView } from '../../stripe/checkout-types.ts'
 import type { StoredApp } from '../../stripe/types.ts'
 import { issueAgain, wakeWaiting } from '../customers.ts'
 import type { RelayDeps } from '../relay.ts'
-import { inTurnOf, notItsTurn } from './in-turn.ts'
+import { notItsTurn } from './outcome.ts'
 import type { EventHandler, Outcome } from './outcome.ts'
 
 /** A checkout page was completed: what it saved is what its setup intent says. */

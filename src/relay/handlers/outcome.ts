@@ -4,6 +4,9 @@ import type { RelayDeps } from '../relay.ts'
 /** What became of an event: done, with a word for people, or to be tried again later and why. */
 export type Outcome = { readonly outcome: string } | { readonly later: string }
 
+/** What an event comes to whose Stripe customer is changed by another. */
+export const notItsTurn: Outcome = { later: 'what this Stripe customer is charged is being changed' }
+
 /** What a handler acts with. */
 export interface HandlerDeps extends RelayDeps {
   /** Our invoice that an event is about; what a batch asks at one time is one question. */

@@ -1,3 +1,4 @@
+import { inTurnOf } from '../../billing/stripe-customer-turn.ts'
 import { storedApp } from '../../db/stores/billing-settings.ts'
 import {
   adoptDefault,
@@ -11,7 +12,7 @@ import { appendTimeline } from '../../db/stores/timeline.ts'
 import { orNull } from '../../domain/errors.ts'
 import { wakeWaiting } from '../customers.ts'
 import type { RelayDeps } from '../relay.ts'
-import { inTurnOf, notItsTurn } from './in-turn.ts'
+import { notItsTurn } from './outcome.ts'
 import type { EventHandler } from './outcome.ts'
 
 /**
