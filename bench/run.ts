@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { api } from './api.ts'
 import { sleepers } from './asleep.ts'
+import { budget } from './budget.ts'
 import { close } from './close.ts'
 import { commands } from './commands.ts'
 import { writeDocument } from './document/document.ts'
@@ -10,7 +11,7 @@ import type { Benchmark } from './support/benchmark.ts'
 import { measureAll } from './support/measure-all.ts'
 import { measureArgs, measureHelp, readMeasureOptions } from './support/options.ts'
 
-const benchmarks: readonly Benchmark[] = [ingest, duplicates, rating, api, commands, close, sleepers]
+const benchmarks: readonly Benchmark[] = [ingest, duplicates, rating, api, commands, close, sleepers, budget]
 
 const help = `npm run bench -- [options]
 

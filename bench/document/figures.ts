@@ -1,4 +1,4 @@
-import type { CaseResult, Target } from '../support/benchmark.ts'
+import type { CaseResult, SideResult, Target } from '../support/benchmark.ts'
 import { figure, isReached, ratio, targetFigure } from '../support/results.ts'
 import { curveNames, curveFile } from './curve.ts'
 import type { Measured } from './document.ts'
@@ -26,37 +26,66 @@ function machineOf({ report: { machine }, results }: Measured): string {
   )
 }
 
+/** What one side of a case has in a column; `isOurs` is true of the first one. */
+type Cell = (result: CaseResult, side: SideResult, isOurs: boolean) => string
+
+const columns: readonly (readonly [head: string, cell: Cell])[] = [
+  ['case', ({ name }, _side, isOurs) => (isOurs ? name : '')],
+  ['side', ({ sides }, { name }) => (sides.length === 1 ? '' : name)],
+  ['median', ({ unit }, { median }) => `${figure(median, unit === 'events of history')} ${unit}`],
+  ['p99 ms', (_result, { p99 }) => (p99 === undefined ? '' : figure(p99))],
+  ['CPU-ms / 1,000', (_result, { cpuMs }) => (cpuMs === undefined ? '' : figure(cpuMs))],
+]
+
+const judged: typeof columns = [
+  [
+    'ours ÷ it',
+    ({ sides: [ours] }, side, isOurs) => (isOurs || ours === undefined ? '' : figure(ratio(ours, side))),
+  ],
+  [
+    'to reach',
+    (result, _side, isOurs) =>
+      isOurs ? (result.targets ?? []).map((target) => verdict(result, target)).join('; ') : '',
+  ],
+]
+
+/** A column for each figure that cases want shown. */
+function furtherColumns(results: readonly CaseResult[]): typeof columns {
+  const names = [...new Set(results.flatMap(({ shown }) => shown ?? []))]
+  return names.map((name) => [
+    name,
+    (_result, { more }) => (more?.[name] === undefined ? '' : figure(more[name], true)),
+  ])
+}
+
+/** Columns in which there is nothing are left out. */
 function tableOf(results: readonly CaseResult[]): string {
-  const head = ['case', 'side', 'median', 'p99 ms', 'CPU-ms / 1,000', 'ours ÷ it', 'to reach']
-  const rows = results.flatMap((result) =>
-    result.sides.map((side, index) => [
-      index === 0 ? result.name : '',
-      side.name,
-      `${figure(side.median)} ${result.unit}`,
-      side.p99 === undefined ? '' : figure(side.p99),
-      side.cpuMs === undefined ? '' : figure(side.cpuMs),
-      index === 0 || result.sides[0] === undefined ? '' : figure(ratio(result.sides[0], side)),
-      index === 0 ? (result.targets ?? []).map((target) => verdict(result, target)).join('; ') : '',
-    ]),
-  )
-  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
+  const all = [...columns, ...furtherColumns(results), ...judged].map(([head, cell]) => [
+    head,
+    ...results.flatMap((result) => result.sides.map((side, index) => cell(result, side, index === 0))),
+  ])
+  const filled = all.filter(([, ...cells]) => cells.some((text) => text !== ''))
+  const rows = (filled[0] ?? []).map((_unused, row) => filled.map((column) => column[row] ?? ''))
+  const [head = [], ...body] = rows
+  return [head, head.map(() => '---'), ...body].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 }
 
 const counted = (rounds: number): string => `${rounds} ${rounds === 1 ? 'round' : 'rounds'}`
 
 /** What is aimed at, and whether this run reached it. */
 function verdict(result: CaseResult, target: Target): string {
-  const { figure: name, of, bound, value } = target
-  const aim = `${name === 'p99' ? 'p99 ' : ''}${bound === 'least' ? '≥' : '≤'} ${aimedAt(result, target)}`
+  const { of, bound } = target
+  const aim = `${named(target)}${bound === 'least' ? '≥' : '≤'} ${aimedAt(result, target)}`
   const got = targetFigure(result, target)
   if (got === undefined) return `${aim}: not measured`
   const shown = of === undefined ? '' : ` (${figure(got)})`
-  return isReached(got, { figure: name, bound, value })
-    ? `${aim}: reached${shown}`
-    : `${aim}: **not reached**${shown}`
+  return isReached(got, target) ? `${aim}: reached${shown}` : `${aim}: **not reached**${shown}`
 }
+
+const named = ({ figure: name }: Target): string => (name === 'median' ? '' : `${name} `)
 
 function aimedAt({ unit }: CaseResult, { figure: name, of, value }: Target): string {
   if (of !== undefined) return `${Number(value.toPrecision(3))} × ${of}`
-  return `${value.toLocaleString('en-US')} ${name === 'p99' ? 'ms' : unit}`
+  const units: Readonly<Record<string, string>> = { median: ` ${unit}`, p99: ' ms' }
+  return `${value.toLocaleString('en-US')}${units[name] ?? ''}`
 }

@@ -13,11 +13,12 @@ export interface Sample {
   readonly more?: Readonly<Record<string, number>>
 }
 
-export type Unit = 'events/s' | 'invoices/s' | 'requests/s' | 'ms' | 's' | 'bytes'
+export type Unit = 'events/s' | 'invoices/s' | 'requests/s' | 'ms' | 's' | 'bytes' | 'events of history'
 
 /** What is aimed at: a bound on a figure of ours, or on its ratio to the same figure of a floor. */
 export interface Target {
-  readonly figure: 'median' | 'p99'
+  /** `median`, `p99`, or the name of a further figure. */
+  readonly figure: string
   /** The name of the floor; undefined: the figure itself. */
   readonly of?: string
   readonly bound: 'least' | 'most'
@@ -41,6 +42,12 @@ export interface Case {
   readonly setup?: string
   readonly targets?: readonly Target[]
   readonly point?: CurvePoint
+  /** Further figures that get a column in the table. */
+  readonly shown?: readonly string[]
+  /** Left out: yes. What is counted, or runs on what is warm already, needs no round that is thrown away. */
+  readonly warmsUp?: boolean
+  /** Left out: as many as are asked for. */
+  readonly roundsMost?: number
 }
 
 /** The first side of a case is ours. */
@@ -77,12 +84,14 @@ export interface CaseResult {
   readonly setup?: string
   readonly targets?: readonly Target[]
   readonly point?: CurvePoint
+  readonly shown?: readonly string[]
 }
 
-/** Rounds in which the sides take turns, so that a drift of the machine meets them all; the first round is not counted. */
-export async function measure(benchmark: string, one: Case, rounds: number): Promise<CaseResult> {
+/** Rounds in which the sides take turns, so that a drift of the machine meets them all; one to warm up is not counted. */
+export async function measure(benchmark: string, one: Case, asked: number): Promise<CaseResult> {
+  const rounds = Math.min(asked, one.roundsMost ?? asked)
   const samples = one.sides.map((): Sample[] => [])
-  for (let round = 0; round <= rounds; round += 1) {
+  for (let round = one.warmsUp === false ? 1 : 0; round <= rounds; round += 1) {
     for (let turn = 0; turn < one.sides.length; turn += 1) {
       const index = (turn + round) % one.sides.length
       const sample = await one.sides[index]?.run()
@@ -90,7 +99,7 @@ export async function measure(benchmark: string, one: Case, rounds: number): Pro
     }
   }
   const sides = one.sides.map(({ name }, index) => summary(name, samples[index] ?? []))
-  const { name, unit, setup, targets, point } = one
+  const { name, unit, setup, targets, point, shown } = one
   return {
     benchmark,
     name,
@@ -101,6 +110,7 @@ export async function measure(benchmark: string, one: Case, rounds: number): Pro
     ...(setup !== undefined && { setup }),
     ...(targets !== undefined && { targets }),
     ...(point !== undefined && { point }),
+    ...(shown !== undefined && { shown }),
   }
 }
 

@@ -22,25 +22,31 @@ export async function readReport(file: string): Promise<Report> {
 }
 
 /** Ours by the floor, as measured side by side. */
-export function ratio(ours: SideResult, side: SideResult, figure: Target['figure'] = 'median'): number {
-  return (ours[figure] ?? Number.NaN) / (side[figure] ?? Number.NaN)
+export function ratio(ours: SideResult, side: SideResult, figure = 'median'): number {
+  return (figureOf(ours, figure) ?? Number.NaN) / (figureOf(side, figure) ?? Number.NaN)
+}
+
+function figureOf(side: SideResult, name: string): number | undefined {
+  return name === 'median' || name === 'p99' ? side[name] : side.more?.[name]
 }
 
 /** What a target looks at in this result; undefined where it was not measured. */
 export function targetFigure({ sides }: CaseResult, target: Target): number | undefined {
   const [ours] = sides
-  if (ours?.[target.figure] === undefined) return undefined
-  if (target.of === undefined) return ours[target.figure]
+  if (ours === undefined) return undefined
+  if (target.of === undefined) return figureOf(ours, target.figure)
   const floor = sides.find(({ name }) => name === target.of)
-  return floor?.[target.figure] === undefined ? undefined : ratio(ours, floor, target.figure)
+  const value = floor === undefined ? Number.NaN : ratio(ours, floor, target.figure)
+  return Number.isNaN(value) ? undefined : value
 }
 
 export function isReached(figure: number, { bound, value }: Target): boolean {
   return bound === 'least' ? figure >= value : figure <= value
 }
 
-/** Three digits that count, and groups of thousands. */
-export function figure(value: number): string {
+/** What was counted as it is, what was measured with three digits that count; groups of thousands. */
+export function figure(value: number, isCounted = false): string {
   if (!Number.isFinite(value)) return '–'
+  if (isCounted && Number.isInteger(value)) return value.toLocaleString('en-US')
   return Math.abs(value) >= 100 ? Math.round(value).toLocaleString('en-US') : value.toPrecision(3)
 }

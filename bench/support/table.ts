@@ -5,7 +5,18 @@ import { figure, isReached, ratio, targetFigure } from './results.ts'
 /** The results for a terminal. */
 export function table(results: readonly CaseResult[]): string {
   const out = new Table({
-    head: ['benchmark', 'case', 'side', 'median', 'min–max', 'ours ÷ it', 'p99 ms', 'CPU-ms/1000', 'targets'],
+    head: [
+      'benchmark',
+      'case',
+      'side',
+      'median',
+      'min–max',
+      'ours ÷ it',
+      'p99 ms',
+      'CPU-ms/1000',
+      'further',
+      'targets',
+    ],
     style: { head: [], border: [] },
   })
   for (const result of results) {
@@ -21,6 +32,9 @@ export function table(results: readonly CaseResult[]): string {
         isOurs || sides[0] === undefined ? '' : ratio(sides[0], side).toFixed(2),
         side.p99 === undefined ? '' : figure(side.p99),
         side.cpuMs === undefined ? '' : figure(side.cpuMs),
+        (result.shown ?? [])
+          .map((more) => `${more} ${figure(side.more?.[more] ?? Number.NaN, true)}`)
+          .join('\n'),
         isOurs ? verdict(result) : '',
       ])
     }

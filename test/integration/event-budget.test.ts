@@ -2,16 +2,17 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
   approve,
   billBoundary,
+  confirmAtTheBank,
   exhaustDunning,
   payByPage,
   recoverByDunning,
   waitOutDraftPeriod,
 } from '../support/billing-paths.ts'
 import type { Walker } from '../support/billing-paths.ts'
-import { countHistory, readHistory } from '../support/history.ts'
-import type { HistoryEvent } from '../support/history.ts'
+import { countHistory, readHistory, sinceFirstTimer } from '../support/history.ts'
 import { startInstallation } from '../support/installation.ts'
-import { addTokenPlan, startScenario, waitFor } from '../support/scenario.ts'
+import type { Installation } from '../support/installation.ts'
+import { addTokenPlan, startScenario } from '../support/scenario.ts'
 
 /**
  * What a period and a slow invoice cost at Temporal (DESIGN, "Cheap by design"), on real timers: no test clock's ticks
@@ -21,7 +22,7 @@ const HAPPY = { workflowTasks: 2, activities: 1 }
 const PERIOD_EVENTS = 25
 const INVOICE_EVENTS = 30
 
-let walker: Walker
+let walker: Walker<Installation>
 
 beforeAll(async () => {
   const installation = await startInstallation()
@@ -35,13 +36,8 @@ afterAll(async () => {
 test('the happy path from a boundary to paid costs two workflow tasks and one activity', async () => {
   const { client } = walker.installation
   const workflowId = await billBoundary(walker, 'happy')
-  const isTimer = ({ kind }: HistoryEvent): boolean => kind === 'timerFired'
-  const events = await waitFor(
-    async () => await readHistory(client, workflowId),
-    (list) => list.some(isTimer) && list.at(-1)?.kind === 'timerStarted',
-  )
   // From the timer that the boundary fired to the start of the next one: all that a period costs.
-  const period = countHistory(events.slice(events.findIndex(isTimer)))
+  const period = countHistory(sinceFirstTimer(await readHistory(client, workflowId)))
   expect(period.workflowTasks).toBeLessThanOrEqual(HAPPY.workflowTasks)
   expect(period.activities).toBeLessThanOrEqual(HAPPY.activities)
   expect(period.events).toBeLessThanOrEqual(PERIOD_EVENTS)
@@ -62,6 +58,7 @@ const slow: readonly (readonly [string, (walker: Walker, key: string) => Promise
   ['dunning that fails three times and ends', exhaustDunning],
   ['a wait for approval', approve],
   ['a draft period', waitOutDraftPeriod],
+  ['a payment that the bank wants confirmed', confirmAtTheBank],
   ['an e-mail, paid on Stripe’s page and settled by the webhook', payByPage],
 ]
 

@@ -3,9 +3,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { payByPage } from '../support/billing-paths.ts'
 import type { Walker } from '../support/billing-paths.ts'
 import { startInstallation } from '../support/installation.ts'
+import type { Installation } from '../support/installation.ts'
 import { addCustomer, addTokenPlan, startScenario, waitFor } from '../support/scenario.ts'
 
-let walker: Walker
+let walker: Walker<Installation>
 /** Other tests share the server. */
 const run = randomUUID().slice(0, 8)
 

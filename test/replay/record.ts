@@ -8,6 +8,7 @@ import { startTemporal } from '../../src/local/temporal.ts'
 import * as paths from '../support/billing-paths.ts'
 import type { Walker } from '../support/billing-paths.ts'
 import { startInstallation } from '../support/installation.ts'
+import type { Installation } from '../support/installation.ts'
 import { addTokenPlan, startScenario } from '../support/scenario.ts'
 import { historyFolder } from './history-files.ts'
 import * as slow from './slow-paths.ts'
@@ -43,7 +44,7 @@ interface Options {
   readonly bare?: boolean
 }
 
-async function start({ bare = false, ...options }: Options = {}): Promise<Walker> {
+async function start({ bare = false, ...options }: Options = {}): Promise<Walker<Installation>> {
   const installation = await startInstallation(options)
   closing.push(installation.close)
   const walker = { installation, scenario: await startScenario(installation) }
@@ -77,7 +78,7 @@ async function runBefore({ installation }: Walker, workflowId: string): Promise<
   return runId
 }
 
-type Walk = (walker: Walker, key: string) => Promise<string | readonly string[]>
+type Walk = (walker: Walker<Installation>, key: string) => Promise<string | readonly string[]>
 
 /** Walks what is not recorded yet, and records the workflows that it names, in order. */
 async function walkAll(walks: readonly (readonly [Walk, ...string[]])[], options?: Options): Promise<void> {
@@ -108,7 +109,7 @@ test('on real time', { timeout: 10 * MINUTES }, async () => {
     [invoice(paths.approve), 'invoice-approve'],
     [invoice(paths.waitOutDraftPeriod), 'invoice-wait-out-draft-period'],
     [invoice(paths.payByPage), 'invoice-pay-by-page'],
-    [slow.confirmAtTheBank, 'invoice-three-d-secure'],
+    [invoice(paths.confirmAtTheBank), 'invoice-three-d-secure'],
     [slow.retryAndVoid, 'invoice-retry-and-void'],
     [slow.outlastOutage, 'invoice-outage'],
     [slow.rebuild, 'subscription-rebuilt', 'invoice-rebuilt'],

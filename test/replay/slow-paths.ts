@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { WorkflowHandle } from '@temporalio/client'
 import { stripeSubscriptions } from '../support/at-stripe.ts'
-import { begun, ended, firstInvoice, subscribe } from '../support/billing-paths.ts'
+import { begun, ended, firstInvoice, sleeping, subscribe } from '../support/billing-paths.ts'
 import type { Walker } from '../support/billing-paths.ts'
-import { readHistory } from '../support/history.ts'
+import type { Installation } from '../support/installation.ts'
 import { advanceTo, onOwnClock, waitFor } from '../support/scenario.ts'
 
 // Ways through billing that are rare and slow. Each returns the ids of the workflows that walked it.
@@ -12,17 +12,6 @@ const declining = 'pm_card_chargeCustomerFail'
 const withRetries = (...retries: readonly string[]): object => ({
   dunning: { retries, end: 'mark_uncollectible', grace: 'P7D' },
 })
-
-/** A payment that the bank wants confirmed, and a person who does so. */
-export async function confirmAtTheBank(walker: Walker, key: string): Promise<string> {
-  const { customerId } = await subscribe(walker, { key, card: 'pm_card_authenticationRequired' })
-  const { id, hostedInvoiceUrl = '' } = await firstInvoice(walker, customerId, 'issued.action_required')
-  await begun(walker, id)
-  const body = new URLSearchParams({ card: '4242424242424242' })
-  const page = await fetch(hostedInvoiceUrl, { method: 'POST', body })
-  if (!page.ok) throw new Error(`the page answered ${page.status}`)
-  return `invoice/${await ended(walker, id)}`
-}
 
 /** Commands on an unpaid invoice: one that is refused, a charge at once that fails, and the end. */
 export async function retryAndVoid(walker: Walker, key: string): Promise<string> {
@@ -84,7 +73,10 @@ export async function runInvoice(walker: Walker, key: string): Promise<string> {
 }
 
 /** Usage on a subscription that began at Stripe, which bills it. */
-export async function billAsItems({ installation, scenario }: Walker, key: string): Promise<string> {
+export async function billAsItems(
+  { installation, scenario }: Walker<Installation>,
+  key: string,
+): Promise<string> {
   const at = stripeSubscriptions(installation, scenario)
   await at.begin()
   const stripe = { billing: 'subscription_items' }
@@ -174,13 +166,6 @@ export async function waitForYears(walker: Walker, key: string): Promise<string>
   const { subscriptionId } = await subscribe(walker, { key, body: { timing: timing.toISOString() } })
   await sleeping(walker, `subscription/${subscriptionId}`)
   return `subscription/${subscriptionId}`
-}
-
-async function sleeping({ installation }: Walker, workflowId: string): Promise<void> {
-  await waitFor(
-    async () => await readHistory(installation.client, workflowId).catch(() => []),
-    (events) => events.at(-1)?.kind === 'timerStarted',
-  )
 }
 
 /** Daily bills on a card that declines: many steps of all three workflows on a test clock. */

@@ -1,15 +1,22 @@
+import type { TestDatabase } from './database.ts'
 import { holdRequest } from './faults.ts'
 import type { HeldRequest } from './faults.ts'
-import { readHistory } from './history.ts'
+import { isAsleep, readHistory, sinceFirstTimer } from './history.ts'
+import type { HistoryEvent } from './history.ts'
 import type { Installation } from './installation.ts'
 import { baseFee, mainPhase } from './plans.ts'
 import { addCustomer, advanceTo, onOwnClock, waitFor } from './scenario.ts'
 import type { Scenario } from './scenario.ts'
 import { giveCard } from './stripe-client.ts'
 
+/** What the ways need of an installation, which may be one of several processes. */
+export type Walkable = Pick<Installation, 'call' | 'client' | 'sandboxUrl'> & {
+  readonly database: Pick<TestDatabase, 'db'>
+}
+
 /** Each way through billing, walked to its end: what is counted, and what is recorded for replays. */
-export interface Walker {
-  readonly installation: Installation
+export interface Walker<Place extends Walkable = Walkable> {
+  readonly installation: Place
   /** Without a test clock of its own. */
   readonly scenario: Scenario
 }
@@ -27,16 +34,43 @@ interface Invoice {
 const AHEAD_MS = 10_000
 
 /** A subscription that waits for its first boundary with a real timer and bills it; returns the workflow's id. */
-export async function billBoundary(walker: Walker, key: string): Promise<string> {
-  const boundary = new Date(Math.ceil((Date.now() + AHEAD_MS) / 1000) * 1000)
-  const body = { billingAnchor: boundary.toISOString() }
-  const { customerId, subscriptionId } = await subscribe(walker, { key, body })
-  const workflowId = `subscription/${subscriptionId}`
+export async function billBoundary(
+  walker: Walker,
+  key: string,
+  options: Omit<SubscribeOptions, 'key'> = {},
+): Promise<string> {
+  const { customerId, workflowId } = await passBoundary(walker, { ...options, key })
   await waitFor(
     async () => await invoicesOf(walker, customerId),
     (items) => items.length === 2 && items.every(({ status }) => status === 'paid'),
   )
   return workflowId
+}
+
+/** A subscription that has woken at its first boundary, and sleeps again. */
+export async function passBoundary(
+  walker: Walker,
+  options: SubscribeOptions,
+): Promise<Subscribed & { readonly workflowId: string }> {
+  const boundary = new Date(Math.ceil((Date.now() + AHEAD_MS) / 1000) * 1000)
+  const body = { ...options.body, billingAnchor: boundary.toISOString() }
+  const subscribed = await subscribe(walker, { ...options, body })
+  const workflowId = `subscription/${subscribed.subscriptionId}`
+  await waitFor(
+    async () => await historyOf(walker, workflowId),
+    (events) => sinceFirstTimer(events).length > 0 && isAsleep(events),
+  )
+  return { ...subscribed, workflowId }
+}
+
+/** Nothing where it has not begun. */
+async function historyOf({ installation }: Walker, workflowId: string): Promise<readonly HistoryEvent[]> {
+  return await readHistory(installation.client, workflowId).catch(() => [])
+}
+
+/** Waits until the workflow sleeps until an instant. */
+export async function sleeping(walker: Walker, workflowId: string): Promise<void> {
+  await waitFor(async () => await historyOf(walker, workflowId), isAsleep)
 }
 
 /** A subscription with four months behind it, as after an outage of every worker, catches up; returns the workflow's id. */
@@ -45,10 +79,7 @@ export async function catchUp(walker: Walker, key: string): Promise<string> {
   const body = { timing: new Date(Date.now() + 3_600_000).toISOString() }
   const { customerId, subscriptionId } = await subscribe(walker, { key, body })
   const workflowId = `subscription/${subscriptionId}`
-  await waitFor(
-    async () => await readHistory(client, workflowId),
-    (events) => events.at(-1)?.kind === 'timerStarted',
-  )
+  await sleeping(walker, workflowId)
   const from = new Date()
   from.setUTCMonth(from.getUTCMonth() - 4, 15)
   await database.db
@@ -83,7 +114,7 @@ export async function recoverByDunning(walker: Walker, key: string): Promise<str
 
 /** So many payments failed and the next is at Stripe, where it waits: what comes now is there before it, on any machine. */
 async function heldRetry(
-  { call, sandboxUrl }: Installation,
+  { call, sandboxUrl }: Walkable,
   invoiceId: string,
   after: number,
 ): Promise<HeldRequest> {
@@ -137,10 +168,23 @@ export async function payByPage(walker: Walker, key: string): Promise<string> {
   const { id, hostedInvoiceUrl = '' } = await firstInvoice(walker, customerId, 'issued')
   // Paid before its workflow began, it would need none.
   await begun(walker, id)
-  const body = new URLSearchParams({ card: '4242424242424242' })
-  const page = await fetch(hostedInvoiceUrl, { method: 'POST', body })
-  if (!page.ok) throw new Error(`the page answered ${page.status}`)
+  await payOnPage(hostedInvoiceUrl)
   return await ended(walker, id)
+}
+
+/** A payment that the bank wants confirmed, and a person who does so; returns the invoice's id. */
+export async function confirmAtTheBank(walker: Walker, key: string): Promise<string> {
+  const { customerId } = await subscribe(walker, { key, card: 'pm_card_authenticationRequired' })
+  const { id, hostedInvoiceUrl = '' } = await firstInvoice(walker, customerId, 'issued.action_required')
+  await begun(walker, id)
+  await payOnPage(hostedInvoiceUrl)
+  return await ended(walker, id)
+}
+
+async function payOnPage(url: string): Promise<void> {
+  const body = new URLSearchParams({ card: '4242424242424242' })
+  const page = await fetch(url, { method: 'POST', body })
+  if (!page.ok) throw new Error(`the page answered ${page.status}`)
 }
 
 /** A cancelation that is scheduled, taken back and made at once; returns the workflow's id. */
@@ -183,7 +227,7 @@ export async function addDailyPlan({ installation }: Walker): Promise<void> {
   await installation.call('POST', `/api/v1/plans/${plan.id}/publish`)
 }
 
-interface SubscribeOptions {
+export interface SubscribeOptions {
   readonly key: string
   readonly plan?: string
   readonly card?: string | null

@@ -1,15 +1,21 @@
 import type { Client } from '@temporalio/client'
+import { optionalTsToMs } from '@temporalio/common/lib/time.js'
 
 export interface HistoryEvent {
   /** The name of its attributes without the ending, e.g. `timerFired`. */
   readonly kind: string
+  readonly atMs: number
+  /** Of a marker. */
+  readonly markerName?: string
 }
 
 export interface HistoryCounts {
   readonly events: number
   readonly workflowTasks: number
-  /** Scheduled at the server; local activities are markers. */
+  /** Scheduled at the server. */
   readonly activities: number
+  /** Markers: done within a workflow task. */
+  readonly localActivities: number
 }
 
 const ENDING = 'EventAttributes'
@@ -19,8 +25,28 @@ export async function readHistory(client: Client, workflowId: string): Promise<r
   const { events } = await client.workflow.getHandle(workflowId).fetchHistory()
   return (events ?? []).map((event) => {
     const attributes = Object.entries(event).find(([key, value]) => key.endsWith(ENDING) && value !== null)
-    return { kind: attributes?.[0].slice(0, -ENDING.length) ?? 'unknown' }
+    const markerName = event.markerRecordedEventAttributes?.markerName
+    return {
+      kind: attributes?.[0].slice(0, -ENDING.length) ?? 'unknown',
+      atMs: optionalTsToMs(event.eventTime) ?? 0,
+      ...(markerName && { markerName }),
+    }
   })
+}
+
+/** Whether its last task left a timer, and nothing is under way: it sleeps until an instant. */
+export function isAsleep(events: readonly HistoryEvent[]): boolean {
+  const last = events.slice(events.findLastIndex(({ kind }) => kind === 'workflowTaskCompleted'))
+  const kinds = new Set(last.map(({ kind }) => kind))
+  return (
+    kinds.has('timerStarted') && !kinds.has('workflowTaskScheduled') && !kinds.has('activityTaskScheduled')
+  )
+}
+
+/** From the first timer that fired on: what a period costs, for one whose next has not ended. */
+export function sinceFirstTimer(events: readonly HistoryEvent[]): readonly HistoryEvent[] {
+  const fired = events.findIndex(({ kind }) => kind === 'timerFired')
+  return fired < 0 ? [] : events.slice(fired)
 }
 
 export function countHistory(events: readonly HistoryEvent[]): HistoryCounts {
@@ -29,5 +55,6 @@ export function countHistory(events: readonly HistoryEvent[]): HistoryCounts {
     events: events.length,
     workflowTasks: count('workflowTaskStarted'),
     activities: count('activityTaskScheduled'),
+    localActivities: events.filter(({ markerName }) => markerName === 'core_local_activity').length,
   }
 }
