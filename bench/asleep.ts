@@ -1,18 +1,20 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Client } from 'pg'
-import { addCustomers, asleep, inTurn, subscribe } from './close/subscribers.ts'
+import { asleep, inTurn, subscribeMany } from './close/subscribers.ts'
 import { openWorld, worldSetup } from './close/world.ts'
 import type { World } from './close/world.ts'
 import { cpuMsOfTree } from './stack/cpu.ts'
+import type { Stack } from './stack/stack.ts'
 import { DATABASES } from './stack/temporal-config.ts'
 import type { Benchmark, Case, Sample } from './support/benchmark.ts'
 import type { Bench } from './support/environment.ts'
 
 const FLOOR = 'an empty workflow that waits on one timer'
-/** Put to sleep in each round; the rounds add up. */
-const SIZES = { tiny: 50, small: 250, full: 2_500 } as const
+const SIZES = { tiny: [20, 50], small: [100, 1000], full: [100, 1000, 10_000] } as const
 const DAY_MS = 86_400_000
+const WRITES = 'history writes while idle'
+const PARTS = ['Temporal', 'PostgreSQL', 'worker'] as const
 /** How long nothing is done, to see what that costs. */
 const IDLE_MS = 20_000
 /** What the first step of the last one leaves to be written. */
@@ -24,7 +26,7 @@ export const sleepers: Benchmark = {
   cases: async function* (bench: Bench): AsyncGenerator<Case> {
     const { world, stop } = await openWorld(bench)
     try {
-      yield sleeping(world, SIZES[bench.size])
+      for (const size of SIZES[bench.size]) yield sleeping(world, size)
     } finally {
       await stop()
     }
@@ -32,33 +34,43 @@ export const sleepers: Benchmark = {
 }
 
 function sleeping(world: World, size: number): Case {
-  let day = 10
   return {
-    name: `bytes of Temporal's databases each, ${size.toLocaleString('en-US')} a round`,
+    name: `${size.toLocaleString('en-US')} more asleep: bytes of Temporal each`,
     unit: 'bytes',
     setup: worldSetup,
+    // Bytes are counted: that once is enough.
+    warmsUp: false,
+    roundsMost: 1,
+    shown: [
+      'bytes each: visibility',
+      'bytes each: Perennial',
+      'worker MiB',
+      WRITES,
+      ...PARTS.map((part) => `idle CPU-ms/s: ${part}`),
+    ],
     sides: [
       {
         name: 'ours',
-        run: async () => await measured(world, size, async () => await fallAsleep(world, size, (day += 1))),
+        run: async () => await measured(world, size, async () => await fallAsleep(world, size)),
       },
       {
         name: FLOOR,
         run: async () => await measured(world, size, async () => await startEmpty(world, size)),
       },
     ],
-    targets: [{ figure: 'median', of: FLOOR, bound: 'most', value: 1.2 }],
-    point: { curve: 'asleep', counted: 'subscriptions asleep', size },
+    targets: [
+      { figure: 'median', of: FLOOR, bound: 'most', value: 1.2 },
+      { figure: WRITES, bound: 'most', value: 0 },
+    ],
+    point: { curve: 'asleep', counted: 'subscriptions put to sleep', size },
   }
 }
 
-/** Subscriptions whose period ends on a day of their own. */
-async function fallAsleep(world: World, size: number, day: number): Promise<void> {
-  const { stack, setup } = world
-  const dueMs = Math.floor(Date.now() / DAY_MS + day) * DAY_MS
-  const customers = await addCustomers(world, size)
-  await inTurn(size, async (index) => await subscribe(setup.call, customers[index]?.id ?? '', dueMs))
-  await asleep(stack, { dueMs, count: size, reserveMs: 0 })
+/** Subscriptions whose period ends in ten days, at an instant of their own. */
+async function fallAsleep({ stack, scenario }: World, count: number): Promise<void> {
+  const dueMs = Math.floor(Date.now() / 1000) * 1000 + 10 * DAY_MS
+  await subscribeMany(stack, scenario, { count, dueMs })
+  await asleep(stack, { dueMs, count, reserveMs: 0 })
 }
 
 async function startEmpty({ floor }: World, size: number): Promise<void> {
@@ -91,7 +103,10 @@ interface Bytes {
   readonly perennial: number
 }
 
+/** As a server that vacuums leaves it: what was only passed through is no longer there. */
 async function bytesOf({ stack }: World): Promise<Bytes> {
+  for (const database of [DATABASES.main, DATABASES.visibility, 'perennial'])
+    await query(urlOf(stack, database), 'VACUUM')
   const sizes = await query(
     stack.databaseUrl,
     'SELECT datname AS name, pg_database_size(oid) AS value FROM pg_database',
@@ -102,28 +117,36 @@ async function bytesOf({ stack }: World): Promise<Bytes> {
 
 /** What is spent, and written to histories, while every workflow sleeps: these are of the whole server. */
 async function idleFor({ stack }: World): Promise<Readonly<Record<string, number>>> {
-  const pids = {
+  const pids: Readonly<Record<(typeof PARTS)[number], number>> = {
     Temporal: stack.temporal.pid(),
     PostgreSQL: stack.postgresPid,
     worker: stack.workers[0]?.pid() ?? 0,
   }
-  const cpu = async (): Promise<readonly number[]> => await Promise.all(Object.values(pids).map(cpuMsOfTree))
-  const before = { cpu: await cpu(), nodes: await historyNodes(stack.databaseUrl) }
+  const cpu = async (): Promise<readonly number[]> =>
+    await Promise.all(PARTS.map(async (part) => await cpuMsOfTree(pids[part])))
+  const before = { cpu: await cpu(), nodes: await historyNodes(stack) }
   await delay(IDLE_MS)
-  const after = { cpu: await cpu(), nodes: await historyNodes(stack.databaseUrl) }
+  const after = { cpu: await cpu(), nodes: await historyNodes(stack) }
   const seconds = IDLE_MS / 1000
-  const spent = Object.keys(pids).map((name, index) => [
+  const spent = PARTS.map((name, index) => [
     `idle CPU-ms/s: ${name}`,
     ((after.cpu[index] ?? 0) - (before.cpu[index] ?? 0)) / seconds,
   ])
-  return { ...Object.fromEntries(spent), 'history writes while idle': after.nodes - before.nodes }
+  return { ...Object.fromEntries(spent), [WRITES]: after.nodes - before.nodes }
 }
 
-async function historyNodes(databaseUrl: string): Promise<number> {
-  const url = new URL(databaseUrl)
-  url.pathname = `/${DATABASES.main}`
-  const counts = await query(url.href, "SELECT 'nodes' AS name, count(*) AS value FROM history_node")
+async function historyNodes(stack: Stack): Promise<number> {
+  const counts = await query(
+    urlOf(stack, DATABASES.main),
+    "SELECT 'nodes' AS name, count(*) AS value FROM history_node",
+  )
   return counts.get('nodes') ?? 0
+}
+
+function urlOf({ databaseUrl }: Stack, database: string): string {
+  const url = new URL(databaseUrl)
+  url.pathname = `/${database}`
+  return url.href
 }
 
 async function query(url: string, text: string): Promise<ReadonlyMap<string, number>> {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { stripeCalls } from './close/stripe-calls.ts'
-import { addCustomers, asleep, subscribeAll } from './close/subscribers.ts'
+import { asleep, inTurn, stripeCustomers, subscribeMany } from './close/subscribers.ts'
 import { openWorld, worldSetup } from './close/world.ts'
 import type { World } from './close/world.ts'
 import { cpuMsOfTree } from './stack/cpu.ts'
@@ -10,7 +10,14 @@ import type { Benchmark, Case, Sample, Side } from './support/benchmark.ts'
 import type { Bench } from './support/environment.ts'
 
 const FLOOR = 'same workflow, only the Stripe requests'
-const SIZES = { tiny: [20], small: [100], full: [100, 1000] } as const
+const SIZES = { tiny: [10, 20], small: [10, 100], full: [10, 100, 1000] } as const
+/** Beside what subscribing takes. */
+const LEAD_MS = 5_000
+
+/** How long one subscription took to fall asleep, with something to spare: what is due is due that much later. */
+interface Pace {
+  msEach: number
+}
 
 export const close: Benchmark = {
   name: 'close',
@@ -21,15 +28,16 @@ export const close: Benchmark = {
 async function* closeCases(bench: Bench): AsyncGenerator<Case> {
   const { world, stop } = await openWorld(bench)
   try {
-    for (const size of SIZES[bench.size]) yield closing(world, size)
+    const pace: Pace = { msEach: 200 }
+    for (const size of SIZES[bench.size]) yield closing(world, size, pace)
   } finally {
     await stop()
   }
 }
 
-function closing(world: World, size: number): Case {
+function closing(world: World, size: number, pace: Pace): Case {
   const sides: readonly Side[] = [
-    { name: 'ours', run: async () => await ours(world, size) },
+    { name: 'ours', run: async () => await ours(world, size, pace) },
     { name: FLOOR, run: async () => await floorRound(world, size) },
     { name: 'only the Stripe requests', run: async () => await stripeOnly(world, size) },
   ]
@@ -45,24 +53,34 @@ function closing(world: World, size: number): Case {
       { figure: 'median', bound: 'least', value: 47 },
     ],
     point: { curve: 'close', counted: 'subscriptions due at once', size },
+    shown: [
+      'CPU-ms each: Temporal',
+      'CPU-ms each: PostgreSQL',
+      'CPU-ms each: worker',
+      'CPU-ms each: sandbox',
+    ],
+    // The sizes before have warmed all of it up.
+    warmsUp: size === SIZES.full[0],
   }
 }
 
 /** New ones each time: what was billed before only sleeps. */
-async function ours(world: World, size: number): Promise<Sample> {
-  const { stack, setup, say } = world
-  for (let leadMs = 15_000 + size * 100; ; leadMs *= 2) {
-    const customers = await addCustomers(world, size)
+async function ours(world: World, size: number, pace: Pace): Promise<Sample> {
+  const { stack, scenario, say } = world
+  const stripeCustomerIds = await stripeCustomers(stack.sandbox.url, size)
+  for (let leadMs = LEAD_MS + size * pace.msEach; ; leadMs *= 2) {
     // To the whole second, as the anchor of a subscription is.
-    const dueMs = Math.ceil((Date.now() + leadMs) / 1000) * 1000
-    await subscribeAll(setup, customers, dueMs)
+    const begunMs = Date.now()
+    const dueMs = Math.ceil((begunMs + leadMs) / 1000) * 1000
+    await subscribeMany(stack, scenario, { count: size, dueMs, stripeCustomerIds, events: 10 })
     const missing = await asleep(stack, { dueMs, count: size, reserveMs: 2_000 })
     if (missing === 0) {
-      const paid = async (): Promise<number> => await paidCount(stack, dueMs)
+      // Half as long again: the machine is not always the same.
+      pace.msEach = (1.5 * (Date.now() - begunMs)) / size
       return await measured(world, {
         size,
         dueMs,
-        paid,
+        paid: async () => await paidCount(stack, dueMs),
         workerMs: async () => await cpuMsOfTree(stack.workers[0]?.pid() ?? 0),
       })
     }
@@ -82,9 +100,9 @@ async function paidCount({ db }: Stack, dueMs: number): Promise<number> {
 
 async function floorRound(world: World, size: number): Promise<Sample> {
   const { floor, stack } = world
-  const customers = await addCustomers(world, size)
-  const dueMs = Date.now() + 10_000 + size * 40
-  for (const { stripeCustomerId } of customers) await floor.start({ dueMs, customer: stripeCustomerId })
+  const customers = await stripeCustomers(stack.sandbox.url, size)
+  const dueMs = Date.now() + 10_000 + size * 30
+  await inTurn(size, async (index) => await floor.start({ dueMs, customer: customers[index] ?? '' }))
   if (Date.now() > dueMs - 2_000) throw new Error('the workflows of the floor took too long to start')
   floor.takeDone()
   let done = 0
@@ -144,13 +162,12 @@ async function measured({ stack }: World, { size, dueMs, paid, workerMs }: Round
 
 /** As many at a time as a worker has activities. */
 async function stripeOnly(world: World, size: number): Promise<Sample> {
-  const customers = await addCustomers(world, size)
+  const customers = await stripeCustomers(world.stack.sandbox.url, size)
   const call = stripeCalls(world.stack.sandbox.url)
   const begun = performance.now()
   let next = 0
   const callers = Array.from({ length: 20 }, async () => {
-    for (let one = customers[next++]; one !== undefined; one = customers[next++])
-      await call(one.stripeCustomerId)
+    for (let one = customers[next++]; one !== undefined; one = customers[next++]) await call(one)
   })
   await Promise.all(callers)
   return { value: size / ((performance.now() - begun) / 1000) }

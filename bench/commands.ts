@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { addCustomers, asleep, prepare, subscribeAll } from './close/subscribers.ts'
+import { asleep, prepare, stripeCustomers, subscribeMany } from './close/subscribers.ts'
 import { startEmptyWorkflows } from './commands/floor.ts'
 import { startStack } from './stack/stack.ts'
 import type { Stack } from './stack/stack.ts'
@@ -68,9 +68,10 @@ async function* commandCases(bench: Bench, stack: Stack): AsyncGenerator<Case> {
 
 /** Their periods end in a day: nothing comes between. */
 async function sleepingSubscriptions(stack: Stack, count: number): Promise<readonly string[]> {
-  const world = await prepare(stack)
+  const scenario = await prepare(stack)
   const dueMs = Math.ceil(Date.now() / 1000) * 1000 + DAY_MS
-  await subscribeAll(world.setup, await addCustomers(world, count), dueMs)
+  const stripeCustomerIds = await stripeCustomers(stack.sandbox.url, count)
+  await subscribeMany(stack, scenario, { count, dueMs, stripeCustomerIds })
   await asleep(stack, { dueMs, count, reserveMs: 0 })
   const rows = await stack.db.selectFrom('subscriptions').select('id').execute()
   return rows.map(({ id }) => id)

@@ -1,34 +1,37 @@
-import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { sql } from 'kysely'
+import type { Transaction } from 'kysely'
+import { activePlan } from '../../src/billing/active-plan.ts'
+import { newSubscriptionRow, snapshotOfPlan } from '../../src/billing/new-subscription.ts'
+import type { PlanSnapshot } from '../../src/billing/new-subscription.ts'
+import { appendTimeline } from '../../src/db/stores/timeline.ts'
+import type { DB } from '../../src/db/types.gen.ts'
+import { newId } from '../../src/new-id.ts'
 import { caller } from '../../test/support/caller.ts'
 import type { Call } from '../../test/support/caller.ts'
 import { baseFee, mainPhase, tokenUsage, twoTiers } from '../../test/support/plans.ts'
-import { addCustomer, startScenario } from '../../test/support/scenario.ts'
+import { startScenario } from '../../test/support/scenario.ts'
 import type { Scenario } from '../../test/support/scenario.ts'
+import { stripePost } from '../../test/support/stripe-client.ts'
 import type { Stack } from '../stack/stack.ts'
-
-export interface Setup {
-  readonly call: Call
-  readonly sandboxUrl: string
-}
 
 /** Calls of the setup at a time. */
 const CALLERS = 8
 const PLAN = 'bench_close'
 
 /** Makes what subscriptions need, once; nothing of the plan is billed before the first period has ended. */
-export async function prepare(stack: Stack): Promise<{ setup: Setup; scenario: Scenario }> {
+export async function prepare(stack: Stack): Promise<Scenario> {
   const url = stack.apis[0]?.url ?? ''
-  const setup: Setup = { call: caller(url), sandboxUrl: stack.sandbox.url }
-  const scenario = await startScenario(setup)
-  await setup.call('POST', '/api/v1/meters', {
+  const call: Call = caller(url)
+  const scenario = await startScenario({ call, sandboxUrl: stack.sandbox.url })
+  await call('POST', '/api/v1/meters', {
     slug: 'tokens',
     eventType: 'request',
     aggregation: 'SUM',
     valueProperty: '$.tokens',
   })
-  await setup.call('POST', '/api/v1/features', { key: 'tokens', name: 'Tokens', meterSlug: 'tokens' })
-  const plan = await setup.call<{ id: string }>('POST', '/api/v1/plans', {
+  await call('POST', '/api/v1/features', { key: 'tokens', name: 'Tokens', meterSlug: 'tokens' })
+  const plan = await call<{ id: string }>('POST', '/api/v1/plans', {
     key: PLAN,
     name: 'Close',
     currency: 'USD',
@@ -42,51 +45,131 @@ export async function prepare(stack: Stack): Promise<{ setup: Setup; scenario: S
       ),
     ],
   })
-  await setup.call('POST', `/api/v1/plans/${plan.id}/publish`)
-  return { setup, scenario }
+  await call('POST', `/api/v1/plans/${plan.id}/publish`)
+  return scenario
 }
 
-/** Customers with a card, here and at Stripe. */
-export async function addCustomers(
-  { setup, scenario }: { readonly setup: Setup; readonly scenario: Scenario },
-  count: number,
-): Promise<readonly { readonly id: string; readonly key: string; readonly stripeCustomerId: string }[]> {
-  return await inTurn(count, async () => {
-    const key = `close-${randomUUID()}`
-    return { key, ...(await addCustomer(setup, scenario, { key })) }
+/** Customers of Stripe's with a card, one request each. */
+export async function stripeCustomers(sandboxUrl: string, count: number): Promise<readonly string[]> {
+  const card = 'pm_card_visa'
+  return await inTurn(count, async (index) => {
+    const fields = {
+      name: `Close ${index}`,
+      payment_method: card,
+      'invoice_settings[default_payment_method]': card,
+    }
+    return (await stripePost(sandboxUrl, 'customers', fields)).id
   })
 }
 
-/** Subscribes each, with usage; their periods end at the same instant. */
-export async function subscribeAll(
-  { call }: Setup,
-  customers: readonly { readonly id: string; readonly key: string }[],
-  dueMs: number,
+interface Subscribing {
+  readonly count: number
+  /** Their first period ends at this instant. */
+  readonly dueMs: number
+  /** Left out: nobody is ever charged. */
+  readonly stripeCustomerIds?: readonly string[]
+  /** Of each, one after the other from now on. */
+  readonly events?: number
+}
+
+const CHUNK = 500
+
+/**
+ * Subscribes as many new customers: the rows that the API writes, many to a statement, and the requests to start their
+ * workflows, which the worker delivers. What is measured comes after.
+ */
+export async function subscribeMany({ db }: Stack, { appId }: Scenario, asked: Subscribing): Promise<void> {
+  const { count, dueMs, stripeCustomerIds = [], events = 0 } = asked
+  const plan = snapshotOfPlan(await activePlan(db, { key: PLAN }, new Date()))
+  for (let first = 0; first < count; first += CHUNK) {
+    const customers = Array.from({ length: Math.min(CHUNK, count - first) }, (_unused, index) => {
+      const id = newId()
+      return { id, key: `close-${id}`, stripeCustomerId: stripeCustomerIds[first + index] ?? `cus_${id}` }
+    })
+    await db.transaction().execute(async (trx) => {
+      await storeCustomers(trx, customers, appId)
+      await storeSubscriptions(trx, { customers, plan, dueMs })
+      if (events > 0) await storeEvents(trx, customers, events)
+    })
+  }
+}
+
+interface NewCustomer {
+  readonly id: string
+  /** Its usage's subject too. */
+  readonly key: string
+  readonly stripeCustomerId: string
+}
+
+async function storeCustomers(
+  trx: Transaction<DB>,
+  customers: readonly NewCustomer[],
+  appId: string,
 ): Promise<void> {
-  await inTurn(customers.length, async (index) => {
-    const customer = customers[index]
-    if (customer === undefined) return
-    await subscribe(call, customer.id, dueMs)
-    const events = Array.from({ length: 10 }, () => ({
-      specversion: '1.0',
-      id: randomUUID(),
-      source: 'bench',
-      type: 'request',
-      subject: customer.key,
-      time: new Date().toISOString(),
-      data: { tokens: 25 },
-    }))
-    await call('POST', '/api/v1/events', events)
-  })
+  const of = <Row>(row: (customer: NewCustomer) => Row): readonly Row[] => customers.map(row)
+  await trx
+    .insertInto('customers')
+    .values(of(({ id, key }) => ({ id, key, name: key, currency: 'USD' })))
+    .execute()
+  await trx
+    .insertInto('customerSubjects')
+    .values(of(({ id, key }) => ({ customerId: id, subjectKey: key })))
+    .execute()
+  await trx
+    .insertInto('customerApps')
+    .values(of(({ id, stripeCustomerId }) => ({ customerId: id, appId, stripeCustomerId })))
+    .execute()
 }
 
-/** Its first period ends at the instant. */
-export async function subscribe(call: Setup['call'], customerId: string, dueMs: number): Promise<void> {
-  await call('POST', '/api/v1/subscriptions', {
-    customerId,
-    plan: { key: PLAN },
-    billingAnchor: new Date(dueMs).toISOString(),
-  })
+interface NewSubscriptions {
+  readonly customers: readonly NewCustomer[]
+  readonly plan: PlanSnapshot
+  readonly dueMs: number
+}
+
+async function storeSubscriptions(
+  trx: Transaction<DB>,
+  { customers, plan, dueMs }: NewSubscriptions,
+): Promise<void> {
+  const nowMs = Date.now()
+  const start = { activeFrom: new Date(nowMs), billingAnchor: new Date(dueMs) }
+  const rows = customers.map(({ id }) =>
+    newSubscriptionRow({
+      id: newId(),
+      customer: { id, timezone: 'UTC', testClockId: null },
+      plan,
+      profileGate: 'none',
+      start,
+      nowMs,
+    }),
+  )
+  const detail = `Subscribed to ${PLAN} version ${plan.planVersion} from ${start.activeFrom.toISOString()}`
+  const created = { subjectType: 'subscription', at: start.activeFrom, kind: 'created', detail } as const
+  await trx.insertInto('subscriptions').values(rows).execute()
+  await appendTimeline(
+    trx,
+    rows.map(({ id }) => ({ ...created, subjectId: id })),
+  )
+  await trx
+    .insertInto('outbox')
+    .values(rows.map(({ id }) => ({ kind: 'start_subscription', subjectId: id })))
+    .execute()
+}
+
+/** As many for each, from now on. */
+async function storeEvents(
+  trx: Transaction<DB>,
+  customers: readonly NewCustomer[],
+  each: number,
+): Promise<void> {
+  const subjects = customers.map(({ key }) => key)
+  const stored = sql`SELECT 'bench', subject || '-' || n, 'request', subject, now() + n * interval '1 millisecond',
+      '{"tokens": 25}'::jsonb, now()
+    FROM unnest(${subjects}::text[]) subject, generate_series(1, ${each}::int) n`
+  await sql`
+    WITH stored AS (
+      INSERT INTO events (source, id, type, subject, time, data, ingested_at) ${stored} RETURNING source, id
+    ) INSERT INTO event_identities (source, id) SELECT source, id FROM stored`.execute(trx)
 }
 
 /** Waits until every workflow sleeps until the instant; how many do not when there are only `reserveMs` left. */

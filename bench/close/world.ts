@@ -8,12 +8,10 @@ import type { Bench } from '../support/environment.ts'
 import { startFloor } from './floor.ts'
 import type { Floor } from './floor.ts'
 import { prepare } from './subscribers.ts'
-import type { Setup } from './subscribers.ts'
 
 /** The product on Temporal's server, with a plan to subscribe to, and the floor's worker beside it. */
 export interface World {
   readonly stack: Stack
-  readonly setup: Setup
   readonly scenario: Scenario
   readonly floor: Floor
   readonly say: (line: string) => void
@@ -41,5 +39,5 @@ export async function openWorld(
     await stack.stop()
     await rm(folder, { recursive: true, force: true })
   }
-  return { world: { stack, ...(await prepare(stack)), floor, say: bench.log }, stop }
+  return { world: { stack, scenario: await prepare(stack), floor, say: bench.log }, stop }
 }
