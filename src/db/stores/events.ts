@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
-import type { RawBuilder } from 'kysely'
 import type { Db } from '../connection.ts'
+import { prepared } from '../prepared.ts'
 import { metersOfTypes } from './meters.ts'
 import type { MeterRow } from './meters.ts'
 import { usageProblem } from '../../domain/meters.ts'
@@ -45,7 +45,21 @@ export async function storeEventGroups(
   const given = firstOfEachIdentity(groups)
   if (given.length === 0) return groups.map(() => nothing)
   const meters = metersByType(await metersOfTypes(db, [...new Set(given.map(({ event }) => event.type))]))
-  const { rows } = await storing(given, meters, ingestedAt).execute(db)
+  const column = <T>(of: (one: Given) => T): readonly T[] => given.map(of)
+  const rows = await storing(
+    db,
+    column(({ event }) => event.source),
+    column(({ event }) => event.id),
+    column(({ event }) => event.type),
+    column(({ event }) => event.subject),
+    column(({ event }) => event.time),
+    column(({ event }) => event.datacontenttype),
+    column(({ event }) => event.dataschema),
+    column(({ event }) => event.dataText),
+    column(({ event }) => usageProblem(meters.get(event.type) ?? [], event)),
+    column(({ sender }) => sender),
+    ingestedAt,
+  )
   const counts = new Map(rows.map((row) => [row.sender, row]))
   return groups.map((group, index) => {
     const { stored, invalid } = counts.get(index) ?? nothing
@@ -69,34 +83,49 @@ interface CountedRow {
 
 type MetersByType = ReadonlyMap<string, readonly MeterRow[]>
 
-function storing(given: readonly Given[], meters: MetersByType, ingestedAt: Date): RawBuilder<CountedRow> {
-  const column = (of: (one: Given) => string | number | null) => sql`${given.map(of)}`
-  const problem = ({ event }: Given): string | null => usageProblem(meters.get(event.type) ?? [], event)
-  return sql<CountedRow>`
+const givenColumns = sql.raw(
+  'source, id, type, subject, time, datacontenttype, dataschema, data, validation_error, sender, position',
+)
+
+/** A list of each column, as long as the batch. */
+const storing = prepared(
+  (
+    db,
+    source: readonly string[],
+    id: readonly string[],
+    type: readonly string[],
+    subject: readonly string[],
+    time: readonly string[],
+    datacontenttype: readonly (string | null)[],
+    dataschema: readonly (string | null)[],
+    data: readonly (string | null)[],
+    problem: readonly (string | null)[],
+    sender: readonly number[],
+    ingestedAt: Date,
+  ) =>
+    sql<CountedRow>`
     WITH given AS (
-      SELECT * FROM unnest(
-        ${column(({ event }) => event.source)}::text[], ${column(({ event }) => event.id)}::text[],
-        ${column(({ event }) => event.type)}::text[], ${column(({ event }) => event.subject)}::text[],
-        ${column(({ event }) => event.time)}::timestamptz[], ${column(({ event }) => event.datacontenttype)}::text[],
-        ${column(({ event }) => event.dataschema)}::text[], ${column(({ event }) => event.dataText)}::text[],
-        ${column(problem)}::text[], ${column(({ sender }) => sender)}::int[]
-      ) WITH ORDINALITY
-        AS t (source, id, type, subject, time, datacontenttype, dataschema, data, validation_error, sender, position)
+      SELECT ${givenColumns} FROM unnest(
+        ${source}::text[], ${id}::text[], ${type}::text[], ${subject}::text[], ${time}::timestamptz[],
+        ${datacontenttype}::text[], ${dataschema}::text[], ${data}::text[], ${problem}::text[], ${sender}::int[]
+      ) WITH ORDINALITY AS t (${givenColumns})
     ), fresh AS (
       -- In one order for everyone: two batches that share events wait for each other, and never in a circle.
       INSERT INTO event_identities (source, id)
       SELECT source, id FROM given ORDER BY source COLLATE "C", id COLLATE "C"
       ON CONFLICT DO NOTHING RETURNING source, id
     ), new AS (
-      SELECT given.* FROM given JOIN fresh USING (source, id)
+      SELECT ${givenColumns} FROM given JOIN fresh USING (source, id)
     ), written AS (
       -- In the order of the batch, which settles LATEST for events of one instant.
       INSERT INTO events (source, id, type, subject, time, datacontenttype, dataschema, data, validation_error, ingested_at)
       SELECT source, id, type, subject, time, datacontenttype, dataschema, data::jsonb, validation_error, ${ingestedAt}::timestamptz
       FROM new ORDER BY position
     )
-    SELECT sender, count(*)::int AS stored, count(validation_error)::int AS invalid FROM new GROUP BY sender`
-}
+    SELECT sender, count(*)::int AS stored, count(validation_error)::int AS invalid FROM new GROUP BY sender`.compile(
+      db,
+    ),
+)
 
 function metersByType(meters: readonly MeterRow[]): MetersByType {
   const byType = new Map<string, MeterRow[]>()

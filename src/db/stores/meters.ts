@@ -1,5 +1,7 @@
+import { sql } from 'kysely'
 import type { Selectable, Transaction } from 'kysely'
 import type { Db } from '../connection.ts'
+import { prepared } from '../prepared.ts'
 import type { DB, Meters } from '../types.gen.ts'
 import type { Aggregation, MeterDefinition, UsageMeter } from '../../domain/meters.ts'
 
@@ -75,9 +77,34 @@ export async function listMeters(db: Db, options: MeterListOptions): Promise<rea
 /** The living meters of some event types: what decides whether an event can be used. */
 export async function metersOfTypes(db: Db, eventTypes: readonly string[]): Promise<readonly MeterRow[]> {
   if (eventTypes.length === 0) return []
-  const query = db.selectFrom('meters').selectAll().where('eventType', 'in', eventTypes)
-  return (await query.where('deletedAt', 'is', null).orderBy('createdAt').execute()).map(toMeter)
+  return (await livingOfTypes(db, eventTypes)).map(toMeter)
 }
+
+const columns = [
+  'id',
+  'key',
+  'name',
+  'description',
+  'metadata',
+  'eventType',
+  'eventFrom',
+  'aggregation',
+  'valueProperty',
+  'groupBy',
+  'createdAt',
+  'updatedAt',
+  'deletedAt',
+] as const
+
+const livingOfTypes = prepared((db, eventTypes: readonly string[]) =>
+  db
+    .selectFrom('meters')
+    .select(columns)
+    .where(sql<boolean>`event_type = any(${eventTypes}::text[])`)
+    .where('deletedAt', 'is', null)
+    .orderBy('createdAt')
+    .compile(),
+)
 
 /** What of a meter can change; a member left out stays. */
 export interface MeterChange {
