@@ -96,3 +96,14 @@ test('the list goes on below a cursor, through events of one instant', async () 
   const rest = await listEvents(database.db, { ...all, texts, after: first.at(-1) ?? null })
   expect([...first, ...rest]).toEqual(whole)
 })
+
+test('events are found by their source, whether it sent few or many', async () => {
+  await store(database.db, ...Array.from({ length: 1005 }, () => event({ source: 'busy' })))
+  await store(database.db, event({ source: 'rare', id: 'same' }), event({ source: 'busy', id: 'same' }))
+  const from = async (...values: readonly string[]) =>
+    await listEvents(database.db, { ...all, texts: [{ column: 'source', operator: 'in', values }] })
+  expect(await from('rare')).toMatchObject([{ source: 'rare', id: 'same' }])
+  expect(new Set((await from('busy')).map(({ source }) => source))).toEqual(new Set(['busy']))
+  expect(await from('busy')).toHaveLength(all.limit)
+  expect(await from('nobody')).toEqual([])
+})

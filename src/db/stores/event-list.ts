@@ -64,7 +64,8 @@ const timeColumns = {
 
 /** Events, newest first; those of one instant in the order in which they were stored, newest first. */
 export async function listEvents(db: Db, options: EventListOptions): Promise<readonly ListedEvent[]> {
-  const where = [sql`true`, ...options.texts.map(textCondition), ...options.times.map(timeCondition)]
+  const texts = [...options.texts, ...(await idsOfFew(db, options.texts))]
+  const where = [sql`true`, ...texts.map(textCondition), ...options.times.map(timeCondition)]
   if (options.after !== null) {
     where.push(
       sql`(events.time, events.seq) < (${options.after.time}::timestamptz, ${options.after.seq}::bigint)`,
@@ -79,6 +80,24 @@ export async function listEvents(db: Db, options: EventListOptions): Promise<rea
     WHERE ${sql.join(where, sql` AND `)}
     ORDER BY events.time DESC, events.seq DESC LIMIT ${options.limit}`.execute(db)
   return rows
+}
+
+const FEW = 1000
+
+/**
+ * Events have an index of ids and none of sources: those of a source that sent few, however long ago, are found by their ids.
+ * Those of one that sent many are among the newest.
+ */
+async function idsOfFew(db: Db, texts: readonly TextMatch[]): Promise<readonly TextMatch[]> {
+  const wanted = (name: TextMatch['column']): TextMatch | undefined =>
+    texts.find(({ column, operator }) => column === name && operator === 'in')
+  const sources = wanted('source')
+  if (sources === undefined || wanted('id') !== undefined) return []
+  const { rows } = await sql<{ id: string }>`
+    SELECT id FROM event_identities WHERE source = ANY(${[...sources.values]}::text[]) LIMIT ${FEW + 1}`.execute(
+    db,
+  )
+  return rows.length > FEW ? [] : [{ column: 'id', operator: 'in', values: rows.map(({ id }) => id) }]
 }
 
 function textCondition({ column, operator, values }: TextMatch): RawBuilder<unknown> {
