@@ -105,8 +105,19 @@ async function applyCommand(db: Db, options: StepOptions, command: SubscriptionR
   const row = await mustLock(db, options.subscriptionId)
   const patch = await acceptCommand(db, row, command)
   if (Object.keys(patch).length === 0) return
-  await mustUpdate(db, row, patch)
+  const lifecycle = lifecycleAfter({ ...row, ...patch } as SubscriptionRow, options.asOfMs)
+  await mustUpdate(db, row, { ...patch, lifecycle })
   await note(db, options, command.kind, inWords(command))
+}
+
+/**
+ * Written with what was asked, not with what is billed after it: whoever reads in between, or while a closing is in the
+ * way, is not told of a subscription that goes on. It has ended once its last period is billed, and that is to come.
+ */
+function lifecycleAfter(row: SubscriptionRow, asOfMs: number): string {
+  if (row.lifecycle === 'parked') return row.lifecycle
+  const lifecycle = lifecycleOf(row, asOfMs)
+  return lifecycle === 'ended' ? 'canceled' : lifecycle
 }
 
 function inWords(command: SubscriptionRequest): string {
