@@ -106,24 +106,30 @@ export function createLanes(): Lanes {
     starting = started.catch(() => {})
     return await started
   }
+  const onLane = async <T>(lane: Lane, work: (lane: Lane) => Promise<T>): Promise<T> => {
+    try {
+      const result = await work(lane)
+      free.push(lane)
+      return result
+    } catch (error) {
+      await lane.close()
+      throw error
+    }
+  }
   return {
     async open() {
       while (free.length < MAX_LANES) free.push(await startNext())
     },
     async use(work) {
-      if (used >= MAX_LANES) await new Promise<void>((resolve) => void waiting.push(resolve))
-      used += 1
-      const lane = free.pop() ?? (await startNext())
+      if (used < MAX_LANES) used += 1
+      else await new Promise<void>((resolve) => void waiting.push(resolve))
       try {
-        const result = await work(lane)
-        free.push(lane)
-        return result
-      } catch (error) {
-        await lane.close()
-        throw error
+        return await onLane(free.pop() ?? (await startNext()), work)
       } finally {
-        used -= 1
-        waiting.shift()?.()
+        // The place goes to whoever waits, also where the lane could not be started.
+        const next = waiting.shift()
+        if (next === undefined) used -= 1
+        else next()
       }
     },
     async close() {
