@@ -1,5 +1,8 @@
+import type { Db } from '../db/connection.ts'
+import type { CustomerAppRow } from '../db/stores/apps.ts'
 import { appAndLink, storedApp } from '../db/stores/billing-settings.ts'
-import type { InvoiceRow } from '../db/stores/invoices.ts'
+import { lockCustomerLink } from '../db/stores/customer-links.ts'
+import type { InvoicePatch, InvoiceRow } from '../db/stores/invoices.ts'
 import { isCollecting } from '../domain/invoice-state.ts'
 import type { InvoiceStatus } from '../domain/invoice-state.ts'
 import type { StripeInvoiceView } from '../stripe/invoice-types.ts'
@@ -30,26 +33,30 @@ export async function collectFirst(deps: CollectDeps, row: InvoiceRow, asOfMs: n
 
 /**
  * One attempt, and one more for a payment method that came while it was under way: whoever heard of that found no failure
- * to make up for, for it was not booked yet (rule 32).
+ * to make up for, for it was not booked yet (rule 32). It is booked with the failure that one came, and what is not known
+ * before Stripe is asked stays due until then: a run that dies in between is made up for by the next.
  */
 async function charge(deps: CollectDeps, row: InvoiceRow, asOfMs: number): Promise<InvoiceRow> {
-  const attempt = async (from: InvoiceRow, means: Means): Promise<InvoiceRow> => {
+  const attempt = async (
+    from: InvoiceRow,
+    means: Means,
+  ): Promise<readonly [InvoiceRow, StripeInvoiceView]> => {
     const view = await pay(deps, from, means)
-    return await book(deps, from, { view, asOfMs, attempt: from.attempts + 1 })
+    const seen = { view, asOfMs, attempt: from.attempts + 1, charged: means.method }
+    return [await book(deps, from, seen), view]
   }
-  const charged = await meansOf(deps, row)
-  const booked = await attempt(row, charged)
-  if (!needsMethod(booked)) return booked
-  const now = await meansOf(deps, booked)
-  const hasCome =
-    now.method === charged.method ? await hasDefaultAfterAll(deps, booked, now) : now.method !== null
-  return hasCome ? await attempt(booked, now) : booked
+  const [booked, view] = await attempt(row, await meansOf(deps, row))
+  if (!hasNewMethod(booked) && !hadNothing(booked)) return booked
+  const means = await meansOf(deps, booked)
+  const hasCome = means.method === null ? await hasDefaultNow(deps, booked, means) : hasNewMethod(booked)
+  if (hasCome) return (await attempt(booked, means))[0]
+  // None has: it waits as is planned.
+  return means.method === null ? await book(deps, booked, { view, asOfMs }) : booked
 }
 
-/** Failed with what there was to charge. */
-const needsMethod = ({ status, substatus }: InvoiceRow): boolean =>
-  isCollecting(status as InvoiceStatus) &&
-  ['payment_failed', 'payment_method_needed', 'action_required'].includes(substatus ?? '')
+/** Another payment method came, or a person asked, after the last failure. */
+const hasNewMethod = ({ status, substatus, needsNewPaymentMethod }: InvoiceRow): boolean =>
+  isCollecting(status as InvoiceStatus) && substatus === 'payment_method_needed' && !needsNewPaymentMethod
 
 interface Means {
   readonly app: StoredApp
@@ -59,19 +66,22 @@ interface Means {
 
 async function meansOf(deps: CollectDeps, row: InvoiceRow): Promise<Means> {
   const { app, link } = await appAndLink(deps.db, row.appId, row.customerId)
-  // Another's would only be refused.
-  const isOfPayer = link?.stripeCustomerId === row.stripeCustomerId
-  return { app, method: isOfPayer ? link.stripeDefaultPaymentMethodId : null }
+  return { app, method: methodOf(row, link) }
 }
 
+/** That of another Stripe customer would only be refused. */
+const methodOf = (row: InvoiceRow, link: CustomerAppRow | null): string | null =>
+  link !== null && link.stripeCustomerId === row.stripeCustomerId ? link.stripeDefaultPaymentMethodId : null
+
+/** There was nothing to charge; by now there may be. */
+const hadNothing = ({ status, substatus, statusCode }: InvoiceRow): boolean =>
+  isCollecting(status as InvoiceStatus) &&
+  substatus === 'payment_method_needed' &&
+  statusCode === 'payment_method_missing'
+
 /** Stripe had nothing to charge, and has by now. Where it cannot be asked, the failure stands as it was booked. */
-async function hasDefaultAfterAll(
-  deps: CollectDeps,
-  row: InvoiceRow,
-  { app, method }: Means,
-): Promise<boolean> {
-  if (method !== null || row.statusCode !== 'payment_method_missing' || row.stripeCustomerId === null)
-    return false
+async function hasDefaultNow(deps: CollectDeps, row: InvoiceRow, { app, method }: Means): Promise<boolean> {
+  if (method !== null || !hadNothing(row) || row.stripeCustomerId === null) return false
   const there = await deps.stripe.getCustomer(app, row.stripeCustomerId).catch(() => null)
   return there?.deleted === false && there.defaultPaymentMethodId !== null
 }
@@ -105,22 +115,25 @@ export async function followUp(deps: CollectDeps, row: InvoiceRow, options: Foll
   if (row.stripeInvoiceId === null) return row
   const { asOfMs, look } = options
   const isDue = isDueBy(row, asOfMs)
-  if (!isDue && !look && !options.hasCommand) return row
+  if (!isDue && !look && !options.hasCommand && !hasNewMethod(row)) return row
   // Where only a look is, the plan that is booked with it says whether a retry is due as well.
   const isRetryDue = row.substatus === 'payment_failed' && isDue && !isOnlyLookDue(row)
-  // Another payment method came, or a person asked, after the last failure.
-  const hasNewMethod = row.substatus === 'payment_method_needed' && !row.needsNewPaymentMethod
   const seen = await lookAt(deps, row, row.stripeInvoiceId)
   // Open there and not issued here: it is not what we would collect.
   if (seen.status === 'open' && !isCollecting(row.status as InvoiceStatus)) return row
-  const settled = await book(deps, row, { view: seen, asOfMs })
-  if (seen.status === 'open' && isUnsent(settled)) return await collectFirst(deps, settled, asOfMs)
+  const isAsked =
+    options.isRetryAsked ||
+    hasNewMethod(row) ||
+    (isDue && hadNothing(row) && (await hasDefaultNow(deps, row, await meansOf(deps, row))))
+  const { patch } = settle(row, seen, { asOfMs })
+  const settled = { ...row, ...patch } as InvoiceRow
   // A failure that was not booked yet is the answer to the attempt that an earlier run made.
   const isAnswered = settled.attempts > row.attempts
-  const isAsked = options.isRetryAsked || hasNewMethod
-  if (seen.status !== 'open' || isAnswered || !shouldPay(settled, { isAsked, isRetryDue, asOfMs }))
-    return settled
-  return await charge(deps, settled, asOfMs)
+  // Booked with its answer, so that a run that dies before it is made up for by the next: the row says why it pays.
+  const isPaying = !isAnswered && shouldPay(settled, { isAsked, isRetryDue, asOfMs })
+  if (seen.status === 'open' && isPaying && !isUnsent(row)) return await charge(deps, row, asOfMs)
+  const booked = await book(deps, row, { view: seen, asOfMs })
+  return seen.status === 'open' && isUnsent(booked) ? await collectFirst(deps, booked, asOfMs) : booked
 }
 
 async function lookAt(deps: CollectDeps, row: InvoiceRow, id: string): Promise<StripeInvoiceView> {
@@ -153,17 +166,26 @@ function shouldPay(row: InvoiceRow, { isAsked, isRetryDue, asOfMs }: Asking): bo
 
 interface Seen extends Look {
   readonly view: StripeInvoiceView
+  /** The payment method of ours that this is the answer about; null: Stripe's default; left out where it is no answer. */
+  readonly charged?: string | null
 }
 
 /** Writes what Stripe says, and carries out the end of dunning when it has come. */
-export async function book(deps: CollectDeps, row: InvoiceRow, { view, ...look }: Seen): Promise<InvoiceRow> {
+export async function book(
+  deps: CollectDeps,
+  row: InvoiceRow,
+  { view, charged, ...look }: Seen,
+): Promise<InvoiceRow> {
   const { asOfMs } = look
   const { patch, end, detail } = settle(row, view, look)
   if (Object.keys(patch).length === 0) return row
+  const settled = { ...row, ...patch } as InvoiceRow
+  const hasFailed = charged !== undefined && end === null && needsMethod(settled)
   const written = await changeInvoice(deps.db, row, {
     asOfMs,
     detail,
     patch,
+    ...(hasFailed && { meanwhile: async (trx) => await cameMeanwhile(trx, settled, { charged, asOfMs }) }),
     cancels: end === 'cancel_subscription',
     balanceMinor: view.balanceAppliedMinor,
   })
@@ -171,4 +193,22 @@ export async function book(deps: CollectDeps, row: InvoiceRow, { view, ...look }
   const app = await storedApp(deps.db, row.appId)
   const final = await deps.stripe.markUncollectible(app, invoiceRef(row))
   return await book(deps, written, { view: final, asOfMs })
+}
+
+/** Failed with what there was to charge. */
+const needsMethod = ({ status, substatus }: InvoiceRow): boolean =>
+  isCollecting(status as InvoiceStatus) &&
+  ['payment_failed', 'payment_method_needed', 'action_required'].includes(substatus ?? '')
+
+/** The link is held: whoever names another one after this finds the failure booked. */
+async function cameMeanwhile(
+  trx: Db,
+  row: InvoiceRow,
+  { charged, asOfMs }: { readonly charged: string | null; readonly asOfMs: number },
+): Promise<InvoicePatch> {
+  const method = methodOf(row, await lockCustomerLink(trx, row.customerId, row.appId))
+  const dueNow = { nextDueAt: new Date(asOfMs) }
+  if (method !== null && method !== charged)
+    return { ...dueNow, substatus: 'payment_method_needed', needsNewPaymentMethod: false }
+  return method === null && hadNothing(row) ? dueNow : {}
 }

@@ -31,6 +31,8 @@ interface InvoiceChange {
   /** For the invoice's timeline; null: nothing that people care about. */
   readonly detail: string | null
   readonly patch: InvoicePatch
+  /** What is found in the same transaction and written with it. */
+  readonly meanwhile?: (trx: Db) => Promise<InvoicePatch>
   readonly cancels?: boolean
   /** A balance the Stripe customer already had, which paid a part of it (rule 21). */
   readonly balanceMinor?: bigint
@@ -42,12 +44,13 @@ interface InvoiceChange {
 export async function changeInvoice(
   db: Database,
   row: InvoiceRow,
-  { asOfMs, detail, patch, cancels, balanceMinor, command }: InvoiceChange,
+  { asOfMs, detail, patch, meanwhile, cancels, balanceMinor, command }: InvoiceChange,
 ): Promise<InvoiceRow> {
   return await db.transaction().execute(async (trx) => {
     const kind = patch.status ?? row.status
     const told = detail === null ? null : { at: new Date(asOfMs), kind, detail }
-    const written = await write(trx, row, patch, told)
+    const found = meanwhile === undefined ? patch : { ...patch, ...(await meanwhile(trx)) }
+    const written = await write(trx, row, found, told)
     await openAccess(trx, { before: row, after: written, asOfMs })
     if (command)
       await recordInvoiceCommand(trx, { invoiceId: row.id, requestId: command.requestId, kind: command.kind })
