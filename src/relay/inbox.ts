@@ -15,6 +15,7 @@ import { lacksPermission } from '../stripe/permissions.ts'
 import type { RelayDeps } from './relay.ts'
 import { inTurns } from './turns.ts'
 import type { Tried } from './turns.ts'
+import { beginOrJoin } from './under-way.ts'
 import { within } from './within.ts'
 
 const BATCH = 50
@@ -37,7 +38,7 @@ export async function deliverInbox(deps: RelayDeps): Promise<number> {
     const events = await takeStripeEvents(trx, BATCH)
     const tried = await inTurns(events, {
       keyOf: turnOf,
-      tryOnce: async (event) => await outcomeOf(handlerDeps, event),
+      tryOnce: async (event) => await outcomeOf(deps, event, handlerDeps),
       holdsUp: (outcome) => 'later' in outcome,
     })
     return await note(trx, tried)
@@ -102,11 +103,12 @@ function turnOf({ type, appId, objectId, sourceId, eventId }: StripeEventRow): s
   return type.startsWith('customer.subscription.') ? `${appId}/${sourceId ?? objectId}` : eventId
 }
 
-async function outcomeOf(deps: HandlerDeps, event: StripeEventRow): Promise<Outcome> {
+async function outcomeOf(relay: RelayDeps, event: StripeEventRow, deps: HandlerDeps): Promise<Outcome> {
   const handle = eventHandlers[event.type]
   if (handle === undefined) return { outcome: 'ignored' }
   try {
-    return await within(LIMIT_MS, handle(deps, event))
+    const begin = async (): Promise<Outcome> => await handle(deps, event)
+    return await within(LIMIT_MS, beginOrJoin(relay, `inbox/${event.eventId}`, begin))
   } catch (error) {
     // Given to the key meanwhile, it is done after all; else the event is of no use to this app.
     if (lacksPermission(error) && event.attempts >= TRIES_NOT_PERMITTED) return { outcome: 'not_permitted' }

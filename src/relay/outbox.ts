@@ -43,7 +43,7 @@ async function tryOnce(deps: RelayDeps, row: OutboxRow): Promise<Error | null> {
   try {
     await within(
       LIMIT_MS,
-      beginOrJoin(deps, row, async () => await deliver(deps, row)),
+      beginOrJoin(deps, `outbox/${row.id}`, async () => await deliver(deps, row)),
     )
     return null
   } catch (error) {

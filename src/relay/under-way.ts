@@ -1,24 +1,20 @@
-import type { OutboxRow } from '../db/stores/outbox.ts'
-import type { RelayDeps } from './relay.ts'
+/** What was begun, by the row that it is about. */
+type UnderWay<T> = Map<string, Promise<T>>
 
-const byRelay = new WeakMap<RelayDeps, Map<string, Promise<void>>>()
+const byRelay = new WeakMap<object, UnderWay<unknown>>()
 
 /**
- * Begins a delivery of a row, or joins the one that this relay began before and nobody waits for any more: a try that is
- * long is heard by the next, and not done twice at once.
+ * Begins a try of a row, or joins the one that this relay began before and nobody waits for any more: a try that is long
+ * is heard by the next, and not done twice at once. `key` names the row among all that the relay tries.
  */
-export async function beginOrJoin(
-  deps: RelayDeps,
-  { id }: Pick<OutboxRow, 'id'>,
-  begin: () => Promise<void>,
-): Promise<void> {
-  const underWay = byRelay.get(deps) ?? new Map<string, Promise<void>>()
-  byRelay.set(deps, underWay)
-  const before = underWay.get(id)
+export async function beginOrJoin<T>(relay: object, key: string, begin: () => Promise<T>): Promise<T> {
+  const underWay = (byRelay.get(relay) ?? new Map<string, Promise<unknown>>()) as UnderWay<T>
+  byRelay.set(relay, underWay)
+  const before = underWay.get(key)
   if (before !== undefined) return await before
   const work = begin()
-  const forget = (): void => void underWay.delete(id)
-  underWay.set(id, work)
+  const forget = (): void => void underWay.delete(key)
+  underWay.set(key, work)
   work.then(forget, forget)
-  await work
+  return await work
 }

@@ -16,29 +16,42 @@ export interface NewAdjustment {
   readonly atMs: number
 }
 
-/** Writes what happened to an invoice's money; false when it was known as it is. */
+/** The database's time: what one process writes is compared with when another one asked. */
+export async function databaseNow(db: Db): Promise<Date> {
+  const { rows } = await sql<{ now: Date }>`select clock_timestamp() as now`.execute(db)
+  return rows[0]?.now ?? new Date()
+}
+
+/**
+ * Writes what happened to an invoice's money, as Stripe said to whoever asked at `askedAt`; false when it was known as it
+ * is. Errors where something else was written since: of two answers that are under way the older could be written last.
+ */
 export async function recordAdjustment(
   db: Db,
-  invoiceId: string,
+  { invoiceId, askedAt }: { readonly invoiceId: string; readonly askedAt: Date },
   { atMs, ...adjustment }: NewAdjustment,
 ): Promise<boolean> {
-  const { status, amountMinor } = adjustment
-  const result = await db
+  const { id, status, amountMinor } = adjustment
+  const inserted = await db
     .insertInto('invoiceAdjustments')
     .values({ ...adjustment, invoiceId, at: new Date(atMs) })
-    .onConflict((oc) =>
-      oc
-        .column('id')
-        .doUpdateSet({ status, amountMinor, updatedAt: new Date() })
-        .where((eb) =>
-          eb.or([
-            eb('invoiceAdjustments.status', '!=', status),
-            eb('invoiceAdjustments.amountMinor', '!=', amountMinor.toString()),
-          ]),
-        ),
-    )
+    .onConflict((oc) => oc.column('id').doNothing())
     .executeTakeFirst()
-  return result.numInsertedOrUpdatedRows === 1n
+  if (inserted.numInsertedOrUpdatedRows === 1n) return true
+  const known = await db
+    .selectFrom('invoiceAdjustments')
+    .select(['status', 'amountMinor', 'updatedAt'])
+    .where('id', '=', id)
+    .forUpdate()
+    .executeTakeFirstOrThrow()
+  if (known.status === status && known.amountMinor === amountMinor.toString()) return false
+  if (known.updatedAt > askedAt) throw new Error('it was recorded otherwise since Stripe was asked')
+  await db
+    .updateTable('invoiceAdjustments')
+    .set({ status, amountMinor, updatedAt: sql`now()` })
+    .where('id', '=', id)
+    .execute()
+  return true
 }
 
 /** By invoice, the oldest first. */

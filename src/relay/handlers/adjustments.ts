@@ -1,4 +1,4 @@
-import { recordAdjustment } from '../../db/stores/adjustments.ts'
+import { databaseNow, recordAdjustment } from '../../db/stores/adjustments.ts'
 import { storedApp } from '../../db/stores/billing-settings.ts'
 import { invoiceOfStripeEvent } from '../../db/stores/stripe-events.ts'
 import type { InvoiceOfEvent, StripeEventRow } from '../../db/stores/stripe-events.ts'
@@ -19,6 +19,7 @@ import type { EventHandler } from './outcome.ts'
  */
 export function adjusted(kind: AdjustmentSource['kind']): EventHandler {
   return async (deps, event) => {
+    const askedAt = await databaseNow(deps.db)
     const found = await fetchAdjustments(deps, event, kind)
     if (found === null) return { outcome: 'not_permitted' }
     if (found.stripeInvoiceId === null || found.adjustments.length === 0) return { outcome: 'not_ours' }
@@ -26,7 +27,7 @@ export function adjusted(kind: AdjustmentSource['kind']): EventHandler {
     const invoice = await invoiceOfStripeEvent(deps.db, ofInvoice)
     // A payment may be refunded before the step that made it has committed.
     if (invoice === undefined) return unknownInvoice(event)
-    await record(deps, invoice, { event, adjustments: found.adjustments })
+    await record(deps, invoice, { event, askedAt, adjustments: found.adjustments })
     if (isCollecting(invoice.status as InvoiceStatus)) await signalInvoice(deps, invoice, event)
     return { outcome: 'recorded' }
   }
@@ -49,17 +50,18 @@ async function fetchAdjustments(
 
 interface Recorded {
   readonly event: StripeEventRow
+  readonly askedAt: Date
   readonly adjustments: readonly StripeAdjustment[]
 }
 
 async function record(
   deps: RelayDeps,
   invoice: InvoiceOfEvent,
-  { event, adjustments }: Recorded,
+  { event, askedAt, adjustments }: Recorded,
 ): Promise<void> {
   await deps.db.transaction().execute(async (trx) => {
     for (const adjustment of adjustments) {
-      if (!(await recordAdjustment(trx, invoice.id, adjustment))) continue
+      if (!(await recordAdjustment(trx, { invoiceId: invoice.id, askedAt }, adjustment))) continue
       await appendTimeline(trx, [
         {
           subjectType: 'invoice',
