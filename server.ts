@@ -31,6 +31,11 @@ const db = openDatabase({
   maxConnections: config.databasePoolSize,
   applicationName: 'perennial-api',
 })
+const watch = openDatabase({
+  connectionString: config.databaseUrl,
+  maxConnections: 1,
+  applicationName: 'perennial-ready',
+})
 const registry = processRegistry(db)
 const temporal = await connectTemporal(config.temporal)
 // Another address than Stripe's own is a sandbox: it has no limits.
@@ -44,6 +49,7 @@ const stripe = createStripeGateway({
 })
 const deps: ApiDeps = {
   db,
+  watch,
   temporal,
   stripe,
   config: { publicUrl: config.publicUrl },
@@ -67,6 +73,7 @@ closeWithGrace({ delay: 2 * config.shutdownDrainMs + config.shutdownGraceMs }, a
   await app.close()
   await metrics?.close()
   await temporal.close()
+  await watch.destroy()
   await db.destroy()
 })
 await app.listen({ host: config.host, port: config.port })

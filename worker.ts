@@ -10,7 +10,7 @@ import { keyWatch } from './src/billing/key-watch.ts'
 import { readConfig } from './src/config.ts'
 import type { Config } from './src/config.ts'
 import { openDatabase } from './src/db/connection.ts'
-import { requireSchema } from './src/db/migrate.ts'
+import { untilSchema } from './src/db/migrate.ts'
 import type { Database } from './src/db/connection.ts'
 import { checkDatabase } from './src/db/stores/api-keys.ts'
 import { requireTransactionIds } from './src/db/transaction-ids.ts'
@@ -33,6 +33,14 @@ import { version } from './src/version.ts'
 async function main(): Promise<void> {
   const config = readConfig()
   const log = pino({ level: config.logLevel, name: 'worker', serializers: { err: loggedError } })
+  const db = openDatabase({
+    connectionString: config.databaseUrl,
+    maxConnections: config.databasePoolSize,
+    applicationName: 'perennial-worker',
+  })
+  // Before anything that would hold up a stop: there is nothing to do without it, and nothing may be done on an older schema.
+  await untilSchema(db, () => log.warn('the database cannot be reached; the worker runs as soon as it can'))
+  await requireTransactionIds(db)
   const sdkMetrics = config.metrics.port === undefined ? null : await temporalMetrics()
   Runtime.install({
     shutdownSignals: ['SIGINT', 'SIGTERM'],
@@ -43,13 +51,6 @@ async function main(): Promise<void> {
     },
   })
   const connection = await NativeConnection.connect({ address: config.temporal.address })
-  const db = openDatabase({
-    connectionString: config.databaseUrl,
-    maxConnections: config.databasePoolSize,
-    applicationName: 'perennial-worker',
-  })
-  await requireSchema(db)
-  await requireTransactionIds(db)
   const watch = openDatabase({
     connectionString: config.databaseUrl,
     maxConnections: 1,

@@ -13,6 +13,8 @@ export interface ApiConfig {
 /** Everything a route may use; no route reaches for the environment, the clock or randomness itself. */
 export interface ApiDeps {
   readonly db: Database
+  /** A connection apart from the pool, for /readyz: a pool that is in use does not mean that the database is away. */
+  readonly watch?: Database
   readonly temporal: TemporalGateway
   readonly stripe: StripeGateway
   readonly config: ApiConfig

@@ -12,6 +12,9 @@ interface MigrateOptions {
   readonly lockTimeoutMs?: number
   readonly tries?: number
   readonly retryAfterMs?: number
+  /** Is told once what another migrator's turn is waited for by, after this long. */
+  readonly onWait?: (message: string) => void
+  readonly tellAfterMs?: number
 }
 
 /** One migrator at a time; programs that migrated with Kysely hold the same. */
@@ -20,6 +23,7 @@ const LOCK_TIMEOUT_MS = 2_000
 const TRIES = 20
 const RETRY_AFTER_MS = 3_000
 const ASK_AGAIN_MS = 200
+const TELL_AFTER_MS = 5_000
 
 /**
  * Brings the schema up to date, while older programs use it, and returns the names of the migrations that ran. Each is a
@@ -27,7 +31,7 @@ const ASK_AGAIN_MS = 200
  */
 export async function migrate(db: Database, options: MigrateOptions = {}): Promise<readonly string[]> {
   return await db.connection().execute(async (connection) => {
-    await takeTurn(connection)
+    await takeTurn(connection, options)
     try {
       await sql`CREATE TABLE IF NOT EXISTS kysely_migration
         (name varchar(255) PRIMARY KEY, timestamp varchar(255) NOT NULL)`.execute(connection)
@@ -42,20 +46,45 @@ export async function migrate(db: Database, options: MigrateOptions = {}): Promi
 }
 
 /** Asks instead of waiting: a statement that waits would hold up an index that is built concurrently, for ever. */
-async function takeTurn(connection: Db): Promise<void> {
-  for (;;) {
+async function takeTurn(
+  connection: Db,
+  { onWait, tellAfterMs = TELL_AFTER_MS }: MigrateOptions,
+): Promise<void> {
+  const tellAtMs = Date.now() + tellAfterMs
+  for (let isTold = onWait === undefined; ;) {
     const { rows } = await sql<{
       mine: boolean
     }>`SELECT pg_try_advisory_lock(${LOCK}::bigint) AS mine`.execute(connection)
     if (rows[0]?.mine === true) return
+    if (!isTold && Date.now() >= tellAtMs) {
+      onWait?.(await whoHolds(connection))
+      isTold = true
+    }
     await delay(ASK_AGAIN_MS)
   }
 }
 
+const holdsTurn = sql`locktype = 'advisory' AND objsubid = 1
+  AND (classid::bigint << 32) | objid::bigint = ${sql.raw(LOCK)}::bigint AND pg_locks.database =
+  (SELECT oid FROM pg_database WHERE datname = current_database())`
+
+/** What is waited for, and how to go on where nobody migrates: a pooler may keep a session, and its lock, for good. */
+async function whoHolds(connection: Db): Promise<string> {
+  const { rows } = await sql<{ pid: number; name: string; state: string | null; since: Date | null }>`
+    SELECT pg_locks.pid, application_name AS name, state, state_change AS since FROM pg_locks
+    JOIN pg_stat_activity USING (pid) WHERE granted AND ${holdsTurn}`.execute(connection)
+  const [holder] = rows
+  if (holder === undefined) return 'another migrator has its turn; waiting for it'
+  const { pid, name, state, since } = holder
+  const at = `${state ?? 'unknown'} since ${since?.toISOString() ?? 'then'}`
+  const who = `session ${pid} of PostgreSQL (${name === '' ? 'without a name' : name}, ${at})`
+  const howToGoOn = `where none runs, a pooler kept its session, and SELECT pg_terminate_backend(${pid}) ends it`
+  return `another migrator has its turn: ${who}. Waiting for it; ${howToGoOn}`
+}
+
 /** The lock belongs to a session. A pooler that gives each transaction another one would let several migrate at once. */
 async function requireTurn(db: Db, { name }: MigrationFile): Promise<void> {
-  const { rows } = await sql`SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()
-    AND objsubid = 1 AND (classid::bigint << 32) | objid::bigint = ${LOCK}::bigint`.execute(db)
+  const { rows } = await sql`SELECT FROM pg_locks WHERE pid = pg_backend_pid() AND ${holdsTurn}`.execute(db)
   if (rows.length > 0) return
   throw new Error(
     `migration ${name} was not begun: this session lost its lock, as happens behind a transaction pooler. Name PostgreSQL itself in DATABASE_URL, or a pooler of sessions, and migrate again`,
@@ -134,5 +163,15 @@ export async function requireSchema(db: Db): Promise<boolean> {
   } catch (error) {
     if (isDatabaseAway(error)) return false
     throw error
+  }
+}
+
+const LOOK_AGAIN_MS = 1_000
+
+/** Waits for a database that cannot be reached yet, and is told so once. Throws where it lacks migrations of this program. */
+export async function untilSchema(db: Db, onAway: () => void): Promise<void> {
+  for (let isTold = false; !(await requireSchema(db)); isTold = true) {
+    if (!isTold) onAway()
+    await delay(LOOK_AGAIN_MS)
   }
 }

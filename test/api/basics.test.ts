@@ -1,5 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { assertBindAllowed } from '../../src/api/plugins/authentication.ts'
+import { openDatabase } from '../../src/db/connection.ts'
+import { fastify } from 'fastify'
+import { healthRoutes } from '../../src/api/routes/health.ts'
+import type { TemporalGateway } from '../../src/temporal/gateway.ts'
 import { startTestApi } from './support.ts'
 import type { TestApi } from './support.ts'
 
@@ -20,6 +24,17 @@ test('it is not ready while Temporal is not reachable, and says which part fails
   expect(answer.json()).toMatchObject({
     checks: { database: { ok: true }, migrations: { ok: true }, temporal: { ok: false } },
   })
+})
+
+test('that every connection of the pool is in use does not make it not ready', async () => {
+  const pool = openDatabase({ connectionString: api.url, maxConnections: 1 })
+  const temporal = { checkHealth: async () => ({ ok: true, detail: 'there' }) } as unknown as TemporalGateway
+  const app = fastify().decorate('isDraining', () => false)
+  await app.register(healthRoutes({ ...api.deps, db: pool, watch: api.db, temporal }))
+  const answer = await pool.connection().execute(async () => await app.inject('/readyz'))
+  expect(answer.json()).toMatchObject({ status: 'ready', checks: { database: { ok: true } } })
+  await app.close()
+  await pool.destroy()
 })
 
 test('an unknown route is a 404 in the shape of a problem, under the exact media type the client reads', async () => {

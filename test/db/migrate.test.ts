@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { mkdtemp, writeFile } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -9,7 +11,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openDatabase } from '../../src/db/connection.ts'
 import type { Database } from '../../src/db/connection.ts'
 import { isOutsideTransaction, readMigrations } from '../../src/db/migration-files.ts'
-import { migrate, pendingMigrations, requireSchema } from '../../src/db/migrate.ts'
+import { migrate, pendingMigrations, requireSchema, untilSchema } from '../../src/db/migrate.ts'
 import { waitFor } from '../support/scenario.ts'
 import { testService } from '../support/services.ts'
 
@@ -147,4 +149,48 @@ test('a program on an older schema refuses to start and says what to do; one on 
   await migrate(db, { folder: await folderOf({ '9999_later': 'ALTER TABLE meters ADD COLUMN later text' }) })
   await requireSchema(db)
   expect(await migrate(db)).toEqual([])
+})
+
+test('a migrator that waits for another says for whom, and how to go on', async () => {
+  const holder = await session()
+  holder.on('error', () => {})
+  await holder.query(`SET application_name = 'left behind'; SELECT pg_advisory_lock(3853314791062309107)`)
+  const folder = await folderOf({ '0001_a': 'CREATE TABLE a (id int)' })
+  const told: string[] = []
+  const migrating = migrate(db, { folder, tellAfterMs: 0, onWait: (message) => told.push(message) })
+  const [message] = await waitFor(
+    async () => told,
+    ({ length }) => length > 0,
+  )
+  expect(message).toContain('(left behind, idle since ')
+  const [howToGoOn] = /SELECT pg_terminate_backend\(\d+\)/.exec(message ?? '') ?? []
+  await sql.raw(howToGoOn ?? '').execute(db)
+  expect(await migrating).toEqual(['0001_a'])
+  expect(told).toHaveLength(1)
+})
+
+test('a program that starts before its database waits for it, and looks at its schema then', async () => {
+  const postgres = new URL(url)
+  const forward = createServer((socket) => {
+    const there = connect(Number(postgres.port), postgres.hostname)
+    for (const one of [socket, there]) one.on('error', () => void (socket.destroy(), there.destroy()))
+    socket.pipe(there).pipe(socket)
+  })
+  const listen = async (port: number): Promise<number> => {
+    await new Promise<void>((resolve) => void forward.listen(port, '127.0.0.1', resolve))
+    return (forward.address() as AddressInfo).port
+  }
+  const port = await listen(0)
+  await new Promise<void>((resolve) => void forward.close(() => resolve()))
+  const there = Object.assign(new URL(url), { host: `127.0.0.1:${port}` }).href
+  const early = openDatabase({ connectionString: there, maxConnections: 1 })
+  let tell = (): void => {}
+  const isAway = new Promise<void>((resolve) => (tell = resolve))
+  const checked = untilSchema(early, tell)
+  const refused = expect(checked).rejects.toThrow('run perennial migrate (0001_usage, ')
+  await isAway
+  await listen(port)
+  await refused
+  await early.destroy()
+  forward.close()
 })

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { checkDatabase } from '../../db/stores/api-keys.ts'
+import type { Database } from '../../db/connection.ts'
 import { pendingMigrations } from '../../db/migrate.ts'
 import type { ApiDeps } from '../deps.ts'
 
@@ -20,7 +21,7 @@ async function attempt(check: () => Promise<CheckResult>): Promise<CheckResult> 
   }
 }
 
-async function checkMigrations({ db }: ApiDeps): Promise<CheckResult> {
+async function checkMigrations(db: Database): Promise<CheckResult> {
   const pending = await pendingMigrations(db)
   return pending.length === 0
     ? { ok: true, detail: 'up to date' }
@@ -29,6 +30,7 @@ async function checkMigrations({ db }: ApiDeps): Promise<CheckResult> {
 
 /** /healthz: the process answers. /readyz: it can do its work, with each part's state, and is not about to stop. */
 export function healthRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
+  const db = deps.watch ?? deps.db
   return async (app) => {
     app.get(
       '/healthz',
@@ -55,8 +57,8 @@ export function healthRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
       },
       async (_request, reply) => {
         const checks = {
-          database: await attempt(async () => ({ ok: true, detail: await checkDatabase(deps.db) })),
-          migrations: await attempt(() => checkMigrations(deps)),
+          database: await attempt(async () => ({ ok: true, detail: await checkDatabase(db) })),
+          migrations: await attempt(() => checkMigrations(db)),
           temporal: await attempt(() => deps.temporal.checkHealth()),
         }
         const works = Object.values(checks).every((check) => check.ok)

@@ -11,7 +11,10 @@ export function migrateCommand(): Command {
     .addOption(dataDirOption())
     .addOption(jsonOption())
     .action(async (options: OutputOptions & { dataDir: string }) => {
-      const applied = await withDatabase(options.dataDir, migrate)
+      const applied = await withDatabase(
+        options.dataDir,
+        async (db) => await migrate(db, { onWait: (why) => process.stderr.write(`${why}\n`) }),
+      )
       printData({ applied }, options, () =>
         applied.length === 0 ? 'up to date' : `applied ${applied.join(', ')}`,
       )
