@@ -5,6 +5,7 @@ import { rollUpFinished } from '../src/db/stores/usage-roller.ts'
 import { startUsageRollups } from '../src/relay/usage-rollups.ts'
 import type { Benchmark, Case, Sample, Side, Target } from './support/benchmark.ts'
 import { copyIn } from './support/copy.ts'
+import { fillTo, sampleStored } from './ingest/stored-events.ts'
 import { startApi } from './support/api.ts'
 import type { RunningApi } from './support/api.ts'
 import type { Bench } from './support/environment.ts'
@@ -24,7 +25,15 @@ const sizes = [
   { batch: 100, events: 40_000, connections: 8 },
   { batch: 1000, events: 80_000, connections: 4 },
 ] as const
-type Size = (typeof sizes)[number]
+type Size = Readonly<Record<keyof (typeof sizes)[number], number>>
+const [, , batch100] = sizes
+const few: Size = { ...batch100, events: 10_000 }
+
+const storedCounts = {
+  tiny: [10_000, 20_000],
+  small: [100_000, 1_000_000],
+  full: [100_000, 1_000_000, 10_000_000],
+} as const
 
 export const ingest: Benchmark = {
   name: 'ingest',
@@ -33,7 +42,8 @@ export const ingest: Benchmark = {
     withApi(bench, async function* (api) {
       for (const size of sizes)
         yield freshCase(bench, api, { name: `batch ${size.batch}`, size, shape: stream })
-      yield freshCase(bench, api, { name: 'batch 100, sparse', size: sizes[2], shape: sparse })
+      yield freshCase(bench, api, { name: 'batch 100, sparse', size: batch100, shape: sparse })
+      yield* storedCases(bench, api)
     }),
 }
 
@@ -44,6 +54,31 @@ export const duplicates: Benchmark = {
     withApi(bench, async function* (api) {
       for (const size of sizes) yield await duplicateCase(bench, api, size)
     }),
+}
+
+/** Whether it matters how many there are already; what is added meanwhile is little beside them. */
+async function* storedCases(bench: Bench, api: RunningApi): AsyncGenerator<Case> {
+  await bench.pool.query('TRUNCATE events, event_identities, usage_rollups')
+  for (const stored of storedCounts[bench.size]) {
+    await fillTo(bench, stored)
+    const among = `batch 100, among ${stored.toLocaleString('en-US')}`
+    const point = { counted: 'events that are stored', size: stored }
+    const fresh = { bench, size: few, events: () => makeEvents(few.events, stream) }
+    yield {
+      name: among,
+      unit: 'events/s',
+      point: { ...point, curve: 'new events' },
+      sides: [overHttp({ ...fresh, api }), byInsert(fresh)],
+    }
+    const events = await sampleStored(bench, few.events)
+    const same = { bench, size: { ...few, events: events.length }, events: () => events }
+    yield {
+      name: `${among}, all of them duplicates`,
+      unit: 'events/s',
+      point: { ...point, curve: 'duplicates' },
+      sides: [overHttp({ ...same, api }), byInsert(same)],
+    }
+  }
 }
 
 async function* withApi(
