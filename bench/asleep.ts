@@ -17,7 +17,7 @@ const WRITES = 'history writes while idle'
 const PARTS = ['Temporal', 'PostgreSQL', 'worker'] as const
 /** How long nothing is done, to see what that costs. */
 const IDLE_MS = 20_000
-/** What the first step of the last one leaves to be written. */
+/** So long nothing is written to histories before everything is taken to be asleep. */
 const CALM_MS = 5_000
 
 export const sleepers: Benchmark = {
@@ -81,7 +81,7 @@ async function startEmpty({ floor }: World, size: number): Promise<void> {
 async function measured(world: World, size: number, putToSleep: () => Promise<void>): Promise<Sample> {
   const before = await bytesOf(world)
   await putToSleep()
-  await delay(CALM_MS)
+  await calm(world)
   const after = await bytesOf(world)
   const idle = await idleFor(world)
   const each = (name: keyof Bytes): number => (after[name] - before[name]) / size
@@ -94,6 +94,14 @@ async function measured(world: World, size: number, putToSleep: () => Promise<vo
       ...idle,
       'worker MiB': (await residentBytes(world.stack.workers[0]?.pid() ?? 0)) / 2 ** 20,
     },
+  }
+}
+
+/** A workflow that was started has its first task still to come. */
+async function calm({ stack }: World): Promise<void> {
+  for (let before = -1, nodes = 0; nodes !== before; nodes = await historyNodes(stack)) {
+    before = nodes
+    await delay(CALM_MS)
   }
 }
 
