@@ -43,10 +43,58 @@ export function prepared<Values extends readonly unknown[], Row>(
     register(made)
     return made
   }
-  return async (db, ...values) => {
-    compiled ??= compile(db)
-    const parameters = compiled.parameters.map((one) => (one instanceof Slot ? values[one.index] : one))
-    const { rows } = await db.executeQuery<Row>({ ...compiled, parameters })
-    return rows
+  return async (db, ...values) => await ask(db, (compiled ??= compile(db)), values)
+}
+
+async function ask<Row>(
+  db: Db,
+  compiled: CompiledQuery<Row>,
+  values: readonly unknown[],
+): Promise<readonly Row[]> {
+  const parameters = compiled.parameters.map((one) => (one instanceof Slot ? values[one.index] : one))
+  const { rows } = await db.executeQuery<Row>({ ...compiled, parameters })
+  return rows
+}
+
+/** Forms of one statement that are kept; each connection remembers as many. */
+const FORMS_MAX = 32
+
+/**
+ * The same for what is written, whose text follows from what there is to write: one statement for each set of columns and
+ * number of rows. One of another form than the first ones is compiled each time.
+ *
+ * @param build Gets the values' form with stand-ins in their places; what is left out (`undefined`) is not there.
+ */
+export function preparedForms<Values extends object, Row>(
+  build: (db: Db, values: Values) => CompiledQuery<Row>,
+): (db: Db, values: Values) => Promise<readonly Row[]> {
+  const forms = new Map<string, CompiledQuery<Row>>()
+  return async (db, given) => {
+    const values: unknown[] = []
+    const form = formOf(given, values)
+    const name = JSON.stringify(form, (_key, part: unknown) => (part instanceof Slot ? 0 : part))
+    let compiled = forms.get(name)
+    if (compiled === undefined) {
+      compiled = build(db, form as Values)
+      if (forms.size < FORMS_MAX) {
+        register(compiled)
+        forms.set(name, compiled)
+      }
+    }
+    return await ask(db, compiled, values)
   }
 }
+
+/** Records and lists of records keep their form; all else is a value, whose place is taken by a stand-in. */
+function formOf(given: unknown, values: unknown[]): unknown {
+  if (isRecord(given)) {
+    const members = Object.entries(given).filter(([, member]) => member !== undefined)
+    return Object.fromEntries(members.map(([name, member]) => [name, formOf(member, values)]))
+  }
+  if (Array.isArray(given) && given.length > 0 && given.every(isRecord))
+    return given.map((one) => formOf(one, values))
+  return new Slot(values.push(given) - 1)
+}
+
+const isRecord = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype

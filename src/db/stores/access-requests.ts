@@ -2,6 +2,7 @@ import type { Selectable } from 'kysely'
 import type { Db } from '../connection.ts'
 import { json, offsetOf } from '../page.ts'
 import type { Page, PageRequest } from '../page.ts'
+import { prepared } from '../prepared.ts'
 import type { AccessRequests } from '../types.gen.ts'
 
 export type AccessRequestStatus = 'pending' | 'granted' | 'withdrawn'
@@ -54,15 +55,30 @@ export async function pendingAccessRequests(
   db: Db,
   customerId: string,
 ): Promise<readonly AccessRequestRow[]> {
-  const rows = await db
+  return (await pendingOf(db, customerId)).map(asRequest)
+}
+
+const requestColumns = [
+  'customerId',
+  'featureKey',
+  'grantedAt',
+  'id',
+  'metadata',
+  'requestedAt',
+  'status',
+  'subscriptionId',
+  'updatedAt',
+] as const
+
+const pendingOf = prepared((db, customerId: string) =>
+  db
     .selectFrom('accessRequests')
-    .selectAll()
+    .select(requestColumns)
     .where('customerId', '=', customerId)
     .where('status', '=', 'pending')
     .orderBy('id')
-    .execute()
-  return rows.map(asRequest)
-}
+    .compile(),
+)
 
 /** Only what is pending is granted or withdrawn. */
 export async function settleAccessRequests(

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Selectable } from 'kysely'
 import type { Db } from '../connection.ts'
+import { prepared } from '../prepared.ts'
 import type { Invoices, SubscriptionAccess } from '../types.gen.ts'
 import type { SubscriptionRow } from './subscriptions.ts'
 
@@ -110,7 +111,12 @@ export async function isAccessWaitedFor(
   trx: Db,
   { customerId, subscriptionId }: Pick<Selectable<Invoices>, 'customerId' | 'subscriptionId'>,
 ): Promise<boolean> {
-  const row = await trx
+  const [row] = await waitedFor(trx, customerId, subscriptionId)
+  return Boolean(row?.isWaitedFor)
+}
+
+const waitedFor = prepared((db, customerId: string, subscriptionId: string) =>
+  db
     .selectNoFrom((eb) =>
       eb
         .or([
@@ -131,11 +137,14 @@ export async function isAccessWaitedFor(
         ])
         .as('isWaitedFor'),
     )
-    .executeTakeFirstOrThrow()
-  return Boolean(row.isWaitedFor)
-}
+    .compile(),
+)
 
 /** Until the transaction ends, nobody else decides about this customer's access: a request and a payment see each other. */
 export async function lockAccess(trx: Db, customerId: string): Promise<void> {
-  await sql`select pg_advisory_xact_lock(hashtextextended(${`access:${customerId}`}, 0))`.execute(trx)
+  await lockingAccess(trx, `access:${customerId}`)
 }
+
+const lockingAccess = prepared((db, key: string) =>
+  sql`select pg_advisory_xact_lock(hashtextextended(${key}, 0))`.compile(db),
+)

@@ -109,18 +109,24 @@ export async function appAndLink(
   db: Db,
   appId: string,
   customerId: string,
-): Promise<{ readonly app: Selectable<Apps>; readonly link: Selectable<CustomerApps> | null }> {
-  const { link, ...app } = await db
+): Promise<{ readonly app: StoredAppRow; readonly link: Selectable<CustomerApps> | null }> {
+  const [found] = await linkedApp(db, appId, customerId)
+  if (found === undefined) throw new Error(`there is no app ${appId}`)
+  const { link, ...app } = found
+  return { app, link: link && rowOf<CustomerApps>(link, linkInstants) }
+}
+
+const linkedApp = prepared((db, appId: string, customerId: string) =>
+  db
     .selectFrom('apps')
     .leftJoin('customerApps', (join) =>
       join.onRef('customerApps.appId', '=', 'apps.id').on('customerApps.customerId', '=', customerId),
     )
-    .selectAll('apps')
+    .select(storedAppColumns.map((column) => `apps.${column}` as const))
     .select(sql<RowDocument | null>`to_jsonb(customer_apps)`.as('link'))
     .where('apps.id', '=', appId)
-    .executeTakeFirstOrThrow()
-  return { app, link: link && rowOf<CustomerApps>(link, linkInstants) }
-}
+    .compile(),
+)
 
 /** Where a customer's test clock stands; null for a customer in real time. */
 export async function frozenTimeOf(db: Db, customerId: string): Promise<Date | null> {
@@ -134,13 +140,17 @@ export async function frozenTimeOf(db: Db, customerId: string): Promise<Date | n
 }
 
 /** What src/stripe needs of an installed app. */
-export async function storedApp(db: Db, appId: string) {
-  return await db
-    .selectFrom('apps')
-    .select(storedAppColumns)
-    .where('id', '=', appId)
-    .executeTakeFirstOrThrow()
+export async function storedApp(db: Db, appId: string): Promise<StoredAppRow> {
+  const [app] = await appOfId(db, appId)
+  if (app === undefined) throw new Error(`there is no app ${appId}`)
+  return app
 }
+
+type StoredAppRow = Pick<Selectable<Apps>, (typeof storedAppColumns)[number]>
+
+const appOfId = prepared((db, appId: string) =>
+  db.selectFrom('apps').select(storedAppColumns).where('id', '=', appId).compile(),
+)
 
 /** Features with the meters that count them; an archived feature comes before the living one of its key. */
 export async function featureMeters(

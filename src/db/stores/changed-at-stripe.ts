@@ -1,4 +1,5 @@
 import type { Db } from '../connection.ts'
+import { prepared } from '../prepared.ts'
 import { updateInvoice } from './invoices.ts'
 import type { InvoicePatch, InvoiceRow } from './invoices.ts'
 import { invoicesOfEvents } from './stripe-events.ts'
@@ -42,10 +43,14 @@ export async function waitingInvoicesOf(db: Db, of: OfCustomer): Promise<readonl
 
 /** The Stripe customer's invoices that could not be taxed for want of a location. */
 export async function untaxableInvoicesOf(db: Db, of: OfCustomer): Promise<readonly InvoiceOfEvent[]> {
-  return await invoicesOfEvents(db)
-    .where('invoices.appId', '=', of.appId)
-    .where('invoices.stripeCustomerId', '=', of.stripeCustomerId)
+  return await untaxable(db, of.appId, of.stripeCustomerId)
+}
+
+const untaxable = prepared((db, appId: string, stripeCustomerId: string) =>
+  invoicesOfEvents(db)
+    .where('invoices.appId', '=', appId)
+    .where('invoices.stripeCustomerId', '=', stripeCustomerId)
     .where('invoices.status', '=', 'issuing')
     .where('invoices.statusCode', '=', 'customer_tax_location_invalid')
-    .execute()
-}
+    .compile(),
+)

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Insertable, Selectable } from 'kysely'
 import type { Db } from '../connection.ts'
-import { prepared } from '../prepared.ts'
+import { prepared, preparedForms } from '../prepared.ts'
 import { carriedBalanceOf } from './ledger.ts'
 import type { Closings, RatedUsage } from '../types.gen.ts'
 
@@ -10,13 +10,17 @@ export type RatedUsageRow = Selectable<RatedUsage>
 
 /** Inserts the closing; false when this period was closed before: the primary key is what makes it exactly once (rule 29). */
 export async function insertClosing(db: Db, closing: Insertable<Closings>): Promise<boolean> {
-  const result = await db
+  return (await insertingClosing(db, closing)).length > 0
+}
+
+const insertingClosing = preparedForms((db, closing: Insertable<Closings>) =>
+  db
     .insertInto('closings')
     .values(closing)
     .onConflict((oc) => oc.doNothing())
-    .executeTakeFirst()
-  return result.numInsertedOrUpdatedRows === 1n
-}
+    .returning('subscriptionId')
+    .compile(),
+)
 
 /** What the closing made: its invoice, and what each usage slice has been billed by now, the base of the next difference (rule 9). */
 export async function recordBilled(
@@ -24,15 +28,35 @@ export async function recordBilled(
   closing: Pick<ClosingRow, 'subscriptionId' | 'periodAt' | 'reason'>,
   { invoiceId, slices }: { readonly invoiceId: string; readonly slices: readonly Insertable<RatedUsage>[] },
 ): Promise<void> {
-  const closed = db
+  const { subscriptionId, periodAt, reason } = closing
+  const billed = { subscriptionId, periodAt, reason, invoiceId }
+  if (slices.length === 0) return void (await closedWith(db, billed).execute())
+  await recording(db, { billed, slices })
+}
+
+interface Billed {
+  readonly subscriptionId: string
+  readonly periodAt: Date
+  readonly reason: string
+  readonly invoiceId: string
+}
+
+const closedWith = (db: Db, { subscriptionId, periodAt, reason, invoiceId }: Billed) =>
+  db
     .updateTable('closings')
     .set({ invoiceId })
-    .where('subscriptionId', '=', closing.subscriptionId)
-    .where('periodAt', '=', closing.periodAt)
-    .where('reason', '=', closing.reason)
-  if (slices.length === 0) return void (await closed.execute())
-  await db
-    .with('closed', () => closed)
+    .where('subscriptionId', '=', subscriptionId)
+    .where('periodAt', '=', periodAt)
+    .where('reason', '=', reason)
+
+interface BilledWithSlices {
+  readonly billed: Billed
+  readonly slices: readonly Insertable<RatedUsage>[]
+}
+
+const recording = preparedForms((db, { billed, slices }: BilledWithSlices) =>
+  db
+    .with('closed', () => closedWith(db, billed))
     .insertInto('ratedUsage')
     .values([...slices])
     .onConflict((oc) =>
@@ -43,8 +67,8 @@ export async function recordBilled(
         updatedAt: sql`now()`,
       })),
     )
-    .execute()
-}
+    .compile(),
+)
 
 /**
  * What a closing begins with: the snapshot of its transaction as text, which `usage_cutoff` columns keep (billing rule 8), and
@@ -71,15 +95,19 @@ export async function countClosings(
   subscriptionId: string,
   interval: { readonly from: Date; readonly to: Date },
 ): Promise<number> {
-  const row = await db
+  const [row] = await closingsBetween(db, subscriptionId, interval.from, interval.to)
+  return Number(row?.count ?? 0)
+}
+
+const closingsBetween = prepared((db, subscriptionId: string, from: Date, to: Date) =>
+  db
     .selectFrom('closings')
     .select((eb) => eb.fn.countAll<string>().as('count'))
     .where('subscriptionId', '=', subscriptionId)
-    .where('periodAt', '>', interval.from)
-    .where('periodAt', '<=', interval.to)
-    .executeTakeFirstOrThrow()
-  return Number(row.count)
-}
+    .where('periodAt', '>', from)
+    .where('periodAt', '<=', to)
+    .compile(),
+)
 
 /** Usage slices that were billed and may still gain late usage: their service period ends in the window. */
 export async function ratedUsageSince(

@@ -1,4 +1,6 @@
 import type { Database, Db } from '../connection.ts'
+import { prepared } from '../prepared.ts'
+import { invoiceColumns } from './invoices.ts'
 import type { InvoiceRow } from './invoices.ts'
 import { insertOutbox } from './outbox.ts'
 import { ACCRUING } from './running-invoices.ts'
@@ -6,17 +8,21 @@ import { settledStatuses } from '../../domain/invoice-state.ts'
 
 /** Invoices that the subscription's own step is collecting: not settled, and without a workflow. */
 export async function inlineInvoices(db: Db, subscriptionId: string): Promise<readonly InvoiceRow[]> {
-  return await db
+  return await inlineOf(db, subscriptionId)
+}
+
+const inlineOf = prepared((db, subscriptionId: string) =>
+  db
     .selectFrom('invoices')
-    .selectAll()
+    .select(invoiceColumns)
     .where('subscriptionId', '=', subscriptionId)
     .where('hasWorkflow', '=', false)
     .where('status', 'not in', settledStatuses)
     // One that still runs is not collected yet.
     .where('substatus', 'is distinct from', ACCRUING)
     .orderBy('closingAt')
-    .execute()
-}
+    .compile(),
+)
 
 /** Gives the invoice a workflow of its own: the mark and the request to start it are one transaction. */
 export async function handOver(db: Database, invoiceId: string): Promise<void> {

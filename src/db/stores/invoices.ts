@@ -1,11 +1,104 @@
 import { sql } from 'kysely'
 import type { Insertable, Selectable, Updateable } from 'kysely'
 import type { Db } from '../connection.ts'
+import { prepared, preparedForms } from '../prepared.ts'
 import type { InvoiceLines, Invoices } from '../types.gen.ts'
 
 export type InvoiceRow = Selectable<Invoices>
 export type InvoiceLineRow = Selectable<InvoiceLines>
 export type InvoicePatch = Omit<Updateable<Invoices>, 'id' | 'version' | 'updatedAt'>
+
+/** All of them: what is prepared names its columns. */
+export const invoiceColumns = [
+  'appId',
+  'approvedAt',
+  'attempts',
+  'billingProfileId',
+  'carriedMinor',
+  'closingAt',
+  'collectionAt',
+  'createdAt',
+  'currency',
+  'customerId',
+  'customerSnapshot',
+  'deletedAt',
+  'discountMinor',
+  'draftNumber',
+  'draftUntil',
+  'dueAt',
+  'dunningSnapshot',
+  'firstFailedAt',
+  'hasWorkflow',
+  'id',
+  'issuedAt',
+  'lastPaymentId',
+  'needsNewPaymentMethod',
+  'nextDueAt',
+  'nextLookAt',
+  'number',
+  'paidAt',
+  'paidMinor',
+  'periodFrom',
+  'periodTo',
+  'quantitySnapshottedAt',
+  'ratedAt',
+  'runs',
+  'sentAt',
+  'sentToStripeAt',
+  'status',
+  'statusCode',
+  'statusReason',
+  'stripeCustomerId',
+  'stripeHostedUrl',
+  'stripeInvoiceId',
+  'stripePdfUrl',
+  'stripeSnapshot',
+  'subscriptionId',
+  'substatus',
+  'subtotalMinor',
+  'supplierSnapshot',
+  'syncGeneration',
+  'taxMinor',
+  'taxOutcome',
+  'totalMinor',
+  'uncollectibleAt',
+  'updatedAt',
+  'version',
+  'voidedAt',
+  'workflowSnapshot',
+] as const
+
+const invoiceLineColumns = [
+  'amountMinor',
+  'billingFrom',
+  'billingTo',
+  'createdAt',
+  'description',
+  'details',
+  'discountMinor',
+  'featureKey',
+  'fullServiceFrom',
+  'fullServiceTo',
+  'id',
+  'invoiceAt',
+  'invoiceId',
+  'kind',
+  'lineKey',
+  'meteredQuantity',
+  'name',
+  'phaseKey',
+  'position',
+  'quantity',
+  'rateCard',
+  'rateCardKey',
+  'serviceFrom',
+  'serviceTo',
+  'stripeLineId',
+  'taxConfig',
+  'taxMinor',
+  'totalMinor',
+  'usageCutoff',
+] as const
 
 /** An invoice and its lines, inserted together. */
 export async function insertInvoice(
@@ -14,29 +107,50 @@ export async function insertInvoice(
   lines: readonly Insertable<InvoiceLines>[],
 ): Promise<void> {
   if (lines.length === 0) return void (await db.insertInto('invoices').values(invoice).execute())
-  await db
+  await inserting(db, { invoice, lines })
+}
+
+interface NewInvoice {
+  readonly invoice: Insertable<Invoices>
+  readonly lines: readonly Insertable<InvoiceLines>[]
+}
+
+const inserting = preparedForms((db, { invoice, lines }: NewInvoice) =>
+  db
     .with('made', (qb) => qb.insertInto('invoices').values(invoice))
     .insertInto('invoiceLines')
     .values([...lines])
-    .execute()
-}
+    .compile(),
+)
 
 export async function getInvoiceRow(db: Db, id: string): Promise<InvoiceRow | undefined> {
-  return await db.selectFrom('invoices').selectAll().where('id', '=', id).executeTakeFirst()
+  return (await invoiceOfId(db, id))[0]
 }
+
+const invoiceOfId = prepared((db, id: string) =>
+  db.selectFrom('invoices').select(invoiceColumns).where('id', '=', id).compile(),
+)
 
 export async function hasInvoice(db: Db, id: string): Promise<boolean> {
-  return (await db.selectFrom('invoices').select('id').where('id', '=', id).executeTakeFirst()) !== undefined
+  return (await knownInvoice(db, id)).length > 0
 }
 
+const knownInvoice = prepared((db, id: string) =>
+  db.selectFrom('invoices').select('id').where('id', '=', id).compile(),
+)
+
 export async function getInvoiceLines(db: Db, invoiceId: string): Promise<readonly InvoiceLineRow[]> {
-  return await db
+  return await linesOfInvoice(db, invoiceId)
+}
+
+const linesOfInvoice = prepared((db, invoiceId: string) =>
+  db
     .selectFrom('invoiceLines')
-    .selectAll()
+    .select(invoiceLineColumns)
     .where('invoiceId', '=', invoiceId)
     .orderBy('position')
-    .execute()
-}
+    .compile(),
+)
 
 /** Writes the patch if the row is still at `version` and returns it as it is now; undefined when it lost a race. */
 export async function updateInvoice(
@@ -44,14 +158,29 @@ export async function updateInvoice(
   row: { readonly id: string; readonly version: number },
   patch: InvoicePatch,
 ): Promise<InvoiceRow | undefined> {
-  return await db
-    .updateTable('invoices')
-    .set({ ...patch, version: row.version + 1, updatedAt: new Date() })
-    .where('id', '=', row.id)
-    .where('version', '=', row.version)
-    .returningAll()
-    .executeTakeFirst()
+  return (await updating(db, changeOf(row, patch)))[0]
 }
+
+interface VersionedChange {
+  readonly id: string
+  readonly version: number
+  readonly set: InvoicePatch & { readonly version: number; readonly updatedAt: Date }
+}
+
+const changeOf = (
+  { id, version }: { readonly id: string; readonly version: number },
+  patch: InvoicePatch,
+): VersionedChange => ({ id, version, set: { ...patch, version: version + 1, updatedAt: new Date() } })
+
+const updateOf = (db: Db, { id, version, set }: VersionedChange) =>
+  db
+    .updateTable('invoices')
+    .set(set)
+    .where('id', '=', id)
+    .where('version', '=', version)
+    .returning(invoiceColumns)
+
+const updating = preparedForms((db, change: VersionedChange) => updateOf(db, change).compile())
 
 /** An entry of an invoice's timeline. */
 export interface Told {
@@ -66,35 +195,33 @@ export async function updateInvoiceAndTell(
   row: { readonly id: string; readonly version: number },
   { patch, told }: { readonly patch: InvoicePatch; readonly told: Told },
 ): Promise<InvoiceRow | undefined> {
-  return await db
-    .with('written', (qb) =>
-      qb
-        .updateTable('invoices')
-        .set({ ...patch, version: row.version + 1, updatedAt: new Date() })
-        .where('id', '=', row.id)
-        .where('version', '=', row.version)
-        .returningAll(),
-    )
-    .with('told', (qb) =>
-      qb
-        .insertInto('timeline')
-        .columns(['subjectType', 'subjectId', 'at', 'kind', 'detail'])
-        .expression((eb) =>
-          eb
-            .selectFrom('written')
-            .select([
-              sql.lit('invoice').as('subjectType'),
-              'written.id',
-              sql<Date>`${told.at}::timestamptz`.as('at'),
-              sql<string>`${told.kind}::text`.as('kind'),
-              sql<string>`${told.detail}::text`.as('detail'),
-            ]),
-        ),
-    )
-    .selectFrom('written')
-    .selectAll()
-    .executeTakeFirst()
+  return (await updatingAndTelling(db, { change: changeOf(row, patch), ...told }))[0]
 }
+
+const updatingAndTelling = preparedForms(
+  (db, { change, at, kind, detail }: Told & { readonly change: VersionedChange }) =>
+    db
+      .with('written', () => updateOf(db, change))
+      .with('told', (qb) =>
+        qb
+          .insertInto('timeline')
+          .columns(['subjectType', 'subjectId', 'at', 'kind', 'detail'])
+          .expression((eb) =>
+            eb
+              .selectFrom('written')
+              .select([
+                sql.lit('invoice').as('subjectType'),
+                'written.id',
+                sql<Date>`${at}::timestamptz`.as('at'),
+                sql<string>`${kind}::text`.as('kind'),
+                sql<string>`${detail}::text`.as('detail'),
+              ]),
+          ),
+      )
+      .selectFrom('written')
+      .select(invoiceColumns)
+      .compile(),
+)
 
 /** Stripe's tax of each line, adopted after finalizing. */
 export async function setLineTaxes(

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Selectable } from 'kysely'
 import type { Db } from '../connection.ts'
+import { prepared } from '../prepared.ts'
 import type { Outbox } from '../types.gen.ts'
 
 export type OutboxRow = Selectable<Outbox>
@@ -26,15 +27,18 @@ export async function insertOutbox(
 
 /** Whether a row is due: asked without a transaction around it, for mostly there is none. */
 export async function hasDueOutbox(db: Db): Promise<boolean> {
-  const row = await db
+  return (await due(db)).length > 0
+}
+
+const due = prepared((db) =>
+  db
     .selectFrom('outbox')
     .select('id')
     .where('doneAt', 'is', null)
     .where('nextAttemptAt', '<=', sql<Date>`now()`)
     .limit(1)
-    .executeTakeFirst()
-  return row !== undefined
-}
+    .compile(),
+)
 
 /** Takes up to `limit` due rows for the transaction's length; other relays skip them. */
 export async function takeOutbox(db: Db, limit: number): Promise<readonly OutboxRow[]> {

@@ -1,6 +1,8 @@
 import type { Insertable } from 'kysely'
 import type { Db } from '../connection.ts'
 import type { InvoiceLines, Invoices } from '../types.gen.ts'
+import { prepared } from '../prepared.ts'
+import { invoiceColumns } from './invoices.ts'
 import type { InvoiceRow } from './invoices.ts'
 
 /** The substatus of the one draft that a subscription's open period grows. */
@@ -18,14 +20,18 @@ export async function runningInvoice(db: Db, subscriptionId: string): Promise<In
 
 /** The same, locked until the transaction ends. */
 export async function lockRunningInvoice(db: Db, subscriptionId: string): Promise<InvoiceRow | undefined> {
-  return await db
+  return (await lockingRunning(db, subscriptionId))[0]
+}
+
+const lockingRunning = prepared((db, subscriptionId: string) =>
+  db
     .selectFrom('invoices')
-    .selectAll()
+    .select(invoiceColumns)
     .where('subscriptionId', '=', subscriptionId)
     .where('substatus', '=', ACCRUING)
     .forUpdate()
-    .executeTakeFirst()
-}
+    .compile(),
+)
 
 /** Writes an invoice anew over itself; who it is and when it was made stay. */
 export async function overwriteInvoice(

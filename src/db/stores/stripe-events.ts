@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
-import type { Selectable } from 'kysely'
+import type { Insertable, Selectable } from 'kysely'
 import type { Db } from '../connection.ts'
+import { prepared, preparedForms } from '../prepared.ts'
 import type { StripeEvents } from '../types.gen.ts'
 
 export type StripeEventRow = Selectable<StripeEvents>
@@ -18,42 +19,69 @@ export interface NewStripeEvent {
 
 /** Stores an event under its unique id; false when it was there: deliveries repeat (rule 30). */
 export async function insertStripeEvent(db: Db, appId: string, event: NewStripeEvent): Promise<boolean> {
-  const result = await db
-    .insertInto('stripeEvents')
-    .values({
-      eventId: event.id,
-      appId,
-      type: event.type,
-      // What can be acted on: the invoice, else the customer whose payment methods changed.
-      objectId: event.stripeInvoiceId ?? event.stripeCustomerId ?? event.objectId,
-      sourceId: event.objectId,
-      invoiceId: event.invoiceId,
-      createdAt: new Date(event.createdMs),
-      // Not the transaction's: those of a polled page stay in their order.
-      receivedAt: sql<Date>`clock_timestamp()`,
-    })
-    .onConflict((oc) => oc.column('eventId').doNothing())
-    .executeTakeFirst()
-  return result.numInsertedOrUpdatedRows === 1n
+  const stored = await inserting(db, {
+    eventId: event.id,
+    appId,
+    type: event.type,
+    // What can be acted on: the invoice, else the customer whose payment methods changed.
+    objectId: event.stripeInvoiceId ?? event.stripeCustomerId ?? event.objectId,
+    sourceId: event.objectId,
+    invoiceId: event.invoiceId,
+    createdAt: new Date(event.createdMs),
+  })
+  return stored.length > 0
 }
+
+const inserting = preparedForms((db, event: Omit<Insertable<StripeEvents>, 'receivedAt'>) =>
+  db
+    .insertInto('stripeEvents')
+    // Not the transaction's instant: those of a polled page stay in their order.
+    .values({ ...event, receivedAt: sql<Date>`clock_timestamp()` })
+    .onConflict((oc) => oc.column('eventId').doNothing())
+    .returning('eventId')
+    .compile(),
+)
 
 /** Whether an event waits to be delivered now. */
 export async function hasDueStripeEvents(db: Db): Promise<boolean> {
-  const row = await db
+  return (await due(db)).length > 0
+}
+
+const due = prepared((db) =>
+  db
     .selectFrom('stripeEvents')
     .select('eventId')
     .where('processedAt', 'is', null)
     .where('nextAttemptAt', '<=', sql<Date>`now()`)
     .limit(1)
-    .executeTakeFirst()
-  return row !== undefined
-}
+    .compile(),
+)
 
 /** Takes up to `limit` events that wait to be delivered; other relays skip them. */
 export async function takeStripeEvents(db: Db, limit: number): Promise<readonly StripeEventRow[]> {
-  return await db
+  return await taking(db, limit)
+}
+
+const eventColumns = [
+  'appId',
+  'attempts',
+  'createdAt',
+  'eventId',
+  'invoiceId',
+  'lastError',
+  'nextAttemptAt',
+  'objectId',
+  'outcome',
+  'processedAt',
+  'receivedAt',
+  'sourceId',
+  'type',
+] as const
+
+const taking = prepared((db, limit: number) =>
+  db
     .selectFrom('stripeEvents')
-    .selectAll()
+    .select(eventColumns)
     .where('processedAt', 'is', null)
     .where('nextAttemptAt', '<=', sql<Date>`now()`)
     .orderBy('receivedAt')
@@ -62,8 +90,8 @@ export async function takeStripeEvents(db: Db, limit: number): Promise<readonly 
     .limit(limit)
     .forUpdate()
     .skipLocked()
-    .execute()
-}
+    .compile(),
+)
 
 /** They were acted on, each with a word for people. */
 export async function completeStripeEvents(
@@ -71,16 +99,25 @@ export async function completeStripeEvents(
   events: readonly { readonly eventId: string; readonly outcome: string }[],
 ): Promise<void> {
   if (events.length === 0) return
-  await db
+  await completing(
+    db,
+    events.map(({ eventId }) => eventId),
+    events.map(({ outcome }) => outcome),
+  )
+}
+
+const completing = prepared((db, eventIds: readonly string[], outcomes: readonly string[]) =>
+  db
     .updateTable('stripeEvents')
     .from(
-      sql<{ eventId: string; outcome: string }>`unnest(${events.map(({ eventId }) => eventId)}::text[],
-        ${events.map(({ outcome }) => outcome)}::text[])`.as<'done'>(sql`done (event_id, outcome)`),
+      sql<{ eventId: string; outcome: string }>`unnest(${eventIds}::text[], ${outcomes}::text[])`.as<'done'>(
+        sql`done (event_id, outcome)`,
+      ),
     )
     .set({ processedAt: sql`now()`, outcome: (eb) => eb.ref('done.outcome'), lastError: null })
     .whereRef('stripeEvents.eventId', '=', 'done.eventId')
-    .execute()
-}
+    .compile(),
+)
 
 /** It is not tried again; the reason stays with it. */
 export async function giveUpStripeEvent(db: Db, eventId: string, error: string): Promise<void> {
@@ -157,22 +194,12 @@ export async function invoicesOfStripeEvents(
 ): Promise<readonly (InvoiceOfEvent | undefined)[]> {
   const ids = events.flatMap(({ invoiceId }) => invoiceId ?? [])
   const others = events.filter(({ invoiceId }) => invoiceId === null)
-  const found = await invoicesOfEvents(db)
-    .select(['invoices.appId', 'invoices.stripeInvoiceId'])
-    .where((eb) =>
-      eb.or([
-        eb('invoices.id', '=', sql<string>`any(${ids}::text[])`),
-        eb.and([
-          eb('invoices.appId', '=', sql<string>`any(${others.map(({ appId }) => appId)}::text[])`),
-          eb(
-            'invoices.stripeInvoiceId',
-            '=',
-            sql<string>`any(${others.map(({ objectId }) => objectId)}::text[])`,
-          ),
-        ]),
-      ]),
-    )
-    .execute()
+  const found = await invoicesNamed(
+    db,
+    ids,
+    others.map(({ appId }) => appId),
+    others.map(({ objectId }) => objectId),
+  )
   return events.map(({ appId, invoiceId, objectId }) =>
     found.find(
       (row) =>
@@ -180,6 +207,23 @@ export async function invoicesOfStripeEvents(
     ),
   )
 }
+
+/** By our ids, or by app and Stripe's id. */
+const invoicesNamed = prepared(
+  (db, ids: readonly string[], appIds: readonly string[], stripeIds: readonly string[]) =>
+    invoicesOfEvents(db)
+      .select(['invoices.appId', 'invoices.stripeInvoiceId'])
+      .where((eb) =>
+        eb.or([
+          eb('invoices.id', '=', sql<string>`any(${ids}::text[])`),
+          eb.and([
+            eb('invoices.appId', '=', sql<string>`any(${appIds}::text[])`),
+            eb('invoices.stripeInvoiceId', '=', sql<string>`any(${stripeIds}::text[])`),
+          ]),
+        ]),
+      )
+      .compile(),
+)
 
 /** Waits on what failed: each is worth a try at once when another payment method came. */
 const failedSubstatuses = ['payment_failed', 'action_required'] as const
@@ -207,11 +251,7 @@ export async function takeNewPaymentMethod(
       .where('substatus', 'in', [...failedSubstatuses])
       .execute()
   }
-  const waiting = invoicesOfEvents(db)
-    .where('invoices.appId', '=', of.appId)
-    .where('invoices.stripeCustomerId', '=', of.stripeCustomerId)
-    .where('invoices.substatus', '=', 'payment_method_needed')
-  const invoices = await waiting.execute()
+  const invoices = await waitingForMethod(db, of.appId, of.stripeCustomerId)
   if (invoices.length === 0) return []
   await db
     .updateTable('invoices')
@@ -226,6 +266,14 @@ export async function takeNewPaymentMethod(
     .execute()
   return invoices
 }
+
+const waitingForMethod = prepared((db, appId: string, stripeCustomerId: string) =>
+  invoicesOfEvents(db)
+    .where('invoices.appId', '=', appId)
+    .where('invoices.stripeCustomerId', '=', stripeCustomerId)
+    .where('invoices.substatus', '=', 'payment_method_needed')
+    .compile(),
+)
 
 /** Invoices with what their workflows are started and found by. */
 export function invoicesOfEvents(db: Db) {

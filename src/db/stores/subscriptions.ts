@@ -1,5 +1,6 @@
 import type { Selectable, Updateable } from 'kysely'
 import type { Db } from '../connection.ts'
+import { prepared, preparedForms } from '../prepared.ts'
 import type { Subscriptions } from '../types.gen.ts'
 
 export type SubscriptionRow = Selectable<Subscriptions>
@@ -38,8 +39,12 @@ export type SubscriptionPatch = Omit<Updateable<Subscriptions>, 'id' | 'version'
 
 /** The row, locked until the transaction ends: two runs of one step do not interleave. */
 export async function lockSubscription(db: Db, id: string): Promise<SubscriptionRow | undefined> {
-  return await db.selectFrom('subscriptions').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
+  return (await locking(db, id))[0]
 }
+
+const locking = prepared((db, id: string) =>
+  db.selectFrom('subscriptions').select(subscriptionColumns).where('id', '=', id).forUpdate().compile(),
+)
 
 export async function getSubscription(db: Db, id: string): Promise<SubscriptionRow | undefined> {
   return await db.selectFrom('subscriptions').selectAll().where('id', '=', id).executeTakeFirst()
@@ -51,14 +56,25 @@ export async function updateSubscription(
   row: { readonly id: string; readonly version: number },
   patch: SubscriptionPatch,
 ): Promise<SubscriptionRow | undefined> {
-  return await db
-    .updateTable('subscriptions')
-    .set({ ...patch, version: row.version + 1, updatedAt: new Date() })
-    .where('id', '=', row.id)
-    .where('version', '=', row.version)
-    .returningAll()
-    .executeTakeFirst()
+  const set = { ...patch, version: row.version + 1, updatedAt: new Date() }
+  return (await updating(db, { id: row.id, version: row.version, set }))[0]
 }
+
+interface VersionedChange {
+  readonly id: string
+  readonly version: number
+  readonly set: SubscriptionPatch & { readonly version: number; readonly updatedAt: Date }
+}
+
+const updating = preparedForms((db, { id, version, set }: VersionedChange) =>
+  db
+    .updateTable('subscriptions')
+    .set(set)
+    .where('id', '=', id)
+    .where('version', '=', version)
+    .returning(subscriptionColumns)
+    .compile(),
+)
 
 /** Records an accepted command; false when this request id was accepted before. */
 export async function recordCommand(

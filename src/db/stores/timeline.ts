@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Transaction } from 'kysely'
 import type { Db } from '../connection.ts'
+import { preparedForms } from '../prepared.ts'
 import type { DB } from '../types.gen.ts'
 
 export interface TimelineEntry {
@@ -15,12 +16,15 @@ export interface TimelineEntry {
 
 /** Adds what happened, for people to read in order. */
 export async function appendTimeline(db: Db, entries: readonly TimelineEntry[]): Promise<void> {
-  if (entries.length > 0)
-    await db
-      .insertInto('timeline')
-      .values([...entries])
-      .execute()
+  if (entries.length > 0) await appending(db, { entries })
 }
+
+const appending = preparedForms((db, { entries }: { readonly entries: readonly TimelineEntry[] }) =>
+  db
+    .insertInto('timeline')
+    .values([...entries])
+    .compile(),
+)
 
 /**
  * Adds what an event told, once however often it is tried: not where the same was recorded since the event came. Those who
