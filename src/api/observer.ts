@@ -28,7 +28,7 @@ export interface EndedRequest {
  */
 export type RefusalReason = 'requests' | 'commands' | 'bodies' | 'database' | 'key_rate'
 
-export type WebhookResult = 'received' | 'repeated' | 'refused' | 'other_mode'
+export type WebhookResult = 'received' | 'repeated' | 'refused' | 'other_mode' | 'unheeded'
 
 /** Nobody listens. */
 export const unobserved: ApiObserver = {

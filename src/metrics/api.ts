@@ -33,14 +33,15 @@ export function apiObserver(registry: Registry): ApiObserver {
   })
   const webhooks = new Counter({
     name: 'perennial_stripe_webhooks_total',
-    help: 'Deliveries of Stripe’s webhooks: received, repeated, refused (not signed by Stripe), other_mode (live, or test)',
+    help: 'Deliveries of Stripe’s webhooks: received, repeated, refused (not signed by Stripe), other_mode (live, or test), unheeded (of no use)',
     labelNames: ['result'],
     registers,
   })
   // Series that are there from the start: a rate over a counter that appears with its first increment misses it.
   for (const reason of ['requests', 'commands', 'bodies', 'database', 'key_rate']) refused.inc({ reason }, 0)
   for (const result of ['stored', 'duplicate', 'invalid']) events.inc({ result }, 0)
-  for (const result of ['received', 'repeated', 'refused', 'other_mode']) webhooks.inc({ result }, 0)
+  for (const result of ['received', 'repeated', 'refused', 'other_mode', 'unheeded'])
+    webhooks.inc({ result }, 0)
   return {
     requestBegan: () => inFlight.inc(),
     requestEnded({ route, method, status, seconds }) {

@@ -4,6 +4,7 @@ import { pollPage } from '../billing/polled-events.ts'
 import { listDeafApps, listPolledApps, polledApp } from '../db/stores/event-polling.ts'
 import { reconciledApps, setReconciledEvent } from '../db/stores/reconciliation.ts'
 import { insertStripeEvent } from '../db/stores/stripe-events.ts'
+import { isHeeded } from '../stripe/events.ts'
 import { classifyStripeError } from '../stripe/failures.ts'
 import type { VerifiedEvent } from '../stripe/webhook-types.ts'
 import type { Finding, Look, ReconcileDeps, Slice } from './deps.ts'
@@ -103,7 +104,7 @@ async function storeMissed(
   { events, now }: { readonly events: readonly VerifiedEvent[]; readonly now: Date },
 ): Promise<readonly Finding[]> {
   const missed: Finding[] = []
-  for (const event of events) {
+  for (const event of events.filter(({ type }) => isHeeded(type))) {
     const isNew = await insertStripeEvent(deps.db, app.id, event)
     if (!isNew || now.getTime() - event.createdMs < ON_ITS_WAY_MS) continue
     const detail = `${event.type} about ${event.objectId} had not come; it is acted on now`

@@ -39,6 +39,17 @@ export const webhookEvents = [
   'credit_note.voided',
 ] as const satisfies readonly Stripe.Event.Type[]
 
+/** Types that nothing follows from: what is told by one of them is told by another as well. They are not kept. */
+const unheeded: ReadonlySet<string> = new Set(['invoice.created', 'invoice_payment.paid'])
+
+export const isHeeded = (type: string): boolean => !unheeded.has(type)
+
+/**
+ * What an endpoint is asked to send: what is acted on, and what Stripe waits for an answer to. A payment of an invoice is
+ * told by the invoice; the list above has it for its places in the lists that are polled.
+ */
+export const endpointEvents = webhookEvents.filter((type) => type !== 'invoice_payment.paid')
+
 /** What an endpoint made by hand has to send at least: what becomes of an invoice. */
 export const manualWebhookEvents = [
   'invoice.finalized',

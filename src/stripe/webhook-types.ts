@@ -1,7 +1,7 @@
 export interface WebhookEndpointRequest {
   readonly url: string
   readonly appId: string
-  /** Default: `webhookEvents`. */
+  /** Default: `endpointEvents`. */
   readonly events?: readonly string[]
   /** Another endpoint than the one that an earlier request made: part of the idempotency key. */
   readonly again?: string

@@ -1,7 +1,7 @@
 import { Stripe } from 'stripe'
 import { DomainError } from '../domain/errors.ts'
 import type { Connection } from './client.ts'
-import { readEvent, webhookEvents } from './events.ts'
+import { readEvent, endpointEvents } from './events.ts'
 import { classifyStripeError, stripeFailure } from './failures.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { isReplay } from './replay.ts'
@@ -88,7 +88,7 @@ export async function createWebhookEndpoint(
   request: WebhookEndpointRequest,
 ): Promise<CreatedWebhookEndpoint> {
   const { url, appId } = request
-  const events = request.events ?? webhookEvents
+  const events = request.events ?? endpointEvents
   const fingerprint = fingerprintOf([url, events])
   const create = (idempotencyKey: string): Promise<Stripe.Response<Stripe.WebhookEndpoint>> =>
     connection.call('webhook_endpoints.create', (stripe) =>
@@ -122,7 +122,7 @@ export async function createWebhookEndpoint(
 /** Switches it on again, with every event that we need. */
 export async function enableWebhookEndpoint(connection: Connection, endpointId: string): Promise<void> {
   await connection.call('webhook_endpoints.update', (stripe) =>
-    stripe.webhookEndpoints.update(endpointId, { disabled: false, enabled_events: [...webhookEvents] }),
+    stripe.webhookEndpoints.update(endpointId, { disabled: false, enabled_events: [...endpointEvents] }),
   )
 }
 
@@ -139,7 +139,7 @@ const absent: WebhookEndpointState = {
   exists: false,
   enabled: false,
   url: null,
-  missingEvents: webhookEvents,
+  missingEvents: endpointEvents,
   apiVersion: null,
 }
 
@@ -154,7 +154,7 @@ export async function checkWebhookEndpoint(
       stripe.webhookEndpoints.retrieve(endpointId),
     )
     const sent = new Set<string>(endpoint.enabled_events)
-    const missingEvents = sent.has('*') ? [] : webhookEvents.filter((type) => !sent.has(type))
+    const missingEvents = sent.has('*') ? [] : endpointEvents.filter((type) => !sent.has(type))
     return {
       exists: true,
       enabled: endpoint.status === 'enabled',

@@ -78,6 +78,14 @@ test('rule 30: an event that is delivered twice, also at once, is stored once', 
   expect(await stored(sent.id)).toHaveLength(1)
 })
 
+test('what nothing follows from is answered, and not kept', async () => {
+  const sent = event({ type: 'invoice.created' })
+  const payload = JSON.stringify(sent)
+  expect((await deliver(payload, sign(payload))).status).toBe(200)
+  expect((await deliver(payload, sign(payload, { secret: 'whsec_other' }))).status).toBe(400)
+  expect(await stored(sent.id)).toEqual([])
+})
+
 test('a type that is not known is taken all the same', async () => {
   const payload = JSON.stringify(event({ type: 'radar.early_fraud_warning.created' }))
   expect((await deliver(payload, sign(payload))).status).toBe(200)

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ulid } from 'ulid'
-import { webhookEvents } from '../../src/stripe/events.ts'
+import { endpointEvents } from '../../src/stripe/events.ts'
 import { classifyStripeError } from '../../src/stripe/failures.ts'
 import { collect, customerWith, invoiceFor, startWorld } from './world.ts'
 import type { World } from './world.ts'
@@ -42,7 +42,7 @@ test('an installed endpoint sends what we need; asked twice it is one; deleted t
   await world.gateway.deleteWebhookEndpoint(app)
   expect(await world.gateway.checkWebhookEndpoint(app)).toMatchObject({
     exists: false,
-    missingEvents: webhookEvents,
+    missingEvents: endpointEvents,
   })
   const again = await world.gateway.createWebhookEndpoint('sk_test_sandbox', request)
   expect(again.endpointId).not.toBe(created.endpointId)

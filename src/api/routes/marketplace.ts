@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { DomainError } from '../../domain/errors.ts'
 import { installManually, installStripe } from '../actions/apps.ts'
 import { webhookUrl } from '../actions/webhook-endpoints.ts'
-import { MANUAL_API_VERSION, manualWebhookEvents, webhookEvents } from '../../stripe/events.ts'
+import { MANUAL_API_VERSION, endpointEvents, manualWebhookEvents } from '../../stripe/events.ts'
 import type { ApiDeps } from '../deps.ts'
 import { pageRequest, presentPage } from '../paging.ts'
 import { presentApp, stripeListing } from '../presenters/app.ts'
@@ -110,7 +110,7 @@ export function marketplaceRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
           webhook: {
             url: webhookUrl(deps, installed.id),
             events: [...manualWebhookEvents],
-            recommendedEvents: [...webhookEvents],
+            recommendedEvents: [...endpointEvents],
             apiVersion: MANUAL_API_VERSION,
           },
         }

@@ -4,6 +4,7 @@ import { Type } from 'typebox'
 import { findStripeApp } from '../../db/stores/stripe-app-read.ts'
 import { insertStripeEvent } from '../../db/stores/stripe-events.ts'
 import { DomainError, isDomainError } from '../../domain/errors.ts'
+import { isHeeded } from '../../stripe/events.ts'
 import { isPlausiblySigned } from '../../stripe/webhooks.ts'
 import type { StoredApp } from '../../stripe/types.ts'
 import type { VerifiedEvent } from '../../stripe/webhook-types.ts'
@@ -73,11 +74,18 @@ function verify(
   }
 }
 
-/** Stored under its own id before it is answered: Stripe does not send again what was answered with 200 (billing rule 30). */
+/**
+ * Stored under its own id before it is answered: Stripe does not send again what was answered with 200 (billing rule 30). What
+ * nothing follows from is answered only.
+ */
 async function receive(deps: ApiDeps, app: StoredApp, event: VerifiedEvent): Promise<string> {
   if (event.livemode !== app.livemode) {
     deps.observer?.webhookTaken('other_mode')
     return 'ignored: it is of the other mode than the app'
+  }
+  if (!isHeeded(event.type)) {
+    deps.observer?.webhookTaken('unheeded')
+    return 'received: nothing follows from it'
   }
   const isNew = await insertStripeEvent(deps.db, app.id, event)
   deps.observer?.webhookTaken(isNew ? 'received' : 'repeated')
