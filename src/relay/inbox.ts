@@ -18,7 +18,8 @@ import type { Tried } from './turns.ts'
 import { beginOrJoin } from './under-way.ts'
 import { within } from './within.ts'
 
-const BATCH = 50
+/** Events in a transaction. */
+export const INBOX_BATCH = 50
 /** One that Stripe keeps waiting is tried again, and holds its batch up no longer: every effect is safe to repeat. */
 const LIMIT_MS = 5_000
 const LONGEST_WAIT_MS = 60 * 60 * 1000
@@ -35,7 +36,7 @@ export async function deliverInbox(deps: RelayDeps): Promise<number> {
   if (!(await hasDueStripeEvents(deps.db))) return 0
   const handlerDeps = { ...deps, invoiceOf: invoiceLookup(deps.db) }
   const delivered = await deps.db.transaction().execute(async (trx) => {
-    const events = await takeStripeEvents(trx, BATCH)
+    const events = await takeStripeEvents(trx, INBOX_BATCH)
     const tried = await inTurns(events, {
       keyOf: turnOf,
       tryOnce: async (event) => await outcomeOf(deps, event, handlerDeps),

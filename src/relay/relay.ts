@@ -1,7 +1,7 @@
 import type { Database } from '../db/connection.ts'
 import type { StripeGateway } from '../stripe/gateway-types.ts'
 import type { TemporalGateway } from '../temporal/gateway.ts'
-import { deliverInbox } from './inbox.ts'
+import { INBOX_BATCH, deliverInbox } from './inbox.ts'
 import { deliverOutbox } from './outbox.ts'
 
 export interface RelayDeps {
@@ -26,7 +26,7 @@ export interface RelayObserver {
 }
 
 export interface Relay {
-  /** There is something to deliver: do not wait for the next look. */
+  /** Something was put into the outbox: do not wait for the next look. */
   readonly kick: () => void
   /** Finishes the delivery under way and stops. */
   readonly stop: () => Promise<void>
@@ -42,18 +42,19 @@ const AFTER_FAILURE_MS = 1_000
  * looked up at Stripe, which may be slow. Run as many relays as there are workers.
  */
 export function startRelay(deps: RelayDeps): Relay {
-  const loops = [deliverInbox, deliverOutbox].map((deliver) => startLoop(deps, deliver))
+  // Of one payment Stripe tells half a dozen events: they come together in a look, each batch is a transaction.
+  const inbox = startLoop(async () => (await deliverInbox(deps)) >= INBOX_BATCH, deps.log)
+  const outbox = startLoop(async () => (await deliverOutbox(deps)) > 0, deps.log)
   return {
-    kick: () => {
-      for (const loop of loops) loop.kick()
-    },
+    kick: outbox.kick,
     stop: async () => {
-      await Promise.all(loops.map(async (loop) => await loop.stop()))
+      await Promise.all([inbox.stop(), outbox.stop()])
     },
   }
 }
 
-function startLoop(deps: RelayDeps, deliver: (deps: RelayDeps) => Promise<number>): Relay {
+/** `deliver` answers whether to look again at once. */
+function startLoop(deliver: () => Promise<boolean>, log: RelayDeps['log']): Relay {
   const state = { stopped: false }
   let wake: () => void = () => {}
   let kicked = false
@@ -73,9 +74,9 @@ function startLoop(deps: RelayDeps, deliver: (deps: RelayDeps) => Promise<number
     while (!state.stopped) {
       kicked = false
       try {
-        if ((await deliver(deps)) === 0) await idle(LOOK_EVERY_MS)
+        if (!(await deliver())) await idle(LOOK_EVERY_MS)
       } catch (error) {
-        deps.log.warn({ err: error }, 'delivery failed; it is tried again')
+        log.warn({ err: error }, 'delivery failed; it is tried again')
         await idle(AFTER_FAILURE_MS)
       }
     }
