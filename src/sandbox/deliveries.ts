@@ -1,3 +1,5 @@
+import { Agent as HttpAgent, request as httpRequest } from 'node:http'
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import type { Context } from './context.ts'
 import { API_VERSION, enqueue } from './events.ts'
 import { newId } from './ids.ts'
@@ -47,23 +49,48 @@ async function post(
   const signing = tamper === 'wrong_signature' ? ['whsec_wrong'] : secrets
   const timestamp = tamper === 'old_timestamp' ? now - 3600 : now
   try {
-    const response = await fetch(endpoint.url, {
-      method: 'POST',
-      headers: {
-        'content-type': 'application/json; charset=utf-8',
-        'stripe-signature': signatureHeader(payload, signing, timestamp),
-        'user-agent': 'Stripe/1.0 (+https://stripe.com/docs/webhooks)',
-      },
-      body: payload,
-      // A redirect counts as a failure [stripe docs: webhooks].
-      redirect: 'manual',
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+    return await statusOf(endpoint.url, payload, {
+      'content-type': 'application/json; charset=utf-8',
+      'stripe-signature': signatureHeader(payload, signing, timestamp),
+      'user-agent': 'Stripe/1.0 (+https://stripe.com/docs/webhooks)',
     })
-    await response.arrayBuffer()
-    return response.status
   } catch {
     return 0
   }
+}
+
+const agents = { http: new HttpAgent({ keepAlive: true }), https: new HttpsAgent({ keepAlive: true }) }
+
+/**
+ * The answer's status; 0 without one in time. Not by `fetch`, which costs several times as much: a sandbox delivers half a dozen
+ * for each invoice. A redirect is not followed and counts as a failure [stripe docs: webhooks].
+ */
+async function statusOf(
+  url: string,
+  payload: string,
+  headers: Readonly<Record<string, string>>,
+): Promise<number> {
+  return await new Promise((resolve) => {
+    const isSecure = url.startsWith('https:')
+    const options = {
+      method: 'POST',
+      agent: isSecure ? agents.https : agents.http,
+      headers: { ...headers, 'content-length': String(Buffer.byteLength(payload)) },
+    }
+    const request = (isSecure ? httpsRequest : httpRequest)(url, options)
+    const timer = setTimeout(() => request.destroy(), TIMEOUT_MS)
+    const end = (status: number): void => {
+      clearTimeout(timer)
+      resolve(status)
+    }
+    request.on('error', () => end(0))
+    request.on('response', (response) => {
+      response.on('close', () => end(response.complete ? (response.statusCode ?? 0) : 0))
+      response.on('error', () => end(0))
+      response.resume()
+    })
+    request.end(payload)
+  })
 }
 
 export function createDeliverer({ context, rules, log }: Deps): Deliverer {
