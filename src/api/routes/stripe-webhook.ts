@@ -2,13 +2,14 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { findStripeApp } from '../../db/stores/stripe-app-read.ts'
-import { insertStripeEvent } from '../../db/stores/stripe-events.ts'
 import { DomainError, isDomainError } from '../../domain/errors.ts'
 import { isHeeded } from '../../stripe/events.ts'
 import { isPlausiblySigned } from '../../stripe/webhooks.ts'
 import type { StoredApp } from '../../stripe/types.ts'
 import type { VerifiedEvent } from '../../stripe/webhook-types.ts'
 import type { ApiDeps } from '../deps.ts'
+import { inboxWriter } from '../inbox-writer.ts'
+import type { InboxWriter } from '../inbox-writer.ts'
 import { found } from '../not-found.ts'
 
 const BODY_LIMIT_BYTES = 1024 * 1024
@@ -78,7 +79,11 @@ function verify(
  * Stored under its own id before it is answered: Stripe does not send again what was answered with 200 (billing rule 30). What
  * nothing follows from is answered only.
  */
-async function receive(deps: ApiDeps, app: StoredApp, event: VerifiedEvent): Promise<string> {
+async function receive(
+  { deps, write }: { readonly deps: ApiDeps; readonly write: InboxWriter },
+  app: StoredApp,
+  event: VerifiedEvent,
+): Promise<string> {
   if (event.livemode !== app.livemode) {
     deps.observer?.webhookTaken('other_mode')
     return 'ignored: it is of the other mode than the app'
@@ -87,7 +92,7 @@ async function receive(deps: ApiDeps, app: StoredApp, event: VerifiedEvent): Pro
     deps.observer?.webhookTaken('unheeded')
     return 'received: nothing follows from it'
   }
-  const isNew = await insertStripeEvent(deps.db, app.id, event)
+  const isNew = await write(app.id, event)
   deps.observer?.webhookTaken(isNew ? 'received' : 'repeated')
   return isNew ? 'received' : 'received before'
 }
@@ -95,6 +100,7 @@ async function receive(deps: ApiDeps, app: StoredApp, event: VerifiedEvent): Pro
 /** Stripe's webhooks: signed, so without an API key; raw, since the signature is over the bytes. */
 export function stripeWebhookRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
   const logRefusal = refusalLog(deps)
+  const write = inboxWriter(deps.db)
   return async (app) => {
     app.removeAllContentTypeParsers()
     app.addContentTypeParser(
@@ -131,7 +137,11 @@ export function stripeWebhookRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         )
         const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
         const event = verify({ deps, logRefusal }, stored, { body, header: signatureOf(request) })
-        return { namespaceId: 'default', appId: stored.id, message: await receive(deps, stored, event) }
+        return {
+          namespaceId: 'default',
+          appId: stored.id,
+          message: await receive({ deps, write }, stored, event),
+        }
       },
     )
   }

@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Insertable, Selectable } from 'kysely'
+import type { Selectable } from 'kysely'
 import type { Db } from '../connection.ts'
 import { prepared, preparedForms } from '../prepared.ts'
 import type { StripeEvents } from '../types.gen.ts'
@@ -19,24 +19,34 @@ export interface NewStripeEvent {
 
 /** Stores an event under its unique id; false when it was there: deliveries repeat (rule 30). */
 export async function insertStripeEvent(db: Db, appId: string, event: NewStripeEvent): Promise<boolean> {
-  const stored = await inserting(db, {
-    eventId: event.id,
-    appId,
-    type: event.type,
-    // What can be acted on: the invoice, else the customer whose payment methods changed.
-    objectId: event.stripeInvoiceId ?? event.stripeCustomerId ?? event.objectId,
-    sourceId: event.objectId,
-    invoiceId: event.invoiceId,
-    createdAt: new Date(event.createdMs),
-  })
-  return stored.length > 0
+  return (await insertStripeEvents(db, [{ appId, event }])).has(event.id)
 }
 
-const inserting = preparedForms((db, event: Omit<Insertable<StripeEvents>, 'receivedAt'>) =>
+/** The same for several in one statement; the ids of those that were not there. */
+export async function insertStripeEvents(
+  db: Db,
+  events: readonly { readonly appId: string; readonly event: NewStripeEvent }[],
+): Promise<ReadonlySet<string>> {
+  const stored = await inserting(db, { events: events.map(({ appId, event }) => rowOf(appId, event)) })
+  return new Set(stored.map(({ eventId }) => eventId))
+}
+
+const rowOf = (appId: string, event: NewStripeEvent) => ({
+  eventId: event.id,
+  appId,
+  type: event.type,
+  // What can be acted on: the invoice, else the customer whose payment methods changed.
+  objectId: event.stripeInvoiceId ?? event.stripeCustomerId ?? event.objectId,
+  sourceId: event.objectId,
+  invoiceId: event.invoiceId,
+  createdAt: new Date(event.createdMs),
+})
+
+const inserting = preparedForms((db, { events }: { readonly events: readonly ReturnType<typeof rowOf>[] }) =>
   db
     .insertInto('stripeEvents')
     // Not the transaction's instant: those of a polled page stay in their order.
-    .values({ ...event, receivedAt: sql<Date>`clock_timestamp()` })
+    .values(events.map((event) => ({ ...event, receivedAt: sql<Date>`clock_timestamp()` })))
     .onConflict((oc) => oc.column('eventId').doNothing())
     .returning('eventId')
     .compile(),
