@@ -102,7 +102,17 @@ async function voidSent(subscriptionId: string): Promise<void> {
   await installation.call('POST', `/api/v1/billing/invoices/${issued?.id}/void`, { action, reason: 'a test' })
 }
 
-/** Paid, declined, e-mailed and voided; usage in time, twice and late; one that was canceled within its period. */
+/** Canceled at once, at the instant at which it began, after the fee of its first month was billed. */
+async function giveUp(subscriptionId: string): Promise<void> {
+  const path = `/api/v1/subscriptions/${subscriptionId}`
+  await waitFor(
+    async () => await installation.call<{ totalCount: number }>('GET', `${path}/invoices`),
+    ({ totalCount }) => totalCount === 1,
+  )
+  await installation.call('POST', `${path}/cancel`, { timing: 'immediate' })
+}
+
+/** Paid, declined, e-mailed and voided; usage in time, twice and late; canceled within a period and at the start; a running one. */
 async function makeFleet(): Promise<void> {
   const { appId, clockId } = scenario
   const profile = await installation.call<{ id: string }>('POST', '/api/v1/billing/profiles', {
@@ -121,6 +131,8 @@ async function makeFleet(): Promise<void> {
     planKey: await addUsagePlan(),
   })
   const canceled = await subscribe('canceled', { card: 'pm_card_visa' })
+  await giveUp(await subscribe('given up', { card: 'pm_card_visa' }))
+  const running = await subscribe('running', { card: 'pm_card_visa', planKey: 'usage_only' })
   await use('paid', '2026-01-10T00:00:00Z', 800)
   await use('emailed', '2026-01-31T23:59:59.999Z', 2500)
   await use('canceled', '2026-02-10T00:00:00Z', 300)
@@ -135,6 +147,9 @@ async function makeFleet(): Promise<void> {
   await advanceTo(installation, clockId ?? '', '2026-03-03T00:00:00Z')
   await voidSent(voided)
   await use('paid', '2026-03-02T00:00:00Z', 40)
+  // Less than Stripe collects: what is carried forward is booked when the period closes.
+  await use('running', '2026-03-02T00:00:00Z', 30)
+  await installation.call('POST', `/api/v1/subscriptions/${running}/invoice-now`)
   await comeToRest()
 }
 

@@ -131,7 +131,9 @@ export function checkPeriods(fleet: Fleet): Check {
     const end = subscription.active_to ?? Infinity
     for (const line of lines) {
       found.examine()
-      const isWithin = line.kind === 'flat' ? line.service_from < end : line.service_to <= end
+      // What begins with the subscription was billed before an end at the same instant was known.
+      const begins = line.service_from === subscription.active_from
+      const isWithin = line.kind === 'flat' ? begins || line.service_from < end : line.service_to <= end
       found.claim(isWithin, () => `line ${line.id} bills ${line.line_key} beyond the end at ${iso(end)}`)
     }
     const wanted = new Map(slices.map((slice) => [slice.lineKey, slice]))

@@ -60,22 +60,26 @@ export function arrange({ ours, theirs, accepted, announced }: Sides): Fleet {
     linesOf: (invoiceId) => lines.get(invoiceId ?? '') ?? [],
     closingsOf: (subscriptionId) => closings.get(subscriptionId) ?? [],
     atStripe: groupBy(theirs.invoices, ({ metadata }) => metadata[INVOICE_ID] ?? ''),
-    due: ours.subscriptions.map((row) => dueOf(row, customer(row.customer_id))),
+    due: ours.subscriptions.map((row) => dueOf(row, customer(row.customer_id), closings.get(row.id) ?? [])),
   }
 }
 
-function dueOf(subscription: SubscriptionRow, customer: CustomerRow): Due {
+function dueOf(subscription: SubscriptionRow, customer: CustomerRow, closings: readonly ClosingRow[]): Due {
   const zone = subscription.timezone
-  const end = subscription.active_to
+  const { active_from: start, active_to: end } = subscription
   const waited = plus(customer.now, customer.collection_interval, { zone, factor: -1 })
-  const instants = closingInstants(subscription, subscription.lifecycle === 'parked' ? -Infinity : waited)
-  const looksBack = customer.late_policy === 'bill_on_next' && end !== null && end > subscription.active_from
+  // Canceled at the instant of its start, on a clock that stood still: what was billed of the start before it stays.
+  const began = end === start && closings.some(({ period_at: at }) => at === start)
+  const lived = began ? { ...subscription, active_to: null } : subscription
+  const until = began ? start : waited
+  const instants = closingInstants(lived, subscription.lifecycle === 'parked' ? -Infinity : until)
+  const looksBack = customer.late_policy === 'bill_on_next' && end !== null && end > start
   const lookedAt = looksBack ? plus(end, customer.late_window, { zone }) : Infinity
   return {
     subscription,
     customer,
     instants,
     correctionAt: lookedAt <= customer.now ? lookedAt : null,
-    slices: slices(subscription, instants),
+    slices: slices(lived, instants),
   }
 }
