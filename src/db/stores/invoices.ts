@@ -3,6 +3,8 @@ import type { Insertable, Selectable, Updateable } from 'kysely'
 import type { Db } from '../connection.ts'
 import { prepared, preparedForms } from '../prepared.ts'
 import type { InvoiceLines, Invoices } from '../types.gen.ts'
+import { changeOf } from './versioned.ts'
+import type { VersionedChange } from './versioned.ts'
 
 export type InvoiceRow = Selectable<Invoices>
 export type InvoiceLineRow = Selectable<InvoiceLines>
@@ -161,18 +163,7 @@ export async function updateInvoice(
   return (await updating(db, changeOf(row, patch)))[0]
 }
 
-interface VersionedChange {
-  readonly id: string
-  readonly version: number
-  readonly set: InvoicePatch & { readonly version: number; readonly updatedAt: Date }
-}
-
-const changeOf = (
-  { id, version }: { readonly id: string; readonly version: number },
-  patch: InvoicePatch,
-): VersionedChange => ({ id, version, set: { ...patch, version: version + 1, updatedAt: new Date() } })
-
-const updateOf = (db: Db, { id, version, set }: VersionedChange) =>
+const updateOf = (db: Db, { id, version, set }: VersionedChange<InvoicePatch>) =>
   db
     .updateTable('invoices')
     .set(set)
@@ -180,7 +171,7 @@ const updateOf = (db: Db, { id, version, set }: VersionedChange) =>
     .where('version', '=', version)
     .returning(invoiceColumns)
 
-const updating = preparedForms((db, change: VersionedChange) => updateOf(db, change).compile())
+const updating = preparedForms((db, change: VersionedChange<InvoicePatch>) => updateOf(db, change).compile())
 
 /** An entry of an invoice's timeline. */
 export interface Told {
@@ -199,7 +190,7 @@ export async function updateInvoiceAndTell(
 }
 
 const updatingAndTelling = preparedForms(
-  (db, { change, at, kind, detail }: Told & { readonly change: VersionedChange }) =>
+  (db, { change, at, kind, detail }: Told & { readonly change: VersionedChange<InvoicePatch> }) =>
     db
       .with('written', () => updateOf(db, change))
       .with('told', (qb) =>

@@ -2,6 +2,8 @@ import type { Selectable, Updateable } from 'kysely'
 import type { Db } from '../connection.ts'
 import { prepared, preparedForms } from '../prepared.ts'
 import type { Subscriptions } from '../types.gen.ts'
+import { changeOf } from './versioned.ts'
+import type { VersionedChange } from './versioned.ts'
 
 export type SubscriptionRow = Selectable<Subscriptions>
 /** All of them: what is prepared names its columns. */
@@ -56,17 +58,10 @@ export async function updateSubscription(
   row: { readonly id: string; readonly version: number },
   patch: SubscriptionPatch,
 ): Promise<SubscriptionRow | undefined> {
-  const set = { ...patch, version: row.version + 1, updatedAt: new Date() }
-  return (await updating(db, { id: row.id, version: row.version, set }))[0]
+  return (await updating(db, changeOf(row, patch)))[0]
 }
 
-interface VersionedChange {
-  readonly id: string
-  readonly version: number
-  readonly set: SubscriptionPatch & { readonly version: number; readonly updatedAt: Date }
-}
-
-const updating = preparedForms((db, { id, version, set }: VersionedChange) =>
+const updating = preparedForms((db, { id, version, set }: VersionedChange<SubscriptionPatch>) =>
   db
     .updateTable('subscriptions')
     .set(set)
