@@ -163,7 +163,8 @@ async function nameMethod(
     // First, for Stripe tells of the default that is set, and it has to be known whose that is.
     await storeAsOfNow(deps, customer, link)
     // What it was when it was looked at may have been changed by whoever's turn was before.
-    await deps.stripe.setDefaultPaymentMethod(link.app, { ...link, paymentMethodId })
+    const { stripeCustomerId } = link
+    await deps.stripe.setDefaultPaymentMethod(link.app, { stripeCustomerId, paymentMethodId })
   })
 }
 
