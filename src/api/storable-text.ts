@@ -1,15 +1,11 @@
 import { DomainError } from '../domain/errors.ts'
+import { textFlaw } from '../domain/text-flaw.ts'
 
-type Flaw = 'nul' | 'surrogate' | 'depth'
+type Flaw = NonNullable<ReturnType<typeof textFlaw>> | 'depth'
 
 /** Nothing that we take is nested as deep, and deeper recursion would end the stack. */
 const DEPTH_MAX = 100
 const PATH_SHOWN = 100
-
-function flawOf(text: string): Flaw | null {
-  if (text.includes('\0')) return 'nul'
-  return text.isWellFormed() ? null : 'surrogate'
-}
 
 interface Found {
   readonly path: string
@@ -18,14 +14,14 @@ interface Found {
 
 function findFlaw(value: unknown, path: string, depth = 0): Found | null {
   if (typeof value === 'string') {
-    const flaw = flawOf(value)
+    const flaw = textFlaw(value)
     return flaw && { path, flaw }
   }
   if (typeof value !== 'object' || value === null) return null
   if (depth === DEPTH_MAX) return { path: path.slice(0, PATH_SHOWN), flaw: 'depth' }
   for (const [key, inner] of Object.entries(value)) {
     const here = Array.isArray(value) ? `${path}[${key}]` : path === '' ? key : `${path}.${key}`
-    const flaw = flawOf(key)
+    const flaw = textFlaw(key)
     const found = flaw
       ? { path: here.replaceAll(/\0|\p{Surrogate}/gu, ''), flaw }
       : findFlaw(inner, here, depth + 1)

@@ -1,5 +1,6 @@
 import { DomainError } from './errors.ts'
 import { ExactNumber } from './exact-number.ts'
+import { textFlaw } from './text-flaw.ts'
 
 /** A CloudEvent 1.0 that carries usage. Extension attributes are accepted and not kept. */
 export interface CloudEvent {
@@ -164,14 +165,12 @@ function checkText(text: string, field: string): void {
   if (!isStorableText(text)) throw unstorable(text, field)
 }
 
-/** PostgreSQL's text holds neither a NUL character nor half of a surrogate pair. */
-function isStorableText(text: string): boolean {
-  return !text.includes('\0') && text.isWellFormed()
-}
+const isStorableText = (text: string): boolean => textFlaw(text) === null
 
 function unstorable(text: string, field: string): DomainError {
   const name = printable(field)
-  if (!text.includes('\0')) return refusal(name, 'it holds half of a surrogate pair, which is no character')
+  if (textFlaw(text) !== 'nul')
+    return refusal(name, 'it holds half of a surrogate pair, which is no character')
   const message = `${name} holds a NUL character, which cannot be stored; remove it`
   return new DomainError('nul_character', message, { field: name })
 }
