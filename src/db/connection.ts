@@ -51,6 +51,7 @@ export function poolUse(db: Database): PoolUse {
 class ColumnNames extends CamelCasePlugin {
   override async transformResult({ result }: PluginTransformResultArgs): Promise<QueryResult<UnknownRow>> {
     const names = Object.keys(result.rows[0] ?? {}).map((column) => [column, this.camelCase(column)] as const)
+    if (names.every(([column, name]) => column === name)) return result
     const renamed = (row: UnknownRow): UnknownRow => {
       const named: UnknownRow = {}
       for (const [column, name] of names) named[name] = row[column]

@@ -6,8 +6,22 @@ import type { Period } from './periods.ts'
 export const windowSizes = ['MINUTE', 'HOUR', 'DAY', 'MONTH'] as const
 export type WindowSize = (typeof windowSizes)[number]
 
+/** A calendar takes longer to tell a window than PostgreSQL to sum it up, and the same days are asked for again and again. */
+const knownWindows = new Map<string, Period>()
+const knownWindowsMax = 10_000
+
 /** The window of a local day or month, given by its first date: 23 or 25 hours long where the clocks change. */
 export function calendarWindow(size: 'DAY' | 'MONTH', date: string, timeZone: string): Period {
+  const key = `${size} ${date} ${timeZone}`
+  const known = knownWindows.get(key)
+  if (known !== undefined) return known
+  const window = readWindow(size, date, timeZone)
+  if (knownWindows.size >= knownWindowsMax) knownWindows.clear()
+  knownWindows.set(key, window)
+  return window
+}
+
+function readWindow(size: 'DAY' | 'MONTH', date: string, timeZone: string): Period {
   const first = Temporal.PlainDate.from(date)
   const next = first.add(size === 'DAY' ? { days: 1 } : { months: 1 })
   // Where midnight does not exist a day starts at its first instant; where it comes twice, at the first of them.

@@ -47,7 +47,7 @@ export async function readUsage<T>(
       if (series === null) break
       const usage = rolledUpUsage({ scope, ...reading, buckets, series })
       const { rows } = await sql<T & SeriesNow>`
-        SELECT answer.*, ${nowOf(series, sql`rolled_seq`)} AS rolled_seq_now, ${nowOf(series, isBehind)} AS is_behind_now
+        SELECT answer.*, ${nowOf(series, sql`rolled_seq`)} AS "rolledSeqNow", ${nowOf(series, isBehind)} AS "isBehindNow"
         FROM (${query(usage)}) answer`.execute(db)
       const [first] = rows
       const now =
