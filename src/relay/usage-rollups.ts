@@ -1,5 +1,5 @@
 import type { Database } from '../db/connection.ts'
-import { newestSeq, rollUpFinished } from '../db/stores/usage-roller.ts'
+import { finishedSeq, newestSeq, rollUp } from '../db/stores/usage-roller.ts'
 import { periodically } from '../periodic.ts'
 import type { Periodic } from '../periodic.ts'
 
@@ -20,7 +20,9 @@ export function startUsageRollups({ db, log }: UsageRollupsDeps): Periodic {
     try {
       const seq = await newestSeq(db)
       if (seq === done.seq && Date.now() - done.atMs < IDLE_MS) return
-      while (!stopping.aborted && (await rollUpFinished(db)));
+      // What comes meanwhile waits for the next time: a row that many events change is written once for all in between.
+      const finished = await finishedSeq(db)
+      if (finished !== null) while (!stopping.aborted && (await rollUp(db, finished)));
       done = { seq, atMs: Date.now() }
     } catch (error) {
       log.warn({ err: error }, 'usage could not be rolled up; it is tried again')

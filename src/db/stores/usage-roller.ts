@@ -55,15 +55,21 @@ async function storing(db: Db): Promise<readonly string[]> {
   return rows.map(({ virtualtransaction }) => virtualtransaction)
 }
 
-/** One step with what no transaction can add to any more; false when there is nothing to do. */
-export async function rollUpFinished(db: Database): Promise<boolean> {
+/** The last event that was stored so far, once no event before it can appear any more; null where that takes too long. */
+export async function finishedSeq(db: Db): Promise<string | null> {
   const finishing = await beginFinishing(db)
   const giveUpAt = Date.now() + FINISHING_MS
   while (!(await hasFinished(db, finishing))) {
-    if (Date.now() > giveUpAt) return false
+    if (Date.now() > giveUpAt) return null
     await pause(LOOK_EVERY_MS)
   }
-  return await rollUp(db, finishing.seq)
+  return finishing.seq
+}
+
+/** One step with what no transaction can add to any more; false when there is nothing to do. */
+export async function rollUpFinished(db: Database): Promise<boolean> {
+  const seq = await finishedSeq(db)
+  return seq !== null && (await rollUp(db, seq))
 }
 
 /** A transaction in which nobody rolls up: what the rollups hold stays as it is. Waits for who does, one step at most. */
