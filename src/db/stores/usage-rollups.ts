@@ -63,7 +63,7 @@ export function addToRollups(
     ), ${sql.join(smallest)}
     INSERT INTO usage_rollups AS r (series_id, minutes, subject, bucket, group_digest, groups,
       count, sum, low, high, latest, latest_time, latest_seq)
-    SELECT series_id, minutes, subject, bucket, ${groupDigest}, groups, count, sum, low, high, latest, latest_time, latest_seq
+    SELECT series_id, minutes, subject, bucket, group_digest, groups, count, sum, low, high, latest, latest_time, latest_seq
     FROM (${sql.join(all, sql` UNION ALL `)}) parts ORDER BY series_id, minutes, subject, bucket
     ON CONFLICT (series_id, minutes, subject, bucket, group_digest) DO UPDATE SET
       count = r.count + excluded.count, sum = r.sum + excluded.sum, txid = excluded.txid,
@@ -102,14 +102,16 @@ export function usableEvents(
 
 function fromEvents(series: UsageSeries): RawBuilder<unknown> {
   return sql`
-    SELECT ${series.id}::int AS series_id, subject, ${bucketOf(bucketMinutes[0], 'time')} AS bucket, groups, ${keptOfEvents[series.keeps]}
-    FROM (${usableEvents(series, sql`slice`)}) usable GROUP BY subject, 3, groups`
+    SELECT *, ${groupDigest} AS group_digest FROM (
+      SELECT ${series.id}::int AS series_id, subject, ${bucketOf(bucketMinutes[0], 'time')} AS bucket, groups, ${keptOfEvents[series.keeps]}
+      FROM (${usableEvents(series, sql`slice`)}) usable GROUP BY subject, 3, groups) buckets`
 }
 
 function fromBuckets(keeps: Keeps, from: RawBuilder<unknown>, minutes: number): RawBuilder<unknown> {
   return sql`
-    SELECT series_id, ${minutes}::smallint AS minutes, subject, ${bucketOf(minutes, 'bucket')} AS bucket, groups, ${ofBuckets[keeps]}
-    FROM ${from} GROUP BY series_id, subject, 4, groups`
+    SELECT series_id, ${minutes}::smallint AS minutes, subject, ${bucketOf(minutes, 'bucket')} AS bucket, group_digest,
+      min(groups) AS groups, ${ofBuckets[keeps]}
+    FROM ${from} GROUP BY series_id, subject, 4, group_digest`
 }
 
 /** From the first day an event can have: before its origin date_bin differs between versions of PostgreSQL. */

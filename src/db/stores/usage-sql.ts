@@ -53,10 +53,13 @@ export function meterEvents(
     return sql`SELECT events.seq, events.time, events.subject${extra} FROM ${source} WHERE ${where}`
   return sql`SELECT * FROM (
     SELECT e.*, ${reads === 'number' ? numberValue : textValue} AS value FROM (
-      SELECT events.seq, events.time, events.subject${extra}, ${json} AS json FROM ${source} WHERE ${where}
-    ) e
+      SELECT events.seq, events.time, events.subject${extra}, ${json} AS json FROM ${source} WHERE ${where} ${computedOnce}
+    ) e ${computedOnce}
   ) v WHERE ${usableWhen(reads)}`
 }
+
+/** Without it PostgreSQL puts the expressions of a subquery wherever they are used, and computes them as often. */
+const computedOnce = sql`OFFSET 0`
 
 /** Zero with 30 decimals: a quotient has at least the decimals of its dividend. */
 const averageScale = `0.${'0'.repeat(30)}`
