@@ -10,6 +10,8 @@ export interface ServiceOptions {
   /** From the project's folder. */
   readonly program: string
   readonly args?: readonly string[]
+  /** URLs of what Node loads before the program and in each thread: JavaScript. */
+  readonly preload?: readonly string[]
   readonly folder: string
   readonly env: Readonly<Record<string, string | undefined>>
   /** Whether it can do its work by now. */
@@ -34,6 +36,7 @@ const STOPPED_WITHIN_MS = 60_000
 
 export function service(options: ServiceOptions): Service {
   let child: Child | null = null
+  const { args = [], preload = [] } = options
   const logFile = join(options.folder, `${options.name}.log`)
   return {
     name: options.name,
@@ -43,7 +46,11 @@ export function service(options: ServiceOptions): Service {
       child = await startChild({
         name: options.name,
         command: process.execPath,
-        args: ['--import', tsx, join(root, options.program), ...(options.args ?? [])],
+        args: [
+          ...[tsx, ...preload].flatMap((file) => ['--import', file]),
+          join(root, options.program),
+          ...args,
+        ],
         cwd: root,
         env: { NODE_ENV: 'production', ...options.env },
         logFile,

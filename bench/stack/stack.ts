@@ -54,6 +54,7 @@ interface WorkerOptions {
 
 const SHARDS = 512
 const TASK_QUEUE = 'perennial'
+const COLLECT_GARBAGE = new URL('./collect-garbage.mjs', import.meta.url).href
 
 /** Starts all of it, on loopback and on PostgreSQL of its own; what was started is stopped when a part does not come up. */
 export async function startStack(options: StackOptions): Promise<Stack> {
@@ -118,7 +119,7 @@ async function startParts(
   const worker = (name: string, { env, program = 'worker.ts' }: WorkerOptions): Service => {
     const own = { ...common, ...env }
     const isReady = async (): Promise<boolean> => await isPolled(client, own.TEMPORAL_TASK_QUEUE, made.pid())
-    const made = service({ name, program, folder, env: own, isReady })
+    const made = service({ name, program, preload: [COLLECT_GARBAGE], folder, env: own, isReady })
     return made
   }
   const workers = names('worker', options.workers).map((name) =>
