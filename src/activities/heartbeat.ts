@@ -10,7 +10,7 @@ export async function withHeartbeat<T>(step: () => Promise<T>): Promise<T> {
   const context = Context.current()
   // A local activity lives with its workflow task, which has a timeout of its own.
   if (context.info.isLocal) return await step()
-  context.heartbeat()
+  // The first is not sent at once: the server counts from when the step began, and most are over by then.
   const timer = setInterval(() => context.heartbeat(), EVERY_MS)
   try {
     return await step()
