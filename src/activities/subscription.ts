@@ -43,18 +43,26 @@ async function collectInlineInvoices(
   subscriptionId: string,
   asOfMs: number,
 ): Promise<void> {
-  for (const invoice of await inlineInvoices(deps.db, subscriptionId))
-    await collectInline(deps, invoice, asOfMs)
+  for (const [index, invoice] of (await inlineInvoices(deps.db, subscriptionId)).entries())
+    await collectInline(deps, { invoice, asOfMs, isFresh: index === 0 })
+}
+
+interface Collecting {
+  readonly invoice: InvoiceRow
+  readonly asOfMs: number
+  /** Read just now: nothing that takes time came between. */
+  readonly isFresh: boolean
 }
 
 /**
  * The happy path: the step that closed the period also issues and collects, and Stripe's reply settles it. Whatever is
  * not settled by that waits in a workflow of its own, so the next period never waits for a payment.
  */
-async function collectInline(deps: ActivityDeps, invoice: InvoiceRow, asOfMs: number): Promise<void> {
+async function collectInline(deps: ActivityDeps, { invoice, asOfMs, isFresh }: Collecting): Promise<void> {
   let row = invoice
   try {
-    row = await advanceWithReason(deps, { invoiceId: invoice.id, asOfMs, look: false })
+    const known = isFresh ? { row: invoice } : {}
+    row = await advanceWithReason(deps, { invoiceId: invoice.id, asOfMs, look: false, ...known })
     observePaid(deps, row, asOfMs)
   } catch (error) {
     deps.log.warn({ invoiceId: invoice.id, err: error }, 'collecting goes on in the invoice workflow')

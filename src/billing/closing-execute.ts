@@ -3,7 +3,7 @@ import type { Db } from '../db/connection.ts'
 import { insertClosing, recordBilled } from '../db/stores/closings.ts'
 import { insertLedgerEntry } from '../db/stores/ledger.ts'
 import { insertOutbox } from '../db/stores/outbox.ts'
-import { appendTimeline } from '../db/stores/timeline.ts'
+import type { TimelineEntry } from '../db/stores/timeline.ts'
 import type { RatedUsage } from '../db/types.gen.ts'
 import { currency } from '../domain/currency.ts'
 import { displayMinor } from '../domain/money.ts'
@@ -59,10 +59,10 @@ export async function executeClosing(
     asOfMs: options.asOfMs,
   })
   const slices = plan.lines.flatMap((line) => ratedUsageRow(plan, line))
-  await recordBilled(db, key, { invoiceId, slices })
+  const told = tellClosing(plan, { invoiceId, asOfMs: options.asOfMs, beginning })
+  await recordBilled(db, key, { invoiceId, slices, told })
   await bookCarried(db, plan, { invoiceId, newId: options.newId })
   if (beginning.waits) await insertOutbox(db, { kind: 'start_invoice', subjectId: invoiceId })
-  await recordClosing(db, plan, { invoiceId, asOfMs: options.asOfMs, beginning })
   return { invoiceId }
 }
 
@@ -115,15 +115,14 @@ async function bookCarried(
   }
 }
 
-async function recordClosing(
-  db: Db,
+function tellClosing(
   plan: ClosingPlan,
   made: { readonly invoiceId: string; readonly asOfMs: number; readonly beginning: InvoiceBeginning },
-): Promise<void> {
+): readonly TimelineEntry[] {
   const at = new Date(made.asOfMs)
   const total = displayMinor(plan.totals.totalMinor, currency(plan.subscription.currency))
   const closed = new Date(plan.closing.atMs).toISOString()
-  await appendTimeline(db, [
+  return [
     {
       subjectType: 'subscription',
       subjectId: plan.subscription.id,
@@ -138,5 +137,5 @@ async function recordClosing(
       kind: 'created',
       detail: `Created with ${plan.lines.length} lines over ${total} (${made.beginning.substatus ?? made.beginning.status})`,
     },
-  ])
+  ]
 }

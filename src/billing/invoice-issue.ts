@@ -53,17 +53,14 @@ async function issueAtStripe(
   start: InvoiceRow,
   { app, asOfMs }: Issuing,
 ): Promise<Issued> {
-  let row = start
-  const ours = invoiceToSync(row, await getInvoiceLines(deps.db, row.id))
-  const synced = await deps.stripe.syncInvoice(app, ours)
+  const ours = invoiceToSync(start, await getInvoiceLines(deps.db, start.id))
+  const { stripeInvoiceId, isFinal } = await deps.stripe.syncInvoice(app, ours)
   deps.progress?.()
-  if (row.stripeInvoiceId !== synced.stripeInvoiceId) {
-    row = await write(deps.db, row, { stripeInvoiceId: synced.stripeInvoiceId })
-  }
-  // Finalized by a person, it has the number that Stripe gave it.
-  const theirs = synced.isFinal ? await deps.stripe.getInvoice(app, synced.stripeInvoiceId) : null
-  const number = theirs?.number ?? (await bindNumber(deps, row))
-  if (theirs?.number != null && row.number === null) await passInvoiceNumber(deps.db, theirs.number)
+  const theirs = isFinal ? await deps.stripe.getInvoice(app, stripeInvoiceId) : null
+  const { row, number } = await numbered(deps, start, {
+    stripeInvoiceId,
+    theirNumber: theirs?.number ?? null,
+  })
   const view = theirs ?? (await deps.stripe.finalizeInvoice(app, { ...invoiceRef(row), number }))
   deps.progress?.()
   if (theirs === null) requireSameSubtotal(view, ours)
@@ -118,10 +115,33 @@ function daysUntilDue(row: InvoiceRow): number {
   return Math.round(from.until(due, { largestUnit: 'day' }).total({ unit: 'day', relativeTo: from }))
 }
 
-async function bindNumber(deps: CollectDeps, row: InvoiceRow): Promise<string> {
+interface AtStripe {
+  readonly stripeInvoiceId: string
+  /** Null: it is still to be finalized. */
+  readonly theirNumber: string | null
+}
+
+/** The invoice at Stripe is noted on ours, with the number that it has, or is finalized under next (rule 22). */
+async function numbered(
+  deps: CollectDeps,
+  row: InvoiceRow,
+  { stripeInvoiceId, theirNumber }: AtStripe,
+): Promise<{ readonly row: InvoiceRow; readonly number: string }> {
+  const isNoted = row.stripeInvoiceId === stripeInvoiceId
+  // Finalized by a person, it has the number that Stripe gave it.
+  if (theirNumber !== null) {
+    if (row.number === null) await passInvoiceNumber(deps.db, theirNumber)
+    return { row: isNoted ? row : await write(deps.db, row, { stripeInvoiceId }), number: theirNumber }
+  }
+  if (isNoted && row.number !== null) return { row, number: row.number }
+  const bound = await bindInvoiceNumber(deps.db, row, { stripeInvoiceId, supplier: supplierOf(row) })
+  if (bound === undefined) throw new DomainError('conflict', 'another run wrote the invoice')
+  return { row: bound, number: bound.number }
+}
+
+function supplierOf(row: InvoiceRow): { readonly key: string; readonly prefix: string } {
   const key = invoiceSettings(row).supplierKey
-  const prefix = key === 'default' ? 'INV' : `INV-${key.slice(-6).toUpperCase()}`
-  return await bindInvoiceNumber(deps.db, row.id, { key, prefix })
+  return { key, prefix: key === 'default' ? 'INV' : `INV-${key.slice(-6).toUpperCase()}` }
 }
 
 interface Finalized {

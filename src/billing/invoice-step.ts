@@ -20,6 +20,8 @@ export interface InvoiceStepOptions {
   readonly command?: InvoiceRequest
   /** Something happened at Stripe: fetch and act on what it is now. */
   readonly look: boolean
+  /** The invoice, where it was read just now. */
+  readonly row?: InvoiceRow | undefined
 }
 
 /**
@@ -27,7 +29,7 @@ export interface InvoiceStepOptions {
  * run finds what the first did. Errors: not_found, action_not_available; StripeFailure when a call did not get through.
  */
 export async function stepInvoice(deps: CollectDeps, options: InvoiceStepOptions): Promise<InvoiceRow> {
-  const start = await getInvoiceRow(deps.db, options.invoiceId)
+  const start = options.row ?? (await getInvoiceRow(deps.db, options.invoiceId))
   if (!start) throw new DomainError('not_found', `invoice ${options.invoiceId} does not exist`)
   const { asOfMs, command, look } = options
   // A step that is run again finds its command done; what is left to do is due anyway.

@@ -20,13 +20,14 @@ afterAll(async () => {
 })
 
 const supplier = { key: 'default', prefix: 'INV' }
+const draft = { supplier, stripeInvoiceId: 'in_draft' }
 
 /** Binds while another transaction has written the invoice, and is not over before the binding waits for it. */
-async function bindBehind(id: string, write: (trx: Db) => Promise<unknown>): Promise<string> {
+async function bindBehind(id: string, write: (trx: Db) => Promise<unknown>): Promise<string | undefined> {
   const { db } = database
   const binding = await db.transaction().execute(async (trx) => {
     await write(trx)
-    const bound = bindInvoiceNumber(db, id, supplier)
+    const bound = bindInvoiceNumber(db, { id, version: 1 }, draft)
     await waitFor(
       async () =>
         await sql`SELECT 1 FROM pg_stat_activity WHERE datname = current_database()
@@ -35,39 +36,65 @@ async function bindBehind(id: string, write: (trx: Db) => Promise<unknown>): Pro
     )
     return { bound }
   })
-  return await binding.bound
+  return (await binding.bound)?.number
 }
 
-test('rule 22: a number is bound to an invoice as another transaction has written it meanwhile', async () => {
+/** The number of an invoice more. */
+async function nextNumber(): Promise<string> {
   const { db } = database
+  const bound = await bindInvoiceNumber(db, { id: await insertInvoiceRow(db, owner), version: 1 }, draft)
+  await db.updateTable('invoices').set({ stripeInvoiceId: null }).execute()
+  return bound?.number ?? 'none'
+}
+
+const digitsOf = (number: string): number => Number(number.slice(-6))
+
+test('rule 22: with its draft an invoice takes the next number, and keeps the one that it has', async () => {
+  const { db } = database
+  const before = await nextNumber()
   const id = await insertInvoiceRow(db, owner)
-  const number = await bindBehind(
-    id,
-    async (trx) => await updateInvoice(trx, { id, version: 1 }, { stripeInvoiceId: 'in_meanwhile' }),
-  )
-  expect(await getInvoiceRow(db, id)).toMatchObject({ number, stripeInvoiceId: 'in_meanwhile', version: 2 })
+  const first = await bindInvoiceNumber(db, { id, version: 1 }, draft)
+  expect(first).toMatchObject({ stripeInvoiceId: 'in_draft', version: 2 })
+  expect(digitsOf(first?.number ?? '')).toBe(digitsOf(before) + 1)
+  const again = await bindInvoiceNumber(db, { id, version: 2 }, { ...draft, stripeInvoiceId: 'in_other' })
+  expect(again).toEqual(await getInvoiceRow(db, id))
+  expect(again).toMatchObject({ stripeInvoiceId: 'in_other', number: first?.number, version: 3 })
+  expect(digitsOf(await nextNumber())).toBe(digitsOf(before) + 2)
 })
 
-test('rule 22: one who waited for another that bound a number takes that, and spends none', async () => {
+test('rule 22: an invoice that was written meanwhile takes neither draft nor number', async () => {
+  const { db } = database
+  const before = await nextNumber()
+  const id = await insertInvoiceRow(db, owner)
+  const bound = await bindBehind(
+    id,
+    async (trx) => await updateInvoice(trx, { id, version: 1 }, { statusReason: 'written' }),
+  )
+  expect(bound).toBeUndefined()
+  expect(await getInvoiceRow(db, id)).toMatchObject({ stripeInvoiceId: null, number: null, version: 2 })
+  expect(digitsOf(await nextNumber())).toBe(digitsOf(before) + 1)
+})
+
+test('rule 22: one who waited for another that bound a number spends none', async () => {
   const { db } = database
   const id = await insertInvoiceRow(db, owner)
-  const first: string[] = []
-  const second = await bindBehind(id, async (trx) => first.push(await bindInvoiceNumber(trx, id, supplier)))
-  expect([second]).toEqual(first)
-  const next = await bindInvoiceNumber(db, await insertInvoiceRow(db, owner), supplier)
-  expect(Number(next.slice(-6))).toBe(Number(second.slice(-6)) + 1)
+  const first: (string | undefined)[] = []
+  const second = await bindBehind(id, async (trx) =>
+    first.push((await bindInvoiceNumber(trx, { id, version: 1 }, draft))?.number),
+  )
+  expect(second).toBeUndefined()
+  await db.updateTable('invoices').set({ stripeInvoiceId: null }).execute()
+  expect(digitsOf(await nextNumber())).toBe(digitsOf(first[0] ?? '') + 1)
 })
 
 test('an invoice that does not exist spends no number', async () => {
   const { db } = database
-  const before = await bindInvoiceNumber(db, await insertInvoiceRow(db, owner), supplier)
-  await expect(bindInvoiceNumber(db, 'none', supplier)).rejects.toThrow('invoice none does not exist')
-  const after = await bindInvoiceNumber(db, await insertInvoiceRow(db, owner), supplier)
-  expect(Number(after.slice(-6))).toBe(Number(before.slice(-6)) + 1)
+  const before = await nextNumber()
+  expect(await bindInvoiceNumber(db, { id: 'none', version: 1 }, draft)).toBeUndefined()
+  expect(digitsOf(await nextNumber())).toBe(digitsOf(before) + 1)
 })
 
 test('a number beyond six digits is written whole', async () => {
-  const { db } = database
-  await db.updateTable('invoiceNumberSequences').set({ nextNumber: '1234567' }).execute()
-  expect(await bindInvoiceNumber(db, await insertInvoiceRow(db, owner), supplier)).toBe('INV-1234567')
+  await database.db.updateTable('invoiceNumberSequences').set({ nextNumber: '1234567' }).execute()
+  expect(await nextNumber()).toBe('INV-1234567')
 })

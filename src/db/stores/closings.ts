@@ -3,6 +3,7 @@ import type { Insertable, Selectable } from 'kysely'
 import type { Db } from '../connection.ts'
 import { prepared, preparedForms } from '../prepared.ts'
 import { carriedBalanceOf } from './ledger.ts'
+import type { TimelineEntry } from './timeline.ts'
 import type { Closings, RatedUsage } from '../types.gen.ts'
 
 export type ClosingRow = Selectable<Closings>
@@ -22,16 +23,25 @@ const insertingClosing = preparedForms((db, closing: Insertable<Closings>) =>
     .compile(),
 )
 
-/** What the closing made: its invoice, and what each usage slice has been billed by now, the base of the next difference (rule 9). */
+/**
+ * What the closing made: its invoice, what each usage slice has been billed by now, the base of the next difference (rule 9),
+ * and what is told of it.
+ */
 export async function recordBilled(
   db: Db,
   closing: Pick<ClosingRow, 'subscriptionId' | 'periodAt' | 'reason'>,
-  { invoiceId, slices }: { readonly invoiceId: string; readonly slices: readonly Insertable<RatedUsage>[] },
+  { invoiceId, slices, told }: Made,
 ): Promise<void> {
   const { subscriptionId, periodAt, reason } = closing
   const billed = { subscriptionId, periodAt, reason, invoiceId }
-  if (slices.length === 0) return void (await closedWith(db, billed).execute())
-  await recording(db, { billed, slices })
+  if (slices.length === 0) await recordingClosed(db, { billed, told })
+  else await recording(db, { billed, slices, told })
+}
+
+interface Made {
+  readonly invoiceId: string
+  readonly slices: readonly Insertable<RatedUsage>[]
+  readonly told: readonly TimelineEntry[]
 }
 
 interface Billed {
@@ -49,25 +59,35 @@ const closedWith = (db: Db, { subscriptionId, periodAt, reason, invoiceId }: Bil
     .where('periodAt', '=', periodAt)
     .where('reason', '=', reason)
 
-interface BilledWithSlices {
-  readonly billed: Billed
-  readonly slices: readonly Insertable<RatedUsage>[]
-}
+const recordingClosed = preparedForms(
+  (db, { billed, told }: Pick<Made, 'told'> & { readonly billed: Billed }) =>
+    db
+      .with('closed', () => closedWith(db, billed))
+      .insertInto('timeline')
+      .values([...told])
+      .compile(),
+)
 
-const recording = preparedForms((db, { billed, slices }: BilledWithSlices) =>
-  db
-    .with('closed', () => closedWith(db, billed))
-    .insertInto('ratedUsage')
-    .values([...slices])
-    .onConflict((oc) =>
-      oc.columns(['subscriptionId', 'lineKey']).doUpdateSet((eb) => ({
-        quantity: eb.ref('excluded.quantity'),
-        billedMinor: eb.ref('excluded.billedMinor'),
-        usageCutoff: eb.ref('excluded.usageCutoff'),
-        updatedAt: sql`now()`,
-      })),
-    )
-    .compile(),
+const recording = preparedForms(
+  (db, { billed, slices, told }: Pick<Made, 'slices' | 'told'> & { readonly billed: Billed }) =>
+    db
+      .with('closed', () => closedWith(db, billed))
+      .with('rated', () =>
+        db
+          .insertInto('ratedUsage')
+          .values([...slices])
+          .onConflict((oc) =>
+            oc.columns(['subscriptionId', 'lineKey']).doUpdateSet((eb) => ({
+              quantity: eb.ref('excluded.quantity'),
+              billedMinor: eb.ref('excluded.billedMinor'),
+              usageCutoff: eb.ref('excluded.usageCutoff'),
+              updatedAt: sql`now()`,
+            })),
+          ),
+      )
+      .insertInto('timeline')
+      .values([...told])
+      .compile(),
 )
 
 /**

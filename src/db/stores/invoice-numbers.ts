@@ -1,34 +1,53 @@
 import { sql } from 'kysely'
 import type { Db } from '../connection.ts'
-import { prepared } from '../prepared.ts'
+import { preparedForms } from '../prepared.ts'
+import { invoiceColumns } from './invoices.ts'
+import type { InvoiceRow } from './invoices.ts'
+
+/** What an invoice is finalized under: its draft at Stripe, and the sequence that its number is from. */
+interface NumberedDraft {
+  readonly stripeInvoiceId: string
+  readonly supplier: { readonly key: string; readonly prefix: string }
+}
+
+export type NumberedInvoice = InvoiceRow & { readonly number: string }
 
 /**
- * Binds the next number of the supplier's sequence to the invoice, just before finalizing (rule 22). Called again it returns
- * the number that is bound: a retry spends none. One statement: the sequence is locked for no longer than that takes.
+ * Binds the next number of the supplier's sequence to the invoice, with the draft that is finalized under it next (rule 22).
+ * One that has a number keeps it: a retry spends none. Written under the version that was read; undefined where the row was
+ * written meanwhile, and then no number is spent. One statement: the sequence is locked for no longer than that takes.
  */
 export async function bindInvoiceNumber(
   db: Db,
-  invoiceId: string,
-  supplier: { readonly key: string; readonly prefix: string },
-): Promise<string> {
-  const [found] = await binding(db, invoiceId, supplier.key, supplier.prefix)
-  if (found === undefined) throw new Error(`invoice ${invoiceId} does not exist`)
-  return found.number
+  { id, version }: { readonly id: string; readonly version: number },
+  { stripeInvoiceId, supplier }: NumberedDraft,
+): Promise<NumberedInvoice | undefined> {
+  return (await binding(db, { id, version, ...supplier, stripeInvoiceId, at: new Date() }))[0]
 }
 
-const binding = prepared((db, invoiceId: string, supplierKey: string, prefix: string) =>
-  sql<{ number: string }>`
-    WITH bound AS (SELECT id, number FROM invoices WHERE id = ${invoiceId} FOR UPDATE),
+interface Binding {
+  readonly id: string
+  readonly version: number
+  readonly key: string
+  readonly prefix: string
+  readonly stripeInvoiceId: string
+  readonly at: Date
+}
+
+const binding = preparedForms((db, { id, version, key, prefix, stripeInvoiceId, at }: Binding) =>
+  sql<NumberedInvoice>`
+    WITH bound AS (SELECT id, number, version FROM invoices WHERE id = ${id} AND version = ${version} FOR UPDATE),
     taken AS (
       INSERT INTO invoice_number_sequences AS s (supplier_key, prefix, next_number)
-      SELECT ${supplierKey}, ${prefix}, 2 FROM bound WHERE number IS NULL
+      SELECT ${key}, ${prefix}, 2 FROM bound WHERE number IS NULL
       ON CONFLICT (supplier_key) DO UPDATE SET next_number = s.next_number + 1
-      RETURNING prefix, (next_number - 1)::text AS taken),
-    written AS (
-      UPDATE invoices SET number = prefix || '-' || lpad(taken, greatest(6, length(taken)), '0')
-      FROM taken WHERE id = ${invoiceId}
-      RETURNING number)
-    SELECT coalesce((SELECT number FROM written), number) AS number FROM bound`.compile(db),
+      RETURNING prefix, (next_number - 1)::text AS taken)
+    UPDATE invoices SET
+      number = coalesce(bound.number, taken.prefix || '-' || lpad(taken.taken, greatest(6, length(taken.taken)), '0')),
+      stripe_invoice_id = ${stripeInvoiceId}, version = bound.version + 1, updated_at = ${at}
+    FROM bound LEFT JOIN taken ON true
+    WHERE invoices.id = bound.id
+    RETURNING ${sql.join(invoiceColumns.map((column) => sql.ref(`invoices.${column}`)))}`.compile(db),
 )
 
 /**
