@@ -70,6 +70,29 @@ test('events of one subscription wait for each other', async () => {
   await database.db.deleteFrom('stripeEvents').execute()
 })
 
+test('an event of an invoice that bears no id of ours is done with at the first try', async () => {
+  const { db } = database
+  const foreign = { ...event('evt_foreign', 'invoice.paid', 'in_1'), stripeInvoiceId: 'in_1' }
+  const restored = {
+    ...event('evt_restored', 'invoice.paid', 'in_2'),
+    stripeInvoiceId: 'in_2',
+    invoiceId: ulid(),
+  }
+  for (const one of [foreign, restored]) await insertStripeEvent(db, appId, one)
+  await deliver()
+  const found = await db
+    .selectFrom('stripeEvents')
+    .select(['outcome', 'lastError'])
+    .orderBy('eventId')
+    .execute()
+  expect(found).toEqual([
+    { outcome: 'not_ours', lastError: null },
+    // Made by us, so that its row may be about to be committed.
+    { outcome: null, lastError: 'no such invoice yet' },
+  ])
+  await db.deleteFrom('stripeEvents').execute()
+})
+
 /** Whose invoices a test has, here and at Stripe. */
 async function insertOwner() {
   const { db } = database

@@ -9,7 +9,7 @@ import { displayMinor } from '../../domain/money.ts'
 import { draftDeleted } from '../../stripe/failures.ts'
 import type { StripeInvoiceView } from '../../stripe/invoice-types.ts'
 import type { RelayDeps } from '../relay.ts'
-import { signalInvoice, unknownInvoice } from './invoice.ts'
+import { signalInvoice, unknownAtStripe } from './invoice.ts'
 import type { EventHandler, HandlerDeps, Outcome } from './outcome.ts'
 
 /** The step that issues it knows; it is given this many tries before a person is thought to have done it. */
@@ -22,7 +22,7 @@ const ofInvoice =
   (handle: Handler): EventHandler =>
   async (deps, event) => {
     const invoice = await deps.invoiceOf(event)
-    if (!invoice) return unknownInvoice(event)
+    if (!invoice) return unknownAtStripe(event)
     const isOwnStep = invoice.status === 'issuing' && invoice.substatus === null
     if (isOwnStep && event.attempts < TRIES_OWN) return { later: 'its own step is issuing it' }
     return await handle(deps, invoice, event)

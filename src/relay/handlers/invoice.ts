@@ -11,7 +11,7 @@ const TRIES_INLINE = 6
 export function wakeInvoice(confirming: readonly string[]): EventHandler {
   return async (deps, event) => {
     const invoice = await deps.invoiceOf(event)
-    if (!invoice) return unknownInvoice(event)
+    if (!invoice) return unknownAtStripe(event)
     if (confirming.includes(invoice.status)) return { outcome: 'confirmed' }
     // It is its subscription's to write, and closed with its period.
     if (invoice.substatus === 'accruing') return { outcome: 'noted' }
@@ -21,6 +21,10 @@ export function wakeInvoice(confirming: readonly string[]): EventHandler {
     return { outcome: 'signalled' }
   }
 }
+
+/** An invoice that nobody here knows. Each of ours bears our id from when it is made: another is somebody else's. */
+export const unknownAtStripe = (event: StripeEventRow): Outcome =>
+  event.invoiceId === null ? { outcome: 'not_ours' } : unknownInvoice(event)
 
 /** Not ours, or not committed yet. */
 export function unknownInvoice(event: StripeEventRow): Outcome {
