@@ -125,6 +125,8 @@ interface Round {
 }
 
 const POLL_MS = 50
+/** Beyond that a hundredth of what has passed: who counts every invoice each time costs what is measured. */
+const POLL_SHARE = 0.01
 
 /** From the instant at which all are due to the last that is paid. */
 async function measured({ stack }: World, { size, dueMs, paid, workerMs }: Round): Promise<Sample> {
@@ -144,7 +146,7 @@ async function measured({ stack }: World, { size, dueMs, paid, workerMs }: Round
     const count = await paid()
     const latency = Date.now() - dueMs
     while (latencies.length < count) latencies.push(latency)
-    await delay(POLL_MS)
+    await delay(Math.max(POLL_MS, latency * POLL_SHARE))
   }
   const spent = (await cpu()).map(
     ([name, ms], index) => [name, (ms - (before[index]?.[1] ?? 0)) / size] as const,
