@@ -5,6 +5,7 @@ import { rollUpFinished } from '../src/db/stores/usage-roller.ts'
 import { startUsageRollups } from '../src/relay/usage-rollups.ts'
 import type { Benchmark, Case, Sample, Side, Target } from './support/benchmark.ts'
 import { copyIn } from './support/copy.ts'
+import { logMeter, WAL_EACH } from './ingest/log-meter.ts'
 import { fillTo, sampleStored } from './ingest/stored-events.ts'
 import { startApi } from './support/api.ts'
 import type { RunningApi } from './support/api.ts'
@@ -22,12 +23,15 @@ const sparse: EventShape = { subjects: 10_000, spreadMs: 30 * 86_400_000 }
 const sizes = [
   { batch: 1, events: 3000, connections: 64 },
   { batch: 10, events: 10_000, connections: 16 },
-  { batch: 100, events: 40_000, connections: 8 },
+  { batch: 100, events: 100_000, connections: 8 },
   { batch: 1000, events: 80_000, connections: 4 },
 ] as const
 type Size = Readonly<Record<keyof (typeof sizes)[number], number>>
 const [, , batch100] = sizes
-const few: Size = { ...batch100, events: 10_000 }
+/** Among the fewest that are stored they are a multiple of those by the last round, among the most they are hardly seen. */
+const added: Size = { ...batch100, events: 20_000 }
+/** Duplicates add nothing: enough of them that a round takes a second. */
+const REPEATED = 100_000
 
 const storedCounts = {
   tiny: [10_000, 20_000],
@@ -56,22 +60,23 @@ export const duplicates: Benchmark = {
     }),
 }
 
-/** Whether it matters how many there are already; what is added meanwhile is little beside them. */
+/** Whether it matters how many there are already. */
 async function* storedCases(bench: Bench, api: RunningApi): AsyncGenerator<Case> {
   await bench.pool.query('TRUNCATE events, event_identities, usage_rollups')
   for (const stored of storedCounts[bench.size]) {
     await fillTo(bench, stored)
     const among = `batch 100, among ${stored.toLocaleString('en-US')}`
     const point = { counted: 'events that are stored', size: stored }
-    const fresh = { bench, size: few, events: () => makeEvents(few.events, stream) }
+    const fresh = { bench, size: added, events: () => makeEvents(added.events, stream) }
     yield {
       name: among,
       unit: 'events/s',
       point: { ...point, curve: 'new events' },
+      shown: [WAL_EACH],
       sides: [overHttp({ ...fresh, api }), byInsert(fresh)],
     }
-    const events = await sampleStored(bench, few.events)
-    const same = { bench, size: { ...few, events: events.length }, events: () => events }
+    const events = await sampleStored(bench, REPEATED)
+    const same = { bench, size: { ...batch100, events: events.length }, events: () => events }
     yield {
       name: `${among}, all of them duplicates`,
       unit: 'events/s',
@@ -181,11 +186,17 @@ function overHttp({ bench, api, size, events, name }: Sending & { api: RunningAp
     // What others have stored is not rolled up at our expense, nor what we store at theirs.
     while (await rollUpFinished(bench.db));
     const cpu = await cpuMeter(bench, [api.pid])
+    const log = await logMeter(bench)
     const rollups = startUsageRollups({ db: bench.db, log: console })
     const { seconds, p99Ms } = await sendAll({ port: api.port, connections: size.connections, requests })
     await rollups.stop()
     while (await rollUpFinished(bench.db));
-    return { value: size.events / seconds, p99: p99Ms, ...(await cpu(size.events)) }
+    return {
+      value: size.events / seconds,
+      p99: p99Ms,
+      ...(await cpu(size.events)),
+      ...(await log(size.events)),
+    }
   }
   return { name: name ?? 'ours, over HTTP', run }
 }
@@ -227,10 +238,11 @@ async function onConnections(bench: Bench, size: Size, work: Worker): Promise<Sa
   const clients = await Promise.all(Array.from({ length: count }, async () => await bench.pool.connect()))
   let next = 0
   const cpu = await cpuMeter(bench, [])
+  const log = await logMeter(bench)
   const begun = performance.now()
   await Promise.all(clients.map(async (client) => await work(client, () => next++)))
   const seconds = (performance.now() - begun) / 1000
-  const spent = await cpu(size.events)
+  const spent = { ...(await cpu(size.events)), ...(await log(size.events)) }
   for (const client of clients) client.release()
   return { value: size.events / seconds, ...spent }
 }

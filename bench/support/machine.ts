@@ -13,7 +13,7 @@ export interface Machine {
   readonly loadAtStart: number
 }
 
-const settingNames = ['fsync', 'synchronous_commit', 'shared_buffers', 'max_wal_size']
+const settingNames = ['fsync', 'synchronous_commit', 'shared_buffers', 'max_wal_size', 'checkpoint_timeout']
 
 /** What the figures were measured on: without it they mean nothing. */
 export async function describeMachine(pool: Pool): Promise<Machine> {
