@@ -1,6 +1,5 @@
 import type { Db } from '../db/connection.ts'
-import { closingBasis, ratedUsageSince } from '../db/stores/closings.ts'
-import type { RatedUsageRow } from '../db/stores/closings.ts'
+import { closingBasis } from '../db/stores/closing-basis.ts'
 import type { SubscriptionRow } from '../db/stores/subscriptions.ts'
 import { currency } from '../domain/currency.ts'
 import { planTotals } from '../domain/invoice-arithmetic.ts'
@@ -9,10 +8,10 @@ import { rateItem } from '../domain/rating.ts'
 import type { RatedItem } from '../domain/rating.ts'
 import { closingAfter, itemsAt } from '../domain/schedule.ts'
 import type { BillableItem, Closing } from '../domain/schedule.ts'
-import { itemOfSlice, rateLate } from './late-rating.ts'
+import { rateLate } from './late-rating.ts'
 import { lateWindowStartMs } from './late-usage.ts'
 import type { PlannedLine, RatingContext } from './planned-line.ts'
-import { meterQuantity, usageMeters } from './metering.ts'
+import { meterQuantity, metersByFeature } from './metering.ts'
 import type { BillingSettings } from './settings.ts'
 import { termsOf } from './terms.ts'
 
@@ -43,16 +42,17 @@ interface PlanRequest {
 export async function planClosing(db: Db, request: PlanRequest): Promise<ClosingPlan> {
   const { subscription, settings, closing, reason } = request
   const terms = termsOf(subscription)
-  const { cutoff, carriedInMinor } = await closingBasis(db, subscription)
   const items = reason === 'period' ? itemsAt(terms, closing) : []
-  const late = await lateCandidates(db, request)
-  const keys = [...items, ...late.map(itemOfSlice)].flatMap((item) => item.featureKey ?? [])
-  const meters = await usageMeters(db, keys)
-  const context: PlanContext = { subscription, settings, meters }
+  const { cutoff, carriedInMinor, billed, meters } = await closingBasis(db, {
+    subscription,
+    featureKeys: items.flatMap((item) => item.featureKey ?? []),
+    lateWindow: lateWindow(request),
+  })
+  const context: PlanContext = { subscription, settings, meters: metersByFeature(meters) }
 
   const lines: PlannedLine[] = []
   for (const item of items) lines.push(await rateOne(db, context, item))
-  for (const slice of late) {
+  for (const slice of billed) {
     const line = await rateLate(db, context, slice)
     if (line) lines.push(line)
   }
@@ -88,12 +88,16 @@ async function rateOne(db: Db, context: PlanContext, item: BillableItem): Promis
   }
 }
 
-/** Slices that were closed before, within the policy's window (rule 9). */
-async function lateCandidates(db: Db, request: PlanRequest): Promise<readonly RatedUsageRow[]> {
-  const { settings, closing, subscription, reason } = request
-  if (settings.lateUsage.policy !== 'bill_on_next') return []
+/** Slices that were closed before, and ended within the policy's window, are rated again (rule 9). */
+function lateWindow({
+  settings,
+  closing,
+  subscription,
+  reason,
+}: PlanRequest): { from: Date; to: Date } | null {
+  if (settings.lateUsage.policy !== 'bill_on_next') return null
   // A correction comes the window's length after the end: it looks at what was in the window then.
   const windowEndMs = reason === 'correction' ? (closing.previousMs ?? closing.atMs) : closing.atMs
-  const from = new Date(lateWindowStartMs(settings.lateUsage, windowEndMs, subscription.timezone))
-  return await ratedUsageSince(db, subscription.id, { from, to: new Date(closing.atMs) })
+  const fromMs = lateWindowStartMs(settings.lateUsage, windowEndMs, subscription.timezone)
+  return { from: new Date(fromMs), to: new Date(closing.atMs) }
 }

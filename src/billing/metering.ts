@@ -18,8 +18,11 @@ export type UsageMeters = ReadonlyMap<string, FeatureMeter>
 /** Loads what counts the given features. A feature that was archived meanwhile still bills what was sold. */
 export async function usageMeters(db: Db, featureKeys: readonly string[]): Promise<UsageMeters> {
   if (featureKeys.length === 0) return new Map()
-  const rows = await featureMeters(db, featureKeys)
-  // The living feature comes last and wins over an archived one of the same key.
+  return metersByFeature(await featureMeters(db, featureKeys))
+}
+
+/** The living feature comes last and wins over an archived one of the same key. */
+export function metersByFeature(rows: readonly FeatureMeterRow[]): UsageMeters {
   return new Map(rows.map((row) => [row.featureKey, featureMeter(row)]))
 }
 

@@ -32,8 +32,25 @@ export function boundaryAfter(grid: Grid, ms: number): number {
   return periodContaining(grid, ms).to
 }
 
+type IndexedPeriod = Period & { readonly index: number }
+
+/** What was asked for last: whoever looks at a subscription has several questions about the same two periods. */
+let recent: readonly { readonly grid: Grid; readonly period: IndexedPeriod }[] = []
+const recentMax = 4
+
 /** The period that an instant belongs to; an instant at a boundary belongs to the period that starts there (rule 2). */
-export function periodContaining(grid: Grid, ms: number): Period & { readonly index: number } {
+export function periodContaining(grid: Grid, ms: number): IndexedPeriod {
+  const known = recent.find((one) => isSame(one.grid, grid) && contains(one.period, ms))
+  if (known !== undefined) return known.period
+  const period = findPeriod(grid, ms)
+  recent = [{ grid, period }, ...recent.slice(0, recentMax - 1)]
+  return period
+}
+
+const isSame = (a: Grid, b: Grid): boolean =>
+  a.anchorMs === b.anchorMs && a.cadence === b.cadence && a.timeZone === b.timeZone
+
+function findPeriod(grid: Grid, ms: number): IndexedPeriod {
   let index = indexNear(grid, ms)
   let from = boundaryAt(grid, index)
   while (from > ms) from = boundaryAt(grid, (index -= 1))

@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Selectable } from 'kysely'
+import type { RawBuilder, Selectable } from 'kysely'
 import type { Db } from '../connection.ts'
 import { prepared } from '../prepared.ts'
 import { rowOf } from '../row-document.ts'
@@ -157,7 +157,8 @@ export async function featureMeters(
   db: Db,
   featureKeys: readonly string[],
 ): Promise<readonly FeatureMeterRow[]> {
-  return await metersOf(db, featureKeys)
+  const [found] = await metersOf(db, featureKeys)
+  return (found?.meters ?? []).map((document) => featureMeterOf(document))
 }
 
 export type FeatureMeterRow = Pick<Selectable<Features>, 'meterGroupByFilters'> &
@@ -165,20 +166,21 @@ export type FeatureMeterRow = Pick<Selectable<Features>, 'meterGroupByFilters'> 
     readonly featureKey: string
   }
 
-const meterColumns = [
-  'meters.eventType',
-  'meters.eventFrom',
-  'meters.aggregation',
-  'meters.valueProperty',
-  'meters.groupBy',
-] as const
+/** The same as a value of another question. */
+export function metersOfFeatures(featureKeys: RawBuilder<unknown>) {
+  return sql<readonly RowDocument[]>`(
+    select coalesce(jsonb_agg(jsonb_build_object('feature_key', features.key,
+      'meter_group_by_filters', features.meter_group_by_filters, 'event_type', meters.event_type,
+      'event_from', meters.event_from, 'aggregation', meters.aggregation, 'value_property', meters.value_property,
+      'group_by', meters.group_by) order by features.archived_at nulls last), '[]')
+    from features join meters on meters.id = features.meter_id where features.key = any(${featureKeys}))`
+}
+
+export function featureMeterOf(document: RowDocument): FeatureMeterRow {
+  return rowOf<FeatureMeterRow>(document, { eventFrom: true })
+}
 
 const metersOf = prepared((db, featureKeys: readonly string[]) =>
-  db
-    .selectFrom('features')
-    .innerJoin('meters', 'meters.id', 'features.meterId')
-    .select([...meterColumns, 'features.key as featureKey', 'features.meterGroupByFilters'])
-    .where('features.key', '=', sql<string>`any(${featureKeys}::text[])`)
-    .orderBy('features.archivedAt', (order) => order.asc().nullsLast())
-    .compile(),
+  sql<{ readonly meters: readonly RowDocument[] }>`
+    select ${metersOfFeatures(sql`${featureKeys}::text[]`)} as meters`.compile(db),
 )

@@ -2,7 +2,6 @@ import { sql } from 'kysely'
 import type { Insertable, Selectable } from 'kysely'
 import type { Db } from '../connection.ts'
 import { prepared, preparedForms } from '../prepared.ts'
-import { carriedBalanceOf } from './ledger.ts'
 import type { TimelineEntry } from './timeline.ts'
 import type { Closings, RatedUsage } from '../types.gen.ts'
 
@@ -90,25 +89,6 @@ const recording = preparedForms(
       .compile(),
 )
 
-/**
- * What a closing begins with: the snapshot of its transaction as text, which `usage_cutoff` columns keep (billing rule 8), and
- * what is carried to it (rule 21).
- */
-export async function closingBasis(
-  db: Db,
-  { id, currency }: { readonly id: string; readonly currency: string },
-): Promise<{ readonly cutoff: string; readonly carriedInMinor: bigint }> {
-  const [basis] = await cutoffAndBalance(db, id, currency)
-  if (basis === undefined) throw new Error('an aggregate without a row')
-  return { cutoff: basis.cutoff, carriedInMinor: BigInt(basis.balance) }
-}
-
-const cutoffAndBalance = prepared((db, subscriptionId: string, currency: string) =>
-  carriedBalanceOf(db, subscriptionId, currency)
-    .select(sql<string>`pg_current_snapshot()::text`.as('cutoff'))
-    .compile(),
-)
-
 /** How many closings of the subscription fall into the interval: the safety bound of rule 33. */
 export async function countClosings(
   db: Db,
@@ -139,18 +119,19 @@ export async function ratedUsageSince(
 }
 
 const ratedUsageEnding = prepared((db, subscriptionId: string, from: Date, to: Date) =>
+  ratedUsageBetween(db, subscriptionId, from, to).orderBy('serviceFrom').orderBy('lineKey').compile(),
+)
+
+/** Nothing where the bounds are null. */
+export const ratedUsageBetween = (db: Db, subscriptionId: string, from: Date | null, to: Date | null) =>
   db
     .selectFrom('ratedUsage')
     .select(ratedUsageColumns)
     .where('subscriptionId', '=', subscriptionId)
-    .where('serviceTo', '>=', from)
-    .where('serviceTo', '<=', to)
-    .orderBy('serviceFrom')
-    .orderBy('lineKey')
-    .compile(),
-)
+    .where('serviceTo', '>=', sql<Date>`${from}::timestamptz`)
+    .where('serviceTo', '<=', sql<Date>`${to}::timestamptz`)
 
-const ratedUsageColumns = [
+export const ratedUsageColumns = [
   'billedMinor',
   'featureKey',
   'fullServiceFrom',
