@@ -13,7 +13,6 @@ import { temporalServerBinaries } from '../../src/local/temporal-server-binaries
 import { startTunedPostgres } from './postgres.ts'
 import { service } from './service.ts'
 import type { Service } from './service.ts'
-import { tunedDynamicConfig } from './temporal-config.ts'
 import { createTemporalSchema, registerNamespace, temporalProcess } from './temporal-server.ts'
 import type { TemporalProcess } from './temporal-server.ts'
 
@@ -26,7 +25,6 @@ export interface StackOptions {
   readonly temporal: 'server' | 'dev'
   /** Where the programs `server` and `sql` are; left out: the cache, built when missing. */
   readonly temporalBinaries?: string | undefined
-  readonly dynamicConfig?: Readonly<Record<string, unknown>>
   readonly env?: Readonly<Record<string, string>>
   readonly workerEnv?: Readonly<Record<string, string>>
   readonly say: (line: string) => void
@@ -162,13 +160,7 @@ async function startTemporalOf(options: StackOptions, databaseUrl: string): Prom
     return { address, pid: () => child?.pid ?? 0, start: async () => {}, stop }
   }
   const binaries = await temporalServerBinaries({ folder: options.temporalBinaries, onProgress: options.say })
-  const server = {
-    folder,
-    binaries,
-    databaseUrl,
-    shards: SHARDS,
-    dynamicConfig: options.dynamicConfig ?? tunedDynamicConfig,
-  }
+  const server = { folder, binaries, databaseUrl, shards: SHARDS }
   await createTemporalSchema(server)
   const process = await temporalProcess(server, 'server-1')
   try {

@@ -1,3 +1,5 @@
+import { fileURLToPath } from 'node:url'
+
 /** What one server process of Temporal listens on; a port over 32767 does not fit the column that members are kept in. */
 export interface TemporalPorts {
   readonly frontend: number
@@ -16,13 +18,15 @@ export interface ConfigOptions {
   /** Of PostgreSQL, with an account that owns both databases. */
   readonly databaseUrl: string
   readonly shards: number
-  readonly dynamicConfigFile: string
 }
+
+/** What an operator is told to set: the file that docker-compose.yml gives its server, too. */
+const DYNAMIC_CONFIG = fileURLToPath(new URL('../../docs/temporal.yml', import.meta.url))
 
 export const DATABASES = { main: 'temporal', visibility: 'temporal_visibility' } as const
 
 /** The configuration of a server that has all four services; docs/operations.md says why each value. */
-export function serverConfig({ ports, databaseUrl, shards, dynamicConfigFile }: ConfigOptions): object {
+export function serverConfig({ ports, databaseUrl, shards }: ConfigOptions): object {
   const rpc = (grpcPort: number, membershipPort: number): object => ({
     rpc: { grpcPort, membershipPort, bindOnIP: '127.0.0.1' },
   })
@@ -63,7 +67,7 @@ export function serverConfig({ ports, databaseUrl, shards, dynamicConfigFile }: 
     },
     publicClient: { hostPort: `127.0.0.1:${ports.frontend}` },
     dcRedirectionPolicy: { policy: 'noop' },
-    dynamicConfigClient: { filepath: dynamicConfigFile, pollInterval: '10s' },
+    dynamicConfigClient: { filepath: DYNAMIC_CONFIG, pollInterval: '10s' },
   }
 }
 
@@ -84,16 +88,4 @@ function datastore(databaseUrl: string, databaseName: string, maxConns: number):
     maxIdleConns: maxConns,
     maxConnLifetime: '1h',
   }
-}
-
-/** A task queue of one installation, served by a few workers, is quicker with one partition than with four. */
-export const tunedDynamicConfig = {
-  'matching.numTaskqueueReadPartitions': 1,
-  'matching.numTaskqueueWritePartitions': 1,
-} as const
-
-export function dynamicConfig(values: Readonly<Record<string, unknown>>): object {
-  return Object.fromEntries(
-    Object.entries(values).map(([name, value]) => [name, [{ value, constraints: {} }]]),
-  )
 }

@@ -9,7 +9,7 @@ import { isPortFree } from '../../src/local/ports.ts'
 import { runToEnd } from '../../src/local/programs.ts'
 import { searchAttributes } from '../../src/local/search-attributes.ts'
 import type { TemporalServerBinaries } from '../../src/local/temporal-server-binaries.ts'
-import { DATABASES, dynamicConfig, serverConfig } from './temporal-config.ts'
+import { DATABASES, serverConfig } from './temporal-config.ts'
 import type { TemporalPorts } from './temporal-config.ts'
 
 export interface TemporalServerOptions {
@@ -18,7 +18,6 @@ export interface TemporalServerOptions {
   /** Of PostgreSQL; its databases are made here. */
   readonly databaseUrl: string
   readonly shards: number
-  readonly dynamicConfig: Readonly<Record<string, unknown>>
 }
 
 /** A server process that can be stopped and started again on the same ports. */
@@ -63,10 +62,8 @@ export async function temporalProcess(
   const folder = join(options.folder, name)
   await mkdir(join(folder, 'config'), { recursive: true })
   const ports = await freePorts()
-  const dynamicConfigFile = join(folder, 'dynamic.yaml')
+  const config = serverConfig({ ...options, ports })
   // YAML takes JSON.
-  await writeFile(dynamicConfigFile, JSON.stringify(dynamicConfig(options.dynamicConfig), null, 2))
-  const config = serverConfig({ ...options, ports, dynamicConfigFile })
   await writeFile(join(folder, 'config', 'development.yaml'), JSON.stringify(config, null, 2), {
     mode: 0o600,
   })

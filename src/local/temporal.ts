@@ -25,6 +25,9 @@ export interface TemporalOptions {
   readonly onProgress?: (message: string) => void
 }
 
+/** A step goes straight to the worker that asks for it, as in production (docs/temporal.yml). */
+const usualConfig = { 'system.enableActivityEagerExecution': true } as const
+
 export interface RunningTemporal {
   /** host:port of the gRPC frontend. */
   readonly address: string
@@ -71,7 +74,7 @@ async function tryStart(
   if (options.persistent) args.push('--db-filename', join(folder, 'temporal.sqlite'))
   for (const [name, type] of Object.entries(searchAttributes))
     args.push('--search-attribute', `${name}=${type}`)
-  for (const [key, value] of Object.entries(options.dynamicConfig ?? {}))
+  for (const [key, value] of Object.entries({ ...usualConfig, ...options.dynamicConfig }))
     args.push('--dynamic-config-value', `${key}=${value}`)
   const child = await startChild({
     name: 'Temporal',

@@ -58,6 +58,17 @@ test('the search attributes are the ones that a local start registers', () => {
     expect(command).toContain(`--name ${name} --type ${type}`)
 })
 
+test('Temporal gets the settings that operators are told to set', async () => {
+  const { environment, volumes } = compose.services['temporal'] ?? {}
+  expect(volumes).toContain(`./docs/temporal.yml:${environment?.['DYNAMIC_CONFIG_FILE_PATH']}:ro`)
+  const settings = parse(await readFile(new URL('docs/temporal.yml', root), 'utf8')) as Record<
+    string,
+    unknown
+  >
+  const operations = await readFile(new URL('docs/operations.md', root), 'utf8')
+  for (const name of Object.keys(settings)) expect(operations).toContain(`\`${name}\``)
+})
+
 test('no secret has a default', () => {
   for (const variable of ['POSTGRES_PASSWORD', 'PERENNIAL_MASTER_KEY']) {
     expect(text).toContain(`\${${variable}:?`)
