@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { Db } from '../connection.ts'
 import { prepared } from '../prepared.ts'
 import { updateInvoice } from './invoices.ts'
@@ -50,7 +51,8 @@ const untaxable = prepared((db, appId: string, stripeCustomerId: string) =>
   invoicesOfEvents(db)
     .where('invoices.appId', '=', appId)
     .where('invoices.stripeCustomerId', '=', stripeCustomerId)
-    .where('invoices.status', '=', 'issuing')
+    // Said in the statement: there is an index of what is not settled, which a plan for any value could not use.
+    .where('invoices.status', '=', sql.lit('issuing'))
     .where('invoices.statusCode', '=', 'customer_tax_location_invalid')
     .compile(),
 )

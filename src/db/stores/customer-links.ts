@@ -1,4 +1,5 @@
 import type { Db } from '../connection.ts'
+import { prepared } from '../prepared.ts'
 import type { CustomerAppRow } from './apps.ts'
 
 /** Who a customer is at one app. */
@@ -157,8 +158,12 @@ function linksThatName(db: Db, of: OfStripeCustomer) {
 
 /** Whether a link to the Stripe customer names the payment method that is charged. */
 export async function namesPaymentMethod(db: Db, of: OfStripeCustomer): Promise<boolean> {
-  return (await linksThatName(db, of).limit(1).executeTakeFirst()) !== undefined
+  return (await namingLinks(db, of.appId, of.stripeCustomerId)).length > 0
 }
+
+const namingLinks = prepared((db, appId: string, stripeCustomerId: string) =>
+  linksThatName(db, { appId, stripeCustomerId }).compile(),
+)
 
 /**
  * Links that name another payment method name this one from now on. Not where one of them names it already: then naming it

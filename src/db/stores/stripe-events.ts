@@ -281,7 +281,8 @@ const waitingForMethod = prepared((db, appId: string, stripeCustomerId: string) 
   invoicesOfEvents(db)
     .where('invoices.appId', '=', appId)
     .where('invoices.stripeCustomerId', '=', stripeCustomerId)
-    .where('invoices.substatus', '=', 'payment_method_needed')
+    // Said in the statement: its index is of these alone, and a plan for any value could not use it.
+    .where('invoices.substatus', '=', sql.lit('payment_method_needed'))
     .compile(),
 )
 
