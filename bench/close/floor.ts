@@ -29,10 +29,10 @@ function quietRuntime(): void {
 }
 
 /** Its worker runs in this process, set up as worker.ts sets up ours. */
-export async function startFloor({ temporal, client, sandbox }: Stack): Promise<Floor> {
+export async function startFloor({ temporal, client }: Stack, sandboxUrl: string): Promise<Floor> {
   quietRuntime()
   const connection = await NativeConnection.connect({ address: temporal.address })
-  const call = stripeCalls(sandbox.url)
+  const call = stripeCalls(sandboxUrl)
   let done: number[] = []
   const activities: FloorActivities = {
     async callStripe({ customer }) {

@@ -1,6 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { sandboxService } from '../stack/sandbox-service.ts'
+import type { Service } from '../stack/service.ts'
 import { startStack } from '../stack/stack.ts'
 import type { Stack } from '../stack/stack.ts'
 import type { Scenario } from '../../test/support/scenario.ts'
@@ -14,6 +16,8 @@ export interface World {
   readonly stack: Stack
   readonly scenario: Scenario
   readonly floor: Floor
+  /** Where the floor bills: an account without webhooks, whose invoices are no work to us. */
+  readonly floorSandbox: Service & { readonly url: string }
   readonly say: (line: string) => void
 }
 
@@ -33,11 +37,14 @@ export async function openWorld(
     workerEnv,
     say: bench.log,
   })
-  const floor = await startFloor(stack)
+  const floorSandbox = await sandboxService('floor-sandbox', folder)
+  await floorSandbox.start()
+  const floor = await startFloor(stack, floorSandbox.url)
   const stop = async (): Promise<void> => {
     await floor.stop()
+    await floorSandbox.stop()
     await stack.stop()
     await rm(folder, { recursive: true, force: true })
   }
-  return { world: { stack, scenario: await prepare(stack), floor, say: bench.log }, stop }
+  return { world: { stack, scenario: await prepare(stack), floor, floorSandbox, say: bench.log }, stop }
 }

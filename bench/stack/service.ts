@@ -69,3 +69,11 @@ export function service(options: ServiceOptions): Service {
     },
   }
 }
+
+/** Whether something answers there, and well. */
+export async function isAnswered(url: string): Promise<boolean> {
+  return await fetch(url, { signal: AbortSignal.timeout(5_000) }).then(
+    ({ ok }) => ok,
+    () => false,
+  )
+}

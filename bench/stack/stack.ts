@@ -11,7 +11,8 @@ import { freePort } from '../../src/local/ports.ts'
 import { startTemporal } from '../../src/local/temporal.ts'
 import { temporalServerBinaries } from '../../src/local/temporal-server-binaries.ts'
 import { startTunedPostgres } from './postgres.ts'
-import { service } from './service.ts'
+import { sandboxService } from './sandbox-service.ts'
+import { isAnswered, service } from './service.ts'
 import type { Service } from './service.ts'
 import { createTemporalSchema, registerNamespace, temporalProcess } from './temporal-server.ts'
 import type { TemporalProcess } from './temporal-server.ts'
@@ -85,16 +86,7 @@ async function startParts(
   const db = openDatabase({ connectionString: postgres.url, maxConnections: 4 })
   stops.push(async () => await db.destroy())
   await migrate(db)
-  const sandboxPort = await freePort()
-  const sandboxUrl = `http://127.0.0.1:${sandboxPort}`
-  const sandbox = service({
-    name: 'sandbox',
-    program: 'bench/stack/sandbox-process.ts',
-    args: [String(sandboxPort)],
-    folder,
-    env: {},
-    isReady: async () => await isAnswered(sandboxUrl),
-  })
+  const sandbox = await sandboxService('sandbox', folder)
   await started(sandbox)
   say(options.temporal === 'dev' ? 'Temporal (dev server)' : `Temporal (${SHARDS} shards, on PostgreSQL)`)
   const temporal = await startTemporalOf(options, postgres.url)
@@ -107,7 +99,7 @@ async function startParts(
     DATABASE_URL: postgres.url,
     TEMPORAL_ADDRESS: temporal.address,
     TEMPORAL_TASK_QUEUE: TASK_QUEUE,
-    STRIPE_API_BASE: sandboxUrl,
+    STRIPE_API_BASE: sandbox.url,
     PERENNIAL_MASTER_KEY: randomBytes(24).toString('hex'),
     WORKFLOW_BUNDLE: bundle,
     HOST: '127.0.0.1',
@@ -142,7 +134,7 @@ async function startParts(
     postgresPid: postgres.child?.pid ?? 0,
     temporal,
     client,
-    sandbox: { ...sandbox, url: sandboxUrl },
+    sandbox,
     apis,
     workers,
     worker,
@@ -179,13 +171,6 @@ async function bundleWorkflows(folder: string): Promise<string> {
   const file = join(folder, 'workflow-bundle.cjs')
   await writeFile(file, code)
   return file
-}
-
-async function isAnswered(url: string): Promise<boolean> {
-  return await fetch(url, { signal: AbortSignal.timeout(5_000) }).then(
-    ({ ok }) => ok,
-    () => false,
-  )
 }
 
 /** Whether the worker with this process id polls: its identity begins with it. */
