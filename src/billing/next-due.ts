@@ -11,7 +11,7 @@ import { termsOf } from './terms.ts'
 export interface NextStep {
   readonly reason: 'period' | 'correction'
   readonly closing: Closing
-  /** The closing's instant, plus the wait for late usage, plus jitter. What is billed is cut at the instant itself. */
+  /** The closing's instant, plus the waits for late usage and of jitter. What is billed is cut at the instant itself. */
   readonly dueMs: number
 }
 
@@ -55,9 +55,12 @@ export function nextStep(row: Schedule, settings: BillingSettings, jitterWindowM
   const collectedMs = hasUsage
     ? addDuration(closing.atMs, settings.workflow.collection.interval, row.timezone)
     : closing.atMs
-  const jitterMs = settings.customer.testClockId === null ? jitter(row.id, jitterWindowMs) : 0
-  return { reason: 'period', closing, dueMs: collectedMs + jitterMs }
+  const isSpread = settings.customer.testClockId === null && comesByCalendar(closing)
+  return { reason: 'period', closing, dueMs: collectedMs + (isSpread ? jitter(row.id, jitterWindowMs) : 0) }
 }
+
+/** Many are due at such an instant. Who subscribes or cancels comes alone, and waits for the invoice. */
+const comesByCalendar = ({ kind }: Closing): boolean => kind === 'boundary' || kind === 'phase_change'
 
 /** One last look for usage that came late, when the policy bills it (rule 9). */
 function correction(row: SubscriptionRow, settings: BillingSettings): NextStep | null {
