@@ -12,6 +12,8 @@ import type { Bench } from './support/environment.ts'
 
 const FLOOR = 'same workflow, only the Stripe requests'
 const SIZES = { tiny: [10, 20], small: [10, 100], full: [10, 100, 1000] } as const
+/** What is due at one instant when an operator spreads it: 25 invoices a second are what a live account takes. */
+const SPREAD_PER_SECOND = 25
 /** Beside what subscribing takes. */
 const LEAD_MS = 5_000
 
@@ -30,20 +32,47 @@ async function* closeCases(bench: Bench): AsyncGenerator<Case> {
   const { world, stop } = await openWorld(bench)
   try {
     const pace: Pace = { msEach: 200 }
-    for (const size of SIZES[bench.size]) yield closing(world, size, pace)
+    for (const size of SIZES[bench.size]) yield closing(world, { size, pace })
+    yield* spreadCase(world, { size: SIZES[bench.size].at(-1) ?? 0, pace })
   } finally {
     await stop()
   }
 }
 
-function closing(world: World, size: number, pace: Pace): Case {
+interface Herd {
+  readonly size: number
+  readonly pace: Pace
+  /** Over how long what is due at one instant is spread; 0: not at all. */
+  readonly spreadSeconds?: number
+}
+
+/** By a worker of its own, as the spread is a setting of the worker. */
+async function* spreadCase(world: World, { size, pace }: Herd): AsyncGenerator<Case> {
+  const { stack } = world
+  const spreadSeconds = Math.ceil(size / SPREAD_PER_SECOND)
+  for (const worker of stack.workers) await worker.stop()
+  const worker = stack.worker('spreading', { env: { CLOSE_JITTER: String(spreadSeconds) } })
+  await worker.start()
+  try {
+    const spreading: World = { ...world, stack: { ...stack, workers: [worker] } }
+    // Only to warm it up: a few take longer each.
+    await ours(spreading, { size: SIZES.full[0], pace: { ...pace } })
+    yield closing(spreading, { size, pace, spreadSeconds })
+  } finally {
+    await worker.stop()
+  }
+}
+
+function closing(world: World, herd: Herd): Case {
+  const { size, spreadSeconds = 0 } = herd
   const sides: readonly Side[] = [
-    { name: 'ours', run: async () => await ours(world, size, pace) },
-    { name: FLOOR, run: async () => await floorRound(world, size) },
+    { name: 'ours', run: async () => await ours(world, herd) },
+    { name: FLOOR, run: async () => await floorRound(world, herd) },
     { name: 'only the Stripe requests', run: async () => await stripeOnly(world, size) },
   ]
+  const spread = spreadSeconds === 0 ? '' : `, spread over ${spreadSeconds} s`
   return {
-    name: `${size.toLocaleString('en-US')} subscriptions`,
+    name: `${size.toLocaleString('en-US')} subscriptions${spread}`,
     unit: 'invoices/s',
     sides,
     setup: worldSetup,
@@ -53,7 +82,7 @@ function closing(world: World, size: number, pace: Pace): Case {
       { figure: 'median', bound: 'least', value: 25 },
       { figure: 'median', bound: 'least', value: 47 },
     ],
-    point: { curve: 'close', counted: 'subscriptions due at once', size },
+    ...(spreadSeconds === 0 && { point: { curve: 'close', counted: 'subscriptions due at once', size } }),
     shown: [
       'CPU-ms each: Temporal',
       'CPU-ms each: PostgreSQL',
@@ -66,7 +95,7 @@ function closing(world: World, size: number, pace: Pace): Case {
 }
 
 /** New ones each time: what was billed before only sleeps. */
-async function ours(world: World, size: number, pace: Pace): Promise<Sample> {
+async function ours(world: World, { size, pace }: Herd): Promise<Sample> {
   const { stack, scenario, say } = world
   const stripeCustomerIds = await stripeCustomers(stack.sandbox.url, size)
   for (let leadMs = LEAD_MS + size * pace.msEach; ; leadMs *= 2) {
@@ -99,11 +128,14 @@ async function paidCount({ db }: Stack, dueMs: number): Promise<number> {
   return Number(paid)
 }
 
-async function floorRound(world: World, size: number): Promise<Sample> {
+async function floorRound(world: World, { size, spreadSeconds = 0 }: Herd): Promise<Sample> {
   const { floor, floorSandbox } = world
   const customers = await stripeCustomers(floorSandbox.url, size)
   const dueMs = Date.now() + 10_000 + size * 30
-  await inTurn(size, async (index) => await floor.start({ dueMs, customer: customers[index] ?? '' }))
+  await inTurn(size, async (index) => {
+    const spreadMs = Math.floor(Math.random() * spreadSeconds * 1000)
+    await floor.start({ dueMs: dueMs + spreadMs, customer: customers[index] ?? '' })
+  })
   if (Date.now() > dueMs - 2_000) throw new Error('the workflows of the floor took too long to start')
   floor.takeDone()
   let done = 0
