@@ -172,7 +172,7 @@ async function query(url: string, text: string): Promise<ReadonlyMap<string, num
   }
 }
 
-/** What the worker keeps in memory once everything that nobody holds was collected (stack/collect-garbage.ts). */
+/** What the worker keeps in memory once everything that nobody holds was collected (stack/collect-garbage.mjs). */
 async function heldBytes({ stack }: World): Promise<number> {
   const pid = stack.workers[0]?.pid() ?? 0
   process.kill(pid, 'SIGUSR2')
