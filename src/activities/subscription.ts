@@ -61,8 +61,8 @@ interface Collecting {
 async function collectInline(deps: ActivityDeps, { invoice, asOfMs, isFresh }: Collecting): Promise<void> {
   let row = invoice
   try {
-    const known = isFresh ? { row: invoice } : {}
-    row = await advanceWithReason(deps, { invoiceId: invoice.id, asOfMs, look: false, ...known })
+    const known = isFresh ? invoice : undefined
+    row = await advanceWithReason(deps, { invoiceId: invoice.id, asOfMs, look: false, row: known })
     observePaid(deps, row, asOfMs)
   } catch (error) {
     deps.log.warn({ invoiceId: invoice.id, err: error }, 'collecting goes on in the invoice workflow')
