@@ -7,10 +7,10 @@ import { takeNewPaymentMethod } from '../../src/db/stores/stripe-events.ts'
 import type { StripeGateway } from '../../src/stripe/gateway-types.ts'
 import { metadataKeys } from '../../src/stripe/metadata.ts'
 import { insertCustomer } from '../api/billing-fixtures.ts'
-import { insertInvoiceRow, insertSubscriptionRow } from '../api/invoice-fixtures.ts'
+import { insertInvoiceRow, insertSubscriptionRow, sentWorkflow } from '../api/invoice-fixtures.ts'
 import { startAccount } from '../relay/support.ts'
 import type { Account } from '../relay/support.ts'
-import { stripePost } from '../support/stripe-client.ts'
+import { stripeGet, stripePost } from '../support/stripe-client.ts'
 
 /** An invoice whose payment failed, at a sandbox; the worker dies before the payment that would make up for it. */
 let account: Account
@@ -27,7 +27,10 @@ interface Payer {
 }
 
 /** An issued invoice at Stripe and here, of a customer who has this to pay with there. */
-async function issue(card: string | null): Promise<Payer & { readonly invoiceId: string }> {
+async function issue(
+  card: string | null,
+  more: Parameters<typeof insertInvoiceRow>[2] = {},
+): Promise<Payer & { readonly invoiceId: string }> {
   const { database, sandbox, appId, profileId } = account
   const { id: stripeCustomerId } = await stripePost(sandbox.url, 'customers', { email: 'ada@example.com' })
   const customerId = await insertCustomer(database.db, { key: ulid() })
@@ -42,6 +45,7 @@ async function issue(card: string | null): Promise<Payer & { readonly invoiceId:
     issuedAt: new Date(asOfMs),
     nextDueAt: new Date(asOfMs),
     dunningSnapshot: JSON.stringify({ retries: ['P3D', 'P7D'], end: 'leave_overdue', grace: 'P7D' }),
+    ...more,
   })
   const metadata = { [`metadata[${metadataKeys.invoice}]`]: invoiceId }
   const invoice = await stripePost(sandbox.url, 'invoices', { customer: stripeCustomerId, ...metadata })
@@ -141,4 +145,26 @@ test('rule 32: a payment that a person retried is made by the next step, where t
   const command = { kind: 'retry', requestId: ulid() } as const
   await expect(step(invoiceId, diesAfter(0), { command })).rejects.toThrow(died)
   expect(await step(invoiceId, {}, { command })).toMatchObject({ status: 'paid', attempts: 1 })
+})
+
+/** On the page that the e-mail leads to. */
+async function payOnPage(invoiceId: string, card: string): Promise<void> {
+  const { database, sandbox } = account
+  const invoices = database.db.selectFrom('invoices').select('stripeInvoiceId').where('id', '=', invoiceId)
+  const { stripeInvoiceId } = await invoices.executeTakeFirstOrThrow()
+  const path = `invoices/${stripeInvoiceId}`
+  const { hosted_invoice_url: page } = await stripeGet<{ hosted_invoice_url: string }>(sandbox.url, path)
+  await fetch(page, { method: 'POST', body: new URLSearchParams({ card }) })
+}
+
+test('rule 32: an e-mailed invoice is left to its customer, whatever card comes after one was declined', async () => {
+  const emailed = { workflowSnapshot: JSON.stringify(sentWorkflow), sentAt: new Date(asOfMs) }
+  const { invoiceId, ...payer } = await issue(null, emailed)
+  await payOnPage(invoiceId, '4000000000000002')
+  const failed = { status: 'issued', substatus: 'payment_failed', attempts: 1 }
+  expect(await step(invoiceId, {}, { look: true })).toMatchObject(failed)
+  await name(payer, await attach(payer, 'pm_card_visa'))
+  expect(await step(invoiceId, {}, { look: true })).toMatchObject(failed)
+  await payOnPage(invoiceId, '4242424242424242')
+  expect(await step(invoiceId, {}, { look: true })).toMatchObject({ status: 'paid' })
 })

@@ -240,8 +240,9 @@ const failedSubstatuses = ['payment_failed', 'action_required'] as const
 
 /**
  * Marks the Stripe customer's invoices that wait for another payment method: one came. Where it is known to be another
- * than the one that failed (`isAnother`), those whose next retry is planned are marked too. Asked again, it finds them as
- * long as their workflows have not acted on it.
+ * than the one that failed (`isAnother`), those whose next retry is planned are marked too; an e-mailed one is its
+ * customer's to pay, and has no retries (rule 32). Asked again, it finds them as long as their workflows have not acted on
+ * it.
  */
 export async function takeNewPaymentMethod(
   db: Db,
@@ -259,6 +260,7 @@ export async function takeNewPaymentMethod(
       .where('stripeCustomerId', '=', of.stripeCustomerId)
       .where('status', 'in', ['issued', 'overdue'])
       .where('substatus', 'in', [...failedSubstatuses])
+      .where(sql`workflow_snapshot #>> '{payment,collectionMethod}'`, 'is distinct from', 'send_invoice')
       .execute()
   }
   const invoices = await waitingForMethod(db, of.appId, of.stripeCustomerId)
