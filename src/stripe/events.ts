@@ -158,11 +158,16 @@ export function readEvent(event: Stripe.Event): VerifiedEvent {
     objectId: idOf(object) ?? '',
     invoiceId: text(asRecord(object['metadata'])[metadataKeys.invoice]),
     stripeInvoiceId: isInvoice ? idOf(object) : idOf(object['invoice']),
-    stripeCustomerId: object['object'] === 'customer' ? idOf(object) : idOf(object['customer']),
+    stripeCustomerId: object['object'] === 'customer' ? idOf(object) : customerOf(event),
     createdMs: event.created * 1000,
     livemode: event.livemode,
     apiVersion: text(event.api_version),
   }
+}
+
+/** Whose it is; whose it was, where that is what changed: a payment method that was detached is nobody's. */
+function customerOf({ data }: Stripe.Event): string | null {
+  return idOf(asRecord(data?.object)['customer']) ?? idOf(asRecord(data?.previous_attributes)['customer'])
 }
 
 /** The id of an object that may be expanded. */

@@ -245,6 +245,37 @@ test('what is named by a request is not undone by what Stripe told of before it 
   expect(await named(saver)).toEqual({ here: paymentMethodId, atStripe: paymentMethodId })
 })
 
+test('a card that is attached again and named while its detachment is looked at is kept', async () => {
+  const saver = await savesTwo()
+  const { paymentMethodId } = saver.newer
+  await link(saver, paymentMethodId)
+  await stripePost(sandbox.url, `payment_methods/${paymentMethodId}/detach`)
+  await pollEvents({ db: database.db, stripe, log: { warn: () => {} } })
+  let tell = (): void => {}
+  const looked = new Promise<void>((resolve) => (tell = resolve))
+  let answer = (): void => {}
+  const held = new Promise<void>((resolve) => (answer = resolve))
+  const getPaymentMethod: StripeGateway['getPaymentMethod'] = async (app, id) => {
+    const seen = await stripe.getPaymentMethod(app, id)
+    tell()
+    await held
+    return seen
+  }
+  const delivered = deliver({ ...stripe, getPaymentMethod })
+  await looked
+  let tries = 0
+  const request = name(saver, saver.newer, { newId: () => `${(tries += 1)}` })
+  const waits = waitFor(
+    async () => tries,
+    (count) => count > 1,
+  )
+  await Promise.race([request, waits])
+  answer()
+  await Promise.all([delivered, request])
+  await deliverAll()
+  expect(await named(saver)).toEqual({ here: paymentMethodId, atStripe: paymentMethodId })
+})
+
 test('of two requests at one time the one that is stored last is the one that Stripe has', async () => {
   const saver = await savesTwo()
   const { called, land, ...held } = heldAt()

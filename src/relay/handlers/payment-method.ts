@@ -70,10 +70,20 @@ export const paymentMethodAttached: EventHandler = async (deps, event) => {
   return { outcome: 'signalled' }
 }
 
-/** The payment method of a link is gone at Stripe: the link falls back to Stripe's default, and says so. */
+/**
+ * The payment method of a link is gone at Stripe: the link falls back to Stripe's default, and says so. In its turn: whoever
+ * is about to name it has seen it attached.
+ */
 export const paymentMethodDetached: EventHandler = async (deps, event) => {
+  // They are stored with the Stripe customer whose it was.
+  const of = { appId: event.appId, stripeCustomerId: event.objectId }
+  const outcome = await inTurnOf(deps, of, async () => await forget(deps, event))
+  return outcome === null ? notItsTurn : { outcome }
+}
+
+async function forget(deps: RelayDeps, event: StripeEventRow): Promise<string> {
   const paymentMethodId = event.sourceId ?? event.objectId
-  if (await isAttachedAgain(deps, event, paymentMethodId)) return { outcome: 'attached_again' }
+  if (await isAttachedAgain(deps, event, paymentMethodId)) return 'attached_again'
   return await deps.db.transaction().execute(async (trx) => {
     const customerIds = await forgetPaymentMethod(trx, { appId: event.appId, paymentMethodId })
     const subscriptions = await runningSubscriptionsOf(trx, customerIds)
@@ -87,7 +97,7 @@ export const paymentMethodDetached: EventHandler = async (deps, event) => {
       trx,
       subscriptions.map(({ id }) => ({ ...entry, subjectId: id })),
     )
-    return { outcome: customerIds.length === 0 ? 'ignored' : 'forgotten' }
+    return customerIds.length === 0 ? 'ignored' : 'forgotten'
   })
 }
 
