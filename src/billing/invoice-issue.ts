@@ -14,6 +14,7 @@ import { isTaxFailure, withoutTax } from './invoice-tax.ts'
 import { invoiceRef, write } from './invoice-write.ts'
 import { spreadTax, taxTreatment } from './line-tax.ts'
 import { netMinor } from './net-minor.ts'
+import { numberSequenceOf } from './number-sequence.ts'
 import { searchSince } from './search-since.ts'
 import { namingWhatIsGone, requireStripeCustomer } from './stripe-customer.ts'
 import { issueItems } from './stripe-items.ts'
@@ -134,14 +135,10 @@ async function numbered(
     return { row: isNoted ? row : await write(deps.db, row, { stripeInvoiceId }), number: theirNumber }
   }
   if (isNoted && row.number !== null) return { row, number: row.number }
-  const bound = await bindInvoiceNumber(deps.db, row, { stripeInvoiceId, supplier: supplierOf(row) })
+  const supplier = numberSequenceOf(invoiceSettings(row).supplierKey)
+  const bound = await bindInvoiceNumber(deps.db, row, { stripeInvoiceId, supplier })
   if (bound === undefined) throw new DomainError('conflict', 'another run wrote the invoice')
   return { row: bound, number: bound.number }
-}
-
-function supplierOf(row: InvoiceRow): { readonly key: string; readonly prefix: string } {
-  const key = invoiceSettings(row).supplierKey
-  return { key, prefix: key === 'default' ? 'INV' : `INV-${key.slice(-6).toUpperCase()}` }
 }
 
 interface Finalized {

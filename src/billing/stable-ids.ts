@@ -4,7 +4,8 @@ import type { Db } from '../db/connection.ts'
 import { hasInvoice } from '../db/stores/invoices.ts'
 import type { ClosingPlan } from './closing-plan.ts'
 
-const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+/** The digits of a ULID. */
+export const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 const TIME_LENGTH = 10
 const RANDOM_LENGTH = 16
 

@@ -1,7 +1,9 @@
 import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { numberSequenceOf } from '../../src/billing/number-sequence.ts'
+import type { NumberSequence } from '../../src/billing/number-sequence.ts'
 import type { Db } from '../../src/db/connection.ts'
-import { bindInvoiceNumber } from '../../src/db/stores/invoice-numbers.ts'
+import { bindInvoiceNumber, passInvoiceNumber } from '../../src/db/stores/invoice-numbers.ts'
 import { getInvoiceRow, updateInvoice } from '../../src/db/stores/invoices.ts'
 import { insertInvoiceRow, insertOwner } from '../api/invoice-fixtures.ts'
 import type { Owner } from '../api/invoice-fixtures.ts'
@@ -40,9 +42,10 @@ async function bindBehind(id: string, write: (trx: Db) => Promise<unknown>): Pro
 }
 
 /** The number of an invoice more. */
-async function nextNumber(): Promise<string> {
+async function nextNumber(of: NumberSequence = supplier): Promise<string> {
   const { db } = database
-  const bound = await bindInvoiceNumber(db, { id: await insertInvoiceRow(db, owner), version: 1 }, draft)
+  const id = await insertInvoiceRow(db, owner)
+  const bound = await bindInvoiceNumber(db, { id, version: 1 }, { ...draft, supplier: of })
   await db.updateTable('invoices').set({ stripeInvoiceId: null }).execute()
   return bound?.number ?? 'none'
 }
@@ -97,4 +100,31 @@ test('an invoice that does not exist spends no number', async () => {
 test('a number beyond six digits is written whole', async () => {
   await database.db.updateTable('invoiceNumberSequences').set({ nextNumber: '1234567' }).execute()
   expect(await nextNumber()).toBe('INV-1234567')
+})
+
+test('rule 22: suppliers whose ids end alike have numbers of their own', async () => {
+  const ids = ['acme-europe', 'beta-europe', 'ACME-EUROPE', '', '01ARZ3NDEKTSV4RRFFQ69G5FAV']
+  const given: string[] = []
+  for (const id of [...ids, ...ids]) given.push(await nextNumber(numberSequenceOf(id)))
+  expect(new Set(given).size).toBe(given.length)
+  for (const number of given) expect(number).toMatch(/^INV-[0-9A-Z]{8}-00000[12]$/)
+})
+
+test('rule 22: a sequence that was begun keeps its prefix', async () => {
+  const begun = { supplierKey: 'old-style', prefix: 'INV-STYLE', nextNumber: '7' }
+  await database.db.insertInto('invoiceNumberSequences').values(begun).execute()
+  expect(await nextNumber(numberSequenceOf('old-style'))).toBe('INV-STYLE-000007')
+})
+
+test('rule 22: a number that Stripe has is not given out again, be it of a supplier who has none here yet', async () => {
+  const { db } = database
+  const sequence = numberSequenceOf('restored')
+  await passInvoiceNumber(db, `${sequence.prefix}-000004`)
+  await passInvoiceNumber(db, `${sequence.prefix}-000002`)
+  expect(await nextNumber(sequence)).toBe(`${sequence.prefix}-000005`)
+  await passInvoiceNumber(db, `${sequence.prefix}-000009`)
+  expect(await nextNumber(sequence)).toBe(`${sequence.prefix}-000010`)
+  const before = await db.selectFrom('invoiceNumberSequences').selectAll().execute()
+  for (const number of ['ABCD1234-0001', 'INV-12', 'INV', '']) await passInvoiceNumber(db, number)
+  expect(await db.selectFrom('invoiceNumberSequences').selectAll().execute()).toEqual(before)
 })

@@ -22,7 +22,16 @@ export async function bindInvoiceNumber(
   { id, version }: { readonly id: string; readonly version: number },
   { stripeInvoiceId, supplier }: NumberedDraft,
 ): Promise<NumberedInvoice | undefined> {
-  return (await binding(db, { id, version, ...supplier, stripeInvoiceId, at: new Date() }))[0]
+  return (
+    await binding(db, {
+      id,
+      version,
+      ...supplier,
+      passed: passedKey(supplier.prefix),
+      stripeInvoiceId,
+      at: new Date(),
+    })
+  )[0]
 }
 
 interface Binding {
@@ -30,16 +39,20 @@ interface Binding {
   readonly version: number
   readonly key: string
   readonly prefix: string
+  /** Under which numbers were passed over before the supplier had a sequence. */
+  readonly passed: string
   readonly stripeInvoiceId: string
   readonly at: Date
 }
 
-const binding = preparedForms((db, { id, version, key, prefix, stripeInvoiceId, at }: Binding) =>
+const binding = preparedForms((db, { id, version, key, prefix, passed, stripeInvoiceId, at }: Binding) =>
   sql<NumberedInvoice>`
     WITH bound AS (SELECT id, number, version FROM invoices WHERE id = ${id} AND version = ${version} FOR UPDATE),
     taken AS (
       INSERT INTO invoice_number_sequences AS s (supplier_key, prefix, next_number)
-      SELECT ${key}, ${prefix}, 2 FROM bound WHERE number IS NULL
+      SELECT ${key}, ${prefix},
+        1 + coalesce((SELECT next_number FROM invoice_number_sequences WHERE supplier_key = ${passed}), 1)
+      FROM bound WHERE number IS NULL
       ON CONFLICT (supplier_key) DO UPDATE SET next_number = s.next_number + 1
       RETURNING prefix, (next_number - 1)::text AS taken)
     UPDATE invoices SET
@@ -52,22 +65,28 @@ const binding = preparedForms((db, { id, version, key, prefix, stripeInvoiceId, 
 
 /**
  * A number that Stripe has is not given out again: a database that was restored to before it was bound counts on from it
- * (rule 22). Numbers that are not of our form are none of ours.
+ * (rule 22), also where the first of its supplier was bound since. Numbers that are not of our form are none of ours.
  */
 export async function passInvoiceNumber(db: Db, number: string): Promise<void> {
-  const [, prefix, digits] = /^(INV(?:-[0-9A-Z]{6})?)-(\d{6,})$/.exec(number) ?? []
+  const [, prefix, digits] = /^(INV(?:-.+)?)-(\d{6,})$/.exec(number) ?? []
   if (prefix === undefined || digits === undefined) return
-  const next = (BigInt(digits) + 1n).toString()
-  if (prefix === 'INV') {
-    await db
-      .insertInto('invoiceNumberSequences')
-      .values({ supplierKey: 'default', prefix, nextNumber: '1' })
-      .onConflict((oc) => oc.doNothing())
-      .execute()
-  }
-  await db
+  const nextNumber = (BigInt(digits) + 1n).toString()
+  const { numUpdatedRows } = await db
     .updateTable('invoiceNumberSequences')
-    .set({ nextNumber: sql<string>`greatest(next_number, ${next}::bigint)` })
+    .set({ nextNumber: sql<string>`greatest(next_number, ${nextNumber}::bigint)` })
     .where('prefix', '=', prefix)
+    .executeTakeFirstOrThrow()
+  if (numUpdatedRows > 0n) return
+  await db
+    .insertInto('invoiceNumberSequences')
+    .values({ supplierKey: passedKey(prefix), prefix, nextNumber })
+    .onConflict((oc) =>
+      oc.column('supplierKey').doUpdateSet({
+        nextNumber: sql<string>`greatest(invoice_number_sequences.next_number, excluded.next_number)`,
+      }),
+    )
     .execute()
 }
+
+/** A number does not tell its supplier, but for the one of profiles that name none. */
+const passedKey = (prefix: string): string => (prefix === 'INV' ? 'default' : `passed ${prefix}`)
