@@ -23,7 +23,9 @@ export function keyRate(perSecond: number, nowMs: () => number): (caller: string
     sweep(now)
     const bucket = buckets.get(caller) ?? { tokens: perSecond, atMs: now }
     buckets.set(caller, bucket)
-    bucket.tokens = Math.min(perSecond, bucket.tokens + ((now - bucket.atMs) / 1000) * perSecond)
+    // A clock that is set back takes no tokens away: its caller would be refused for as long as it was set back.
+    const elapsedMs = Math.max(0, now - bucket.atMs)
+    bucket.tokens = Math.min(perSecond, bucket.tokens + (elapsedMs / 1000) * perSecond)
     bucket.atMs = now
     if (bucket.tokens < 1) return Math.ceil(((1 - bucket.tokens) / perSecond) * 1000)
     bucket.tokens -= 1
