@@ -1,6 +1,7 @@
 import { readTheirSide } from './at-stripe.ts'
+import { checkBalances } from './balances.ts'
 import { checkCharges, checkNumbers } from './charges.ts'
-import { checkInvoices, checkPeriods } from './closings.ts'
+import { checkInvoices, checkPeriods, checkSubscribers } from './closings.ts'
 import { findings } from './contract.ts'
 import type { Audit, AuditTarget } from './contract.ts'
 import { arrange } from './fleet.ts'
@@ -38,8 +39,10 @@ export async function auditFleet(target: AuditTarget): Promise<Audit> {
   })
   return {
     checks: [
+      checkSubscribers(fleet, target.subscribers),
       checkInvoices(fleet),
       checkTotals(fleet),
+      checkBalances(fleet),
       checkEvents(fleet),
       checkRating(fleet),
       checkCharges(fleet),

@@ -8,8 +8,10 @@ export interface AuditTarget {
   readonly taskQueue?: string
   /** Every file in it and below it is searched. */
   readonly logFolder: string
-  /** NDJSON: each event that was answered with 2xx, as it was sent and with its time; once for each answer. */
+  /** NDJSON: each event that was answered with 2xx, as it was sent, with its time and when it was answered; once for each. */
   readonly acceptedEventsFile: string
+  /** Keys of the customers who were told that they are subscribed, each once. */
+  readonly subscribers: readonly string[]
   /** Texts that may appear nowhere: the master key, API keys, keys of Stripe. */
   readonly secrets: readonly string[]
   readonly announced?: Announced

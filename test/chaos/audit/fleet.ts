@@ -72,7 +72,7 @@ function dueOf(subscription: SubscriptionRow, customer: CustomerRow, closings: r
   const began = end === start && closings.some(({ period_at: at }) => at === start)
   const lived = began ? { ...subscription, active_to: null } : subscription
   const until = began ? start : waited
-  const instants = closingInstants(lived, subscription.lifecycle === 'parked' ? -Infinity : until)
+  const instants = closingInstants(lived, until)
   const looksBack = customer.late_policy === 'bill_on_next' && end !== null && end > start
   const lookedAt = looksBack ? plus(end, customer.late_window, { zone }) : Infinity
   return {

@@ -55,6 +55,7 @@ function canonical(value: unknown): string {
  */
 export function checkRating(fleet: Fleet): Check {
   const found = findings('rated usage equals a recount of the accepted events')
+  const { accepted } = fleet
   const counterOf = counters(fleet.ours.events)
   const meters = new Map(fleet.ours.meters.map((meter) => [meter.feature_key, meter]))
   for (const { subscription, customer, slices } of fleet.due) {
@@ -77,7 +78,8 @@ export function checkRating(fleet: Fleet): Check {
       const counter = meter === undefined ? undefined : used.get(meter)
       found.claim(counter !== undefined, () => `${slice.lineKey} has no meter`)
       if (counter === undefined) continue
-      const rated = { subscription, customer, slice, lines: of, counter }
+      const answeredAt = (event: EventRow): number => accepted.get(identityOf(event))?.answeredAt ?? Infinity
+      const rated = { subscription, customer, slice, lines: of, counter, answeredAt }
       const seen = checkUsage(found, rated, fleet.closingsOf(subscription.id))
       const sum = billed.get(counter) ?? { quantity: new Big(0), events: new Set<string>() }
       for (const event of seen) {
@@ -93,7 +95,7 @@ export function checkRating(fleet: Fleet): Check {
     for (const [counter, { quantity, events }] of billed) {
       if (!counter.adds) continue
       const sent = counter.all().flatMap((event) => {
-        const { data } = fleet.accepted.get(identityOf(event)) ?? {}
+        const { data } = accepted.get(identityOf(event)) ?? {}
         return data === undefined ? [] : [{ ...event, data }]
       })
       const waiting = counter.total(sent.filter(({ seq }) => !events.has(seq)))
@@ -147,10 +149,30 @@ function checkFee(found: Findings, rated: Rated): void {
   }
 }
 
+interface RatedUsage extends Rated {
+  readonly counter: Counter
+  readonly customer: CustomerRow
+  readonly answeredAt: (event: EventRow) => number
+}
+
+/** What was answered before a closing began is counted by it: its cutoff may leave out only what came meanwhile. */
+function checkCutoff(
+  found: Findings,
+  { slice, answeredAt }: RatedUsage,
+  { closing, events }: { readonly closing: ClosingRow; readonly events: readonly EventRow[] },
+): void {
+  for (const event of events)
+    found.claim(
+      isVisible(event.txid, closing.usage_cutoff) || answeredAt(event) >= closing.closed_at,
+      () =>
+        `${slice.lineKey}: event ${event.source} ${event.id} was answered before the closing at ${new Date(closing.period_at).toISOString()}, which did not see it`,
+    )
+}
+
 /** Follows a slice over all closings from its own on; returns the events that its lines have billed. */
 function checkUsage(
   found: Findings,
-  rated: Rated & { readonly counter: Counter; readonly customer: CustomerRow },
+  rated: RatedUsage,
   closings: readonly ClosingRow[],
 ): readonly EventRow[] {
   const { slice, lines, counter } = rated
@@ -160,6 +182,7 @@ function checkUsage(
   for (const closing of closings.filter((each) => each.period_at >= slice.closesAt)) {
     const isOwn = closing.period_at === slice.closesAt && closing.reason === 'period'
     if (!isOwn && !isLookedAt(rated, closing)) continue
+    checkCutoff(found, rated, { closing, events })
     const visible = events.filter(({ txid }) => isVisible(txid, closing.usage_cutoff))
     const quantity = counter.total(visible)
     const wanted = priceOf(pricing(rated), quantity) - billed

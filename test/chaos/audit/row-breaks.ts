@@ -74,6 +74,61 @@ export const rowBreaks: readonly RowBreak[] = [
     /:voided \(carried_out of 31\) is not what invoice \w+ shows/,
     /the ledger carries 31, its invoices 30/,
   ]),
+  rows(
+    'what was carried is not taken over',
+    [
+      `UPDATE ledger_entries SET kind = 'late_payment' WHERE kind = 'carried_in';
+       UPDATE invoice_lines SET kind = 'flat' WHERE name = 'Carried balance'`,
+      `UPDATE ledger_entries SET kind = 'carried_in' WHERE kind = 'late_payment';
+       UPDATE invoice_lines SET kind = 'carried_balance' WHERE name = 'Carried balance'`,
+    ],
+    [/invoice \w+ took over 0, where 30 was carried/],
+  ),
+  rows(
+    'a whole invoice is carried instead of collected',
+    [
+      `INSERT INTO ledger_entries (id, subscription_id, customer_id, currency, amount_minor, kind, invoice_id)
+       SELECT 'swallowed', subscription_id, customer_id, currency, total_minor, 'carried_out', id
+       FROM invoices WHERE id = ${invoiceOf('paid', '02')}`,
+      `DELETE FROM ledger_entries WHERE id = 'swallowed'`,
+    ],
+    [/leaves 2800 to the next, 0 is right of 2800/],
+  ),
+  column(
+    'closings',
+    {
+      name: 'usage_cutoff',
+      change: `'3:3:' || usage_cutoff`,
+      back: `substr(usage_cutoff, 5)`,
+      where: `invoice_id = ${invoiceOf('paid', '02')}`,
+    },
+    [/event audit 1 was answered before the closing at 2026-02-01T00:00:00.000Z, which did not see it/],
+  ),
+  column(
+    'subscriptions',
+    { name: 'deleted_at', change: 'now()', back: 'NULL', where: `id = ${of('paid')}` },
+    [/paid was told that they are subscribed, and has 0 subscriptions/],
+  ),
+  rows(
+    'a parked subscription was not closed',
+    [
+      `UPDATE subscriptions SET lifecycle = 'parked', lifecycle_reason = 'absurd' WHERE id = ${of('paid')};
+       UPDATE closings SET reason = 'correction' WHERE subscription_id = ${of('paid')}`,
+      `UPDATE subscriptions SET lifecycle = 'active', lifecycle_reason = NULL WHERE id = ${of('paid')};
+       UPDATE closings SET reason = 'period' WHERE subscription_id = ${of('paid')}`,
+    ],
+    [/was closed 0 times at 2026-01-01/],
+  ),
+  column(
+    'invoices',
+    {
+      name: 'status',
+      change: `'issuing', substatus = 'failed', status_reason = 'a total'`,
+      back: `'issued', substatus = NULL, status_reason = NULL`,
+      where: `id = ${invoiceOf('emailed', '03')}`,
+    },
+    [/was not issued: a total/],
+  ),
   column('invoices', { ...plusOne('total_minor'), where: `id = ${invoiceOf('paid', '02')}` }, [
     /its lines sum to 2800, its total is 2801/,
     /the total is 2801, at Stripe 2800/,

@@ -3,6 +3,7 @@ import { Client, TypeOverrides } from 'pg'
 /** Plain rows as PostgreSQL has them: money and quantities are text, instants are epoch milliseconds. */
 export interface CustomerRow {
   readonly id: string
+  readonly key: string
   /** What time it is for the customer: of their test clock, or the machine's. */
   readonly now: number
   readonly subjects: readonly string[]
@@ -71,6 +72,8 @@ export interface ClosingRow {
   readonly generation: number
   readonly invoice_id: string | null
   readonly usage_cutoff: string
+  /** By the machine's clock: when its transaction began. */
+  readonly closed_at: number
 }
 
 export interface InvoiceRow {
@@ -146,6 +149,8 @@ export interface LedgerRow {
   readonly invoice_id: string | null
   readonly kind: string
   readonly amount_minor: string
+  /** By the machine's clock: when its transaction began. */
+  readonly created_at: number
 }
 
 export interface MessageRow {
@@ -182,7 +187,7 @@ parsers.setTypeParser(TIMESTAMPTZ_OID, (text) => new Date(text).getTime())
 
 const queries: { readonly [K in Exclude<keyof OurSide, 'identities'>]: string } = {
   customers: `
-    SELECT c.id, coalesce(k.frozen_time, now()) AS now,
+    SELECT c.id, c.key, coalesce(k.frozen_time, now()) AS now,
       ARRAY(SELECT subject_key FROM customer_subjects s WHERE s.customer_id = c.id AND s.deleted_at IS NULL) AS subjects,
       coalesce(o.workflow #>> '{collection,interval}', p.workflow #>> '{collection,interval}') AS collection_interval,
       coalesce(o.late_usage ->> 'policy', p.late_usage ->> 'policy') AS late_policy,
@@ -211,7 +216,7 @@ const queries: { readonly [K in Exclude<keyof OurSide, 'identities'>]: string } 
     SELECT f.key AS feature_key, m.event_type, m.aggregation, m.value_property, m.group_by,
       f.meter_group_by_filters AS filters
     FROM features f JOIN meters m ON m.id = f.meter_id ORDER BY f.archived_at NULLS LAST`,
-  ledger: `SELECT id, subscription_id, invoice_id, kind, amount_minor FROM ledger_entries ORDER BY id`,
+  ledger: `SELECT id, subscription_id, invoice_id, kind, amount_minor, created_at FROM ledger_entries ORDER BY id`,
   undelivered: `
     SELECT 'outbox ' || id AS id, kind || ' of ' || subject_id AS what, last_error FROM outbox WHERE done_at IS NULL
     UNION ALL

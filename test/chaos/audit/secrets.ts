@@ -17,7 +17,7 @@ const patterns: readonly Pattern[] = [
   { kind: 'a signing secret', pattern: /\bwhsec_\w{6,}/g },
   { kind: 'an API key', pattern: /\bper_[\w-]{20,}/g },
   { kind: 'a client secret', pattern: /\b(?:pi|seti|cs)_\w+_secret_\w+/g },
-  { kind: 'an e-mail address', pattern: /[\w.+-]+@[\w-]+(?:\.[\w-]+)+/g, isIt: isAddress },
+  { kind: 'an e-mail address', pattern: /[\w.+-]+(?:@|%40)[\w-]+(?:\.[\w-]+)+/g, isIt: isAddress },
   {
     kind: 'a card number',
     pattern: /(?<![\w.-])(?:4\d{15}|5[1-5]\d{14}|3[47]\d{13}|6011\d{12})(?![\w.-])/g,
@@ -29,7 +29,7 @@ const patterns: readonly Pattern[] = [
 /** Not a version of a package in a path, a connection string on loopback, nor the name of a type in an answer of gRPC. */
 function isAddress(found: string): boolean {
   if (found.endsWith('@type.googleapis.com')) return false
-  return !/@\d/.test(found) && /@.*\.[a-z]{2,}$/i.test(found)
+  return !/(?:@|%40)\d/.test(found) && /\.[a-z]{2,}$/i.test(found)
 }
 
 function isLuhn(digits: string): boolean {

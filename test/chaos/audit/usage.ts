@@ -14,6 +14,8 @@ export interface AcceptedEvent {
   /** RFC 3339; left out where the server was to choose it. */
   readonly time?: string
   readonly data?: unknown
+  /** When its producer had the answer, by the machine's clock. */
+  readonly answeredAt: number
 }
 
 export const identityOf = ({ source, id }: Pick<AcceptedEvent, 'source' | 'id'>): string =>

@@ -84,6 +84,8 @@ export function checkWaiting(fleet: Fleet, workflows: readonly Workflow[]): Chec
       isOpen === wanted.has(`invoice/${row.id}`),
       () => `invoice ${row.id} is ${state}, its workflow ${isOpen ? 'open' : 'not'}`,
     )
+    // Stripe answers again, and nobody has changed anything there: what was not issued by now never would be.
+    found.claim(row.status !== 'issuing', () => `invoice ${row.id} was not issued: ${row.status_reason}`)
     found.claim(
       !wanted.has(`invoice/${row.id}`) || reasonOf(row) !== null,
       () => `invoice ${row.id} is ${state} and says nothing of what it waits for`,

@@ -142,6 +142,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       namespace: 'default',
       logFolder: stack.logFolder,
       acceptedEventsFile: ledger.file,
+      subscribers: households.flatMap(({ members }) => members.map(({ key }) => key)),
       secrets: [API_KEY, stack.masterKey],
       announced: { errors: announcedErrors },
     })

@@ -15,7 +15,8 @@ export function openLedger(file: string): Ledger {
     file,
     note(events) {
       count += events.length
-      appendFileSync(file, events.map((event) => `${JSON.stringify(event)}\n`).join(''))
+      const answeredAt = Date.now()
+      appendFileSync(file, events.map((event) => `${JSON.stringify({ ...event, answeredAt })}\n`).join(''))
     },
     count: () => count,
   }
