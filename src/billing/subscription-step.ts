@@ -9,7 +9,7 @@ import { assertNever, DomainError, isDomainError } from '../domain/errors.ts'
 import { parkReason } from '../domain/safety.ts'
 import { executeClosing } from './closing-execute.ts'
 import { planClosing } from './closing-plan.ts'
-import { mirrorDueMs, nextStep } from './next-due.ts'
+import { mirrorDueMs, nextStep, upcomingClosing } from './next-due.ts'
 import type { NextStep } from './next-due.ts'
 import { applyBillCommand, runUpcoming } from './running-commands.ts'
 import type { BillRequest } from './running-commands.ts'
@@ -105,15 +105,27 @@ async function applyCommand(db: Db, options: StepOptions, command: SubscriptionR
   const row = await mustLock(db, options.subscriptionId)
   const patch = await acceptCommand(db, row, command)
   if (Object.keys(patch).length === 0) return
-  const lifecycle = lifecycleAfter({ ...row, ...patch } as SubscriptionRow, options.asOfMs)
-  await mustUpdate(db, row, { ...patch, lifecycle })
+  await mustUpdate(db, row, {
+    ...patch,
+    ...shownAfter({ ...row, ...patch } as SubscriptionRow, options.asOfMs),
+  })
   await note(db, options, command.kind, inWords(command))
 }
 
 /**
  * Written with what was asked, not with what is billed after it: whoever reads in between, or while a closing is in the
- * way, is not told of a subscription that goes on. It has ended once its last period is billed, and that is to come.
+ * way, is not told of a subscription that goes on, or of a bill that will not come.
  */
+function shownAfter(row: SubscriptionRow, asOfMs: number): SubscriptionPatch {
+  const lifecycle = lifecycleAfter(row, asOfMs)
+  const closing = upcomingClosing(row)
+  if (closing === null) return { lifecycle, nextClosingAt: null }
+  const nextClosingAt = new Date(closing.atMs)
+  // Who is parked is not due. Of the others the billing that follows says what they wait for beyond the instant.
+  return { lifecycle, nextClosingAt, ...(lifecycle !== 'parked' && { nextDueAt: nextClosingAt }) }
+}
+
+/** It has ended once its last period is billed, and that is to come. */
 function lifecycleAfter(row: SubscriptionRow, asOfMs: number): string {
   if (row.lifecycle === 'parked') return row.lifecycle
   const lifecycle = lifecycleOf(row, asOfMs)

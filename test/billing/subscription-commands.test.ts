@@ -33,7 +33,7 @@ async function shownAfter(subscriptionId: string, command: SubscriptionRequest) 
     jitterWindowMs: 0,
   })
   await expect(stepped).rejects.toMatchObject({ code: 'profile_missing' })
-  const columns = ['lifecycle', 'activeTo'] as const
+  const columns = ['lifecycle', 'activeTo', 'nextClosingAt', 'nextDueAt'] as const
   const subscriptions = database.db.selectFrom('subscriptions').select(columns)
   return await subscriptions.where('id', '=', subscriptionId).executeTakeFirstOrThrow()
 }
@@ -46,9 +46,12 @@ test.each([
   ['now', asOfMs],
 ])('a cancelation shows from the moment it is accepted: one that is %s', async (_when, effectiveAtMs) => {
   const id = await subscribed('active')
+  const end = new Date(effectiveAtMs)
   expect(await shownAfter(id, cancel(effectiveAtMs))).toEqual({
     lifecycle: 'canceled',
-    activeTo: new Date(effectiveAtMs),
+    activeTo: end,
+    nextClosingAt: end,
+    nextDueAt: end,
   })
 })
 
@@ -56,7 +59,17 @@ test('one that is withdrawn shows no longer', async () => {
   const id = await subscribed('active')
   await shownAfter(id, cancel(laterMs))
   const withdrawn = await shownAfter(id, { kind: 'unschedule_cancelation', requestId: ulid() })
-  expect(withdrawn).toEqual({ lifecycle: 'active', activeTo: null })
+  const next = new Date('2025-02-01T00:00:00Z')
+  expect(withdrawn).toEqual({ lifecycle: 'active', activeTo: null, nextClosingAt: next, nextDueAt: next })
+})
+
+test('where no period is left, no bill is shown', async () => {
+  const id = await subscribed('active')
+  // It is billed up to here.
+  expect(await shownAfter(id, cancel(Date.parse('2025-01-01T00:00:00Z')))).toMatchObject({
+    lifecycle: 'canceled',
+    nextClosingAt: null,
+  })
 })
 
 test('a subscription that is parked stays so when it is canceled', async () => {
@@ -69,6 +82,11 @@ test('a subscription that is parked stays so when it is canceled', async () => {
     newId: ulid,
     jitterWindowMs: 0,
   })
-  const subscriptions = database.db.selectFrom('subscriptions').select('lifecycle').where('id', '=', id)
-  expect(await subscriptions.executeTakeFirstOrThrow()).toEqual({ lifecycle: 'parked' })
+  const columns = ['lifecycle', 'nextDueAt', 'nextClosingAt'] as const
+  const subscriptions = database.db.selectFrom('subscriptions').select(columns).where('id', '=', id)
+  expect(await subscriptions.executeTakeFirstOrThrow()).toEqual({
+    lifecycle: 'parked',
+    nextDueAt: null,
+    nextClosingAt: new Date(laterMs),
+  })
 })
