@@ -8,6 +8,7 @@ import { currency } from '../domain/currency.ts'
 import { DomainError } from '../domain/errors.ts'
 import { displayMinor } from '../domain/money.ts'
 import type { InvoiceRef } from '../stripe/invoice-types.ts'
+import { whereLeft } from './left-balance.ts'
 import { openAccess } from './open-access.ts'
 
 /**
@@ -74,13 +75,14 @@ export async function changeInvoice(
   })
 }
 
-/** A balance that a voided invoice took over comes to the next one (rule 21). */
+/** A balance that a voided invoice took over comes to the next one, where there is one (rule 21). */
 async function carryOn(trx: Db, row: InvoiceRow, asOfMs: number): Promise<void> {
   const carriedMinor = await bookCarriedOn(trx, row)
   if (carriedMinor === 0n) return
   const amount = displayMinor(carriedMinor < 0n ? -carriedMinor : carriedMinor, currency(row.currency))
   const what = carriedMinor < 0n ? `credit of ${amount}` : `balance of ${amount}`
-  const detail = `The ${what} that it took over of earlier invoices is left to the next bill`
+  const where = await whereLeft(trx, row.subscriptionId)
+  const detail = `The ${what} that it took over of earlier invoices ${where}`
   const subject = { subjectType: 'invoice', subjectId: row.id, at: new Date(asOfMs) } as const
   await appendTimeline(trx, [{ ...subject, kind: row.status, detail }])
 }

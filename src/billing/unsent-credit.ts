@@ -4,6 +4,7 @@ import { bookUnsentCredit } from '../db/stores/ledger.ts'
 import { appendTimeline } from '../db/stores/timeline.ts'
 import { currency } from '../domain/currency.ts'
 import { displayMinor } from '../domain/money.ts'
+import { whereLeft } from './left-balance.ts'
 
 /**
  * What Stripe takes no item for is a credit on the next bill (rule 21). `unsentMinor` is all of it, zero or negative: what
@@ -24,7 +25,8 @@ export async function carryUnsent(
     })
     if (difference === 0n) return
     const amount = displayMinor(-unsentMinor, currency(row.currency))
-    const detail = `A credit of ${amount} is left to the next bill: Stripe Tax takes no negative lines`
+    const where = await whereLeft(trx, row.subscriptionId)
+    const detail = `A credit of ${amount} ${where}: Stripe Tax takes no negative lines`
     const at = new Date(asOfMs)
     await appendTimeline(trx, [{ subjectType: 'invoice', subjectId: row.id, at, kind: row.status, detail }])
   })
