@@ -1,7 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Walker } from '../test/support/billing-paths.ts'
 import { caller } from '../test/support/caller.ts'
 import { addTokenPlan, startScenario } from '../test/support/scenario.ts'
@@ -12,6 +9,7 @@ import { worldSetup } from './close/world.ts'
 import { startStack } from './stack/stack.ts'
 import type { Stack } from './stack/stack.ts'
 import type { Benchmark, Case } from './support/benchmark.ts'
+import { benchFolder } from './support/folder.ts'
 
 /** Counts, no times: as true on a busy machine as on a quiet one. */
 export const budget: Benchmark = {
@@ -19,14 +17,14 @@ export const budget: Benchmark = {
   about:
     'What each way through billing costs at Temporal and at Stripe: tasks, activities, events, requests, webhooks',
   cases: async function* ({ log }) {
-    const folder = await mkdtemp(join(tmpdir(), 'perennial-budget-'))
+    const { folder, remove } = await benchFolder('budget')
     const stack = await startStack({ folder, apis: 1, workers: 1, temporal: 'server', say: log })
     try {
       const walker = await walkerOf(stack)
       for (const path of paths) yield walked(walker, path)
     } finally {
       await stack.stop()
-      await rm(folder, { recursive: true, force: true })
+      await remove()
     }
   },
 }

@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { asleep, prepare, stripeCustomers, subscribeMany } from './close/subscribers.ts'
 import { startEmptyWorkflows } from './commands/floor.ts'
 import { startStack } from './stack/stack.ts'
@@ -8,6 +5,7 @@ import type { Stack } from './stack/stack.ts'
 import type { Benchmark, Case, Sample, Side } from './support/benchmark.ts'
 import { startBenchChild } from './support/child.ts'
 import type { Bench } from './support/environment.ts'
+import { benchFolder } from './support/folder.ts'
 import { bodyRequest, sendAll } from './support/http-load.ts'
 
 const counts = { tiny: 4, small: 20, full: 50 } as const
@@ -21,13 +19,13 @@ export const commands: Benchmark = {
   about:
     'cancel a subscription and take it back, over HTTP; against an update of an empty workflow, over HTTP too',
   cases: async function* (bench) {
-    const folder = await mkdtemp(join(tmpdir(), 'perennial-commands-'))
+    const { folder, remove } = await benchFolder('commands')
     const stack = await startStack({ folder, apis: 1, workers: 1, temporal: 'server', say: bench.log })
     try {
       yield* commandCases(bench, stack)
     } finally {
       await stack.stop()
-      await rm(folder, { recursive: true, force: true })
+      await remove()
     }
   },
 }

@@ -1,12 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { sandboxService } from '../stack/sandbox-service.ts'
 import type { Service } from '../stack/service.ts'
 import { startStack } from '../stack/stack.ts'
 import type { Stack } from '../stack/stack.ts'
 import type { Scenario } from '../../test/support/scenario.ts'
 import type { Bench } from '../support/environment.ts'
+import { benchFolder } from '../support/folder.ts'
 import { startFloor } from './floor.ts'
 import type { Floor } from './floor.ts'
 import { prepare } from './subscribers.ts'
@@ -28,7 +26,7 @@ export async function openWorld(
   bench: Bench,
   workerEnv: Readonly<Record<string, string>> = {},
 ): Promise<{ world: World; stop: () => Promise<void> }> {
-  const folder = await mkdtemp(join(tmpdir(), 'perennial-world-'))
+  const { folder, remove } = await benchFolder('world')
   const stack = await startStack({
     folder,
     apis: 1,
@@ -44,7 +42,7 @@ export async function openWorld(
     await floor.stop()
     await floorSandbox.stop()
     await stack.stop()
-    await rm(folder, { recursive: true, force: true })
+    await remove()
   }
   return { world: { stack, scenario: await prepare(stack), floor, floorSandbox, say: bench.log }, stop }
 }

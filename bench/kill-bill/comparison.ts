@@ -1,11 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { Client } from 'pg'
 import { startApi } from '../support/api.ts'
 import type { RunningApi } from '../support/api.ts'
 import type { Benchmark, Case } from '../support/benchmark.ts'
+import { undoneAtLast } from '../support/early-end.ts'
 import type { Bench } from '../support/environment.ts'
+import { benchFolder } from '../support/folder.ts'
 import { killBillClient } from './client.ts'
 import type { KillBill, KillBillSubscriber } from './client.ts'
 import { closeCase } from './close-case.ts'
@@ -42,10 +41,14 @@ export function comparison(downloads: Downloads): Benchmark {
 }
 
 async function* cases(bench: Bench, downloads: Downloads): AsyncGenerator<Case> {
-  const folder = await mkdtemp(join(tmpdir(), 'perennial-kill-bill-'))
+  const { folder, remove } = await benchFolder('kill-bill')
   const databaseUrl = new URL(bench.url)
   databaseUrl.pathname += '_kill_bill'
-  await bench.pool.query(`CREATE DATABASE ${databaseUrl.pathname.slice(1)}`)
+  const database = databaseUrl.pathname.slice(1)
+  await bench.pool.query(`CREATE DATABASE ${database}`)
+  const drop = undoneAtLast(async () => {
+    await bench.pool.query(`DROP DATABASE IF EXISTS ${database} WITH (FORCE)`)
+  })
   const killBillDb = new Client({ connectionString: databaseUrl.href })
   const server = await startKillBill({ downloads, folder, databaseUrl })
   const api = await startApi(bench, 'admin')
@@ -65,8 +68,8 @@ async function* cases(bench: Bench, downloads: Downloads): AsyncGenerator<Case> 
     await api.stop()
     await killBillDb.end()
     await server.stop()
-    await bench.pool.query(`DROP DATABASE IF EXISTS ${databaseUrl.pathname.slice(1)} WITH (FORCE)`)
-    await rm(folder, { recursive: true, force: true })
+    await drop()
+    await remove()
   }
 }
 

@@ -1,11 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { Client, Pool } from 'pg'
 import { openDatabase } from '../../src/db/connection.ts'
 import type { Database } from '../../src/db/connection.ts'
 import { migrate } from '../../src/db/migrate.ts'
 import { startTunedPostgres } from '../stack/postgres.ts'
+import { undoneAtLast } from './early-end.ts'
+import { benchFolder } from './folder.ts'
 
 /** How much is loaded: to see that it runs, for a look, as it is published. */
 export const benchSizes = ['tiny', 'small', 'full'] as const
@@ -31,10 +30,11 @@ export async function openBench(
   log: (line: string) => void,
 ): Promise<{ bench: Bench; stop: () => Promise<void> }> {
   const given = process.env['DATABASE_URL']
-  const folder = await mkdtemp(join(tmpdir(), 'perennial-bench-'))
+  const { folder, remove } = await benchFolder('bench')
   const server = given === undefined ? await startTunedPostgres(folder, DATABASE) : null
   const url = new URL(server?.url ?? given ?? '')
   url.pathname = `/${DATABASE}`
+  const drop = undoneAtLast(async () => await dropDatabase(url))
   await recreate(url)
   const db = openDatabase({ connectionString: url.href, maxConnections: 4 })
   await migrate(db)
@@ -49,9 +49,9 @@ export async function openBench(
   const stop = async (): Promise<void> => {
     await pool.end()
     await db.destroy()
-    if (server === null) await dropDatabase(url)
+    await drop()
     await server?.stop()
-    await rm(folder, { recursive: true, force: true })
+    await remove()
   }
   return { bench: { db, url: url.href, pool, size, databasePids, log }, stop }
 }

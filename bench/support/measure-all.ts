@@ -2,6 +2,7 @@ import { loadavg } from 'node:os'
 import { measure } from './benchmark.ts'
 import type { Benchmark, CaseResult } from './benchmark.ts'
 import type { Bench, Size } from './environment.ts'
+import { endOnSignal } from './early-end.ts'
 import { openBench } from './environment.ts'
 import { describeMachine } from './machine.ts'
 import { writeReport } from './results.ts'
@@ -14,11 +15,12 @@ export interface MeasureOptions {
   readonly json: string
 }
 
-/** Runs benchmarks one after the other, and prints their figures at the end. */
+/** Runs benchmarks one after the other, and prints their figures at the end. A signal ends it early. */
 export async function measureAll(
   benchmarks: readonly Benchmark[],
   { size, rounds, json }: MeasureOptions,
 ): Promise<void> {
+  void endOnSignal()
   const { bench, stop } = await openBench(size, (line) => console.error(line))
   try {
     const machine = await describeMachine(bench.pool)

@@ -1,11 +1,12 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { loadavg, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { writeFile } from 'node:fs/promises'
+import { loadavg } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { addTokenPlan, startScenario } from '../../test/support/scenario.ts'
 import { startStack } from '../stack/stack.ts'
 import type { Stack } from '../stack/stack.ts'
+import { endOnSignal } from '../support/early-end.ts'
+import { benchFolder } from '../support/folder.ts'
 import { clusterClient } from './client.ts'
 import { count, isSettled } from './count.ts'
 import { inRealTime, onTestClock, reading } from './load.ts'
@@ -47,7 +48,8 @@ if (values.help) console.log(help)
 else await main()
 
 async function main(): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'perennial-topology-'))
+  void endOnSignal()
+  const { folder, remove } = await benchFolder('topology')
   const kind = values.temporal === 'dev' ? 'dev' : 'server'
   const stack = await startStack({
     folder,
@@ -65,7 +67,7 @@ async function main(): Promise<void> {
     isFine = report.isFine
   } finally {
     await stack.stop()
-    if (isFine) await rm(folder, { recursive: true, force: true })
+    if (isFine) await remove()
     else say(`its logs are in ${folder}`)
   }
   process.exitCode = isFine ? 0 : 1
