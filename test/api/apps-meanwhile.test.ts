@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { changeStripeKey, updateApp } from '../../src/api/actions/apps.ts'
+import { updateApp } from '../../src/api/actions/apps.ts'
+import { changeStripeKey } from '../../src/api/actions/stripe-keys.ts'
 import { repairWebhook, rotateEndpoint } from '../../src/api/actions/webhook-endpoints.ts'
 import { keyWatch } from '../../src/billing/key-watch.ts'
 import { careForApps } from '../../src/relay/app-care.ts'
