@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { fastify } from 'fastify'
+import { sql } from 'kysely'
 import { ulid } from 'ulid'
 import { authentication } from '../../src/api/plugins/authentication.ts'
 import { generateApiKey, insertApiKey, revokeApiKey } from '../../src/db/stores/api-keys.ts'
@@ -168,13 +169,33 @@ test('the same write at the same time: one does it, the other is told to wait', 
 
 test('a claim whose holder crashed is taken over by the same request after a minute, and by no other', async () => {
   const claim = { caller: adminId, key: 'crashed', method: 'POST', path: '/x', bodyHash: Buffer.from('same') }
-  const at = (seconds: number) => new Date(1_700_000_000_000 + seconds * 1000)
-  expect(await claimIdempotencyKey(api.db, { ...claim, now: at(0) })).toEqual({ kind: 'claimed' })
-  expect(await claimIdempotencyKey(api.db, { ...claim, now: at(59) })).toEqual({ kind: 'in_flight' })
-  expect(
-    await claimIdempotencyKey(api.db, { ...claim, bodyHash: Buffer.from('other'), now: at(61) }),
-  ).toEqual({ kind: 'reused' })
-  expect(await claimIdempotencyKey(api.db, { ...claim, now: at(61) })).toEqual({ kind: 'claimed' })
+  expect(await claimIdempotencyKey(api.db, claim)).toEqual({ kind: 'claimed' })
+  expect(await claimIdempotencyKey(api.db, claim)).toEqual({ kind: 'in_flight' })
+  await api.db
+    .updateTable('idempotencyKeys')
+    .set({ createdAt: sql<Date>`created_at - interval '61 seconds'` })
+    .where('key', '=', 'crashed')
+    .execute()
+  const other = { ...claim, bodyHash: Buffer.from('other') }
+  expect(await claimIdempotencyKey(api.db, other)).toEqual({ kind: 'reused' })
+  expect(await claimIdempotencyKey(api.db, claim)).toEqual({ kind: 'claimed' })
+})
+
+test('a claim of a process whose clock is behind is not one of a process that crashed', async () => {
+  const behind = await startTestApi({ now: () => new Date(Date.now() - 5 * 60_000) })
+  try {
+    const { statusCode } = await behind.app.inject({
+      method: 'POST',
+      url: '/api/v1/features',
+      headers: { 'idempotency-key': 'behind' },
+      payload: { key: 'behind', name: 'Behind' },
+    })
+    expect(statusCode).toBe(201)
+    const claims = behind.db.selectFrom('idempotencyKeys').select('key')
+    expect(await claims.where('createdAt', '<', sql<Date>`now() - interval '1 minute'`).execute()).toEqual([])
+  } finally {
+    await behind.close()
+  }
 })
 
 test('a body of 10 MB, a broken one, one of another kind and one with a NUL character are refused', async () => {

@@ -68,7 +68,6 @@ export function idempotency(deps: ApiDeps) {
       method: request.method,
       path,
       bodyHash,
-      now: deps.now(),
     })
     switch (claim.kind) {
       case 'claimed':
@@ -94,7 +93,7 @@ export function idempotency(deps: ApiDeps) {
     for (const [name, value] of Object.entries(reply.getHeaders()))
       if (isKept(name) && typeof value === 'string') headers[name] = value
     const body = typeof payload === 'string' ? payload : null
-    await completeIdempotencyKey(deps.db, holder, { status: reply.statusCode, headers, body }, deps.now())
+    await completeIdempotencyKey(deps.db, holder, { status: reply.statusCode, headers, body })
   }
   const settle = async (request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<void> => {
     const key = request.heldKey
@@ -109,7 +108,7 @@ export function idempotency(deps: ApiDeps) {
   }
   const prune = async (): Promise<void> => {
     try {
-      await pruneIdempotencyKeys(deps.db, deps.now())
+      await pruneIdempotencyKeys(deps.db)
     } catch (error) {
       deps.log.warn({ err: error }, 'old idempotency keys could not be removed')
     }

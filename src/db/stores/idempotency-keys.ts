@@ -1,10 +1,12 @@
 import { sql } from 'kysely'
 import type { Db } from '../connection.ts'
 
-/** After this the holder of a claim is taken to have crashed. */
-const CLAIM_EXPIRES_MS = 60_000
-/** After this a key is forgotten and may be used for something else. */
-const ANSWER_KEPT_MS = 24 * 60 * 60_000
+// By the database's clock: to a process whose own is a minute ahead, every claim of the others would be of one that crashed.
+const now = sql<Date>`now()`
+/** Before this the holder of a claim is taken to have crashed. */
+const claimExpired = sql<Date>`now() - interval '1 minute'`
+/** Before this a key is forgotten and may be used for something else. */
+const forgotten = sql<Date>`now() - interval '1 day'`
 
 export interface StoredAnswer {
   readonly status: number
@@ -22,7 +24,6 @@ export interface KeyClaim extends KeyHolder {
   readonly path: string
   /** Digest of method, address and body: what makes two requests the same. */
   readonly bodyHash: Buffer
-  readonly now: Date
 }
 
 export type ClaimResult =
@@ -31,11 +32,9 @@ export type ClaimResult =
   | { readonly kind: 'in_flight' }
   | { readonly kind: 'reused' }
 
-const ago = (now: Date, ms: number): Date => new Date(now.getTime() - ms)
-
 /** Takes the key, or says what became of the request that took it. One statement decides, so two callers cannot both win. */
 export async function claimIdempotencyKey(db: Db, claim: KeyClaim): Promise<ClaimResult> {
-  const { caller, key, method, path, bodyHash, now } = claim
+  const { caller, key, method, path, bodyHash } = claim
   const fresh = {
     method,
     path,
@@ -55,10 +54,10 @@ export async function claimIdempotencyKey(db: Db, claim: KeyClaim): Promise<Clai
         .doUpdateSet(fresh)
         .where((eb) =>
           eb.or([
-            eb('idempotencyKeys.createdAt', '<', ago(now, ANSWER_KEPT_MS)),
+            eb('idempotencyKeys.createdAt', '<', forgotten),
             eb.and([
               eb('idempotencyKeys.completedAt', 'is', null),
-              eb('idempotencyKeys.createdAt', '<', ago(now, CLAIM_EXPIRES_MS)),
+              eb('idempotencyKeys.createdAt', '<', claimExpired),
               eb('idempotencyKeys.bodyHash', '=', bodyHash),
             ]),
           ]),
@@ -84,7 +83,6 @@ export async function completeIdempotencyKey(
   db: Db,
   { caller, key }: KeyHolder,
   answer: StoredAnswer,
-  now: Date,
 ): Promise<void> {
   await db
     .updateTable('idempotencyKeys')
@@ -110,10 +108,7 @@ export async function releaseIdempotencyKey(db: Db, { caller, key }: KeyHolder):
 }
 
 /** Removes what is older than a day; returns how many. */
-export async function pruneIdempotencyKeys(db: Db, now: Date): Promise<number> {
-  const result = await db
-    .deleteFrom('idempotencyKeys')
-    .where('createdAt', '<', sql<Date>`${ago(now, ANSWER_KEPT_MS)}::timestamptz`)
-    .executeTakeFirst()
+export async function pruneIdempotencyKeys(db: Db): Promise<number> {
+  const result = await db.deleteFrom('idempotencyKeys').where('createdAt', '<', forgotten).executeTakeFirst()
   return Number(result.numDeletedRows)
 }
