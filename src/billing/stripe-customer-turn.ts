@@ -39,12 +39,21 @@ export async function inTurnOf<T>(
   }
 }
 
-/** The same for one who cannot come again later: waits some seconds for the turn. Errors: stripe_customer_busy. */
-export async function whenItsTurn(
+/**
+ * The same for one who cannot come again later, and changes what several are charged: waits some seconds for each turn.
+ * Errors: stripe_customer_busy.
+ */
+export async function whenTheirTurn(
   deps: TurnDeps,
-  of: StripeCustomer,
+  of: readonly StripeCustomer[],
   work: () => Promise<void>,
 ): Promise<void> {
+  const each = new Map(of.map((one) => [`${one.appId}/${one.stripeCustomerId}`, one])).values()
+  const inTurn = [...each].reduceRight((inner, one) => async () => await whenItsTurn(deps, one, inner), work)
+  await inTurn()
+}
+
+async function whenItsTurn(deps: TurnDeps, of: StripeCustomer, work: () => Promise<void>): Promise<void> {
   const untilMs = Date.now() + WAIT_MS
   const done = async (): Promise<true> => {
     await work()

@@ -306,3 +306,29 @@ test('a request whose turn does not come is refused, and changes nothing', async
   expect((await named(saver)).here).toBe(saver.older.paymentMethodId)
   await database.db.deleteFrom('stripeCustomerTurns').execute()
 })
+
+test('a request that names cards at two accounts is refused as a whole where the turn of one does not come', async () => {
+  const saver = await savesTwo()
+  const { db } = database
+  const other = ulid()
+  const installed = { name: 'Another', stripeAccountId: 'acct_2', livemode: false, type: 'stripe' }
+  const apiKeyEncrypted = stripe.encryptSecret('sk_test_sandbox', { appId: other, field: 'api_key' })
+  await db
+    .insertInto('apps')
+    .values({ ...installed, id: other, apiKeyEncrypted })
+    .execute()
+  const { stripeCustomerId } = saver
+  const heldUntil = sql<Date>`now() + interval '1 hour'`
+  const held = { appId: other, stripeCustomerId, holder: 'somebody', heldUntil }
+  await db.insertInto('stripeCustomerTurns').values(held).execute()
+  const named = { stripeCustomerId, stripeDefaultPaymentMethodId: saver.newer.paymentMethodId }
+  const deps = { db, stripe, newId: ulid, now: () => new Date() } as unknown as ApiDeps
+  const customer = { id: saver.customerId, primaryEmail: null }
+  const items = [appId, other].map((id) => ({ type: 'stripe' as const, id, ...named }))
+  await expect(linkCustomer(deps, customer, items)).rejects.toMatchObject({ code: 'stripe_customer_busy' })
+  expect(await findCustomerLink(db, saver.customerId, appId)).toBeNull()
+  const turns = db.selectFrom('stripeCustomerTurns').select('holder')
+  expect(await turns.execute()).toEqual([{ holder: 'somebody' }])
+  await db.deleteFrom('stripeCustomerTurns').execute()
+  await db.deleteFrom('apps').where('id', '=', other).execute()
+})

@@ -1,5 +1,5 @@
 import type { Transaction } from 'kysely'
-import { whenItsTurn } from '../../billing/stripe-customer-turn.ts'
+import { whenTheirTurn } from '../../billing/stripe-customer-turn.ts'
 import { DomainError } from '../../domain/errors.ts'
 import {
   findApp,
@@ -114,7 +114,7 @@ type LinkItem = StripeCustomerAppDataItem & Pick<CustomerLink, 'labels'>
 type LinkToStore = InspectedLink & Pick<CustomerLink, 'labels'>
 
 /**
- * Links a customer to existing Stripe customers; all of them are checked at Stripe before one is stored. Errors:
+ * Links a customer to existing Stripe customers; all of them are checked at Stripe, and stored together. Errors:
  * validation_failed, stripe_customer_not_found, stripe_payment_method_not_found, stripe_customer_busy, and what Stripe
  * refuses.
  */
@@ -129,42 +129,47 @@ export async function linkCustomer(
     const { labels } = item
     links.push({ ...(await inspectLink(deps, app, item)), ...(labels && { labels }) })
   }
-  for (const link of links) {
-    if (link.stripeDefaultPaymentMethodId === null) await storeAsOfNow(deps, customer, link)
-    else await nameMethod(deps, customer, { ...link, paymentMethodId: link.stripeDefaultPaymentMethodId })
-    // Without an address of ours, Stripe's is kept.
-    await tellEmail(deps, customer, link)
-  }
+  // In one order, lest two requests wait for each other.
+  links.sort((a, b) => a.appId.localeCompare(b.appId))
+  await store(deps, customer, links)
+  // Without an address of ours, Stripe's is kept.
+  for (const link of links) await tellEmail(deps, customer, link)
   const appIds = new Set(links.map((link) => link.appId))
   return (await customerLinks(deps, customer.id)).filter(({ id }) => appIds.has(id))
-}
-
-async function storeAsOfNow(
-  deps: ApiDeps,
-  { id: customerId }: Pick<CustomerRow, 'id'>,
-  { app: _app, there, ...link }: LinkToStore,
-): Promise<void> {
-  const now = deps.now()
-  const hasPaymentMethod = (link.stripeDefaultPaymentMethodId ?? there.defaultPaymentMethodId) !== null
-  const named = { ...link, customerId, paymentMethodSetAt: now }
-  await deps.db.transaction().execute(async (trx) => await storeLink(trx, named, { now, hasPaymentMethod }))
 }
 
 /**
  * A payment method that is named here is the default at Stripe too, which charges its own. In its turn: Stripe's default
  * of a moment before would be taken for one that was chosen after it, and of two that are named the older could win there.
  */
-async function nameMethod(
+async function store(
   deps: ApiDeps,
   customer: Pick<CustomerRow, 'id'>,
-  { paymentMethodId, ...link }: LinkToStore & { readonly paymentMethodId: string },
+  links: readonly LinkToStore[],
 ): Promise<void> {
-  await whenItsTurn(deps, link, async () => {
+  const naming = links.filter((link) => link.stripeDefaultPaymentMethodId !== null)
+  await whenTheirTurn(deps, naming, async () => {
     // First, for Stripe tells of the default that is set, and it has to be known whose that is.
-    await storeAsOfNow(deps, customer, link)
+    await storeAsOfNow(deps, customer, links)
     // What it was when it was looked at may have been changed by whoever's turn was before.
-    const { stripeCustomerId } = link
-    await deps.stripe.setDefaultPaymentMethod(link.app, { stripeCustomerId, paymentMethodId })
+    for (const { app, stripeCustomerId, stripeDefaultPaymentMethodId: paymentMethodId } of links)
+      if (paymentMethodId !== null)
+        await deps.stripe.setDefaultPaymentMethod(app, { stripeCustomerId, paymentMethodId })
+  })
+}
+
+async function storeAsOfNow(
+  deps: ApiDeps,
+  { id: customerId }: Pick<CustomerRow, 'id'>,
+  links: readonly LinkToStore[],
+): Promise<void> {
+  const now = deps.now()
+  await deps.db.transaction().execute(async (trx) => {
+    for (const { app: _app, there, ...link } of links) {
+      const hasPaymentMethod = (link.stripeDefaultPaymentMethodId ?? there.defaultPaymentMethodId) !== null
+      const dated = { ...link, customerId, paymentMethodSetAt: now }
+      await storeLink(trx, dated, { now, hasPaymentMethod })
+    }
   })
 }
 
