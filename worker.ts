@@ -16,6 +16,7 @@ import { checkDatabase } from './src/db/stores/api-keys.ts'
 import { requireTransactionIds } from './src/db/transaction-ids.ts'
 import { startAppCare } from './src/relay/app-care.ts'
 import { startEventPolling } from './src/relay/poll-events.ts'
+import { freePort } from './src/local/ports.ts'
 import { newId } from './src/new-id.ts'
 import { startReconciler } from './src/reconcile/loop.ts'
 import { startRelay } from './src/relay/relay.ts'
@@ -41,7 +42,7 @@ async function main(): Promise<void> {
   // Before anything that would hold up a stop: there is nothing to do without it, and nothing may be done on an older schema.
   await untilSchema(db, () => log.warn('the database cannot be reached; the worker runs as soon as it can'))
   await requireTransactionIds(db)
-  const sdkMetrics = config.metrics.port === undefined ? null : await temporalMetrics()
+  const sdkMetrics = config.metrics.port === undefined ? null : temporalMetrics(await freePort())
   Runtime.install({
     shutdownSignals: ['SIGINT', 'SIGTERM'],
     logger: temporalLogger(log),

@@ -1,6 +1,4 @@
 import { get } from 'node:http'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 
 /** Temporal's SDK serves its own metrics; this is where, and how they come into ours. */
 export interface TemporalMetrics {
@@ -19,25 +17,14 @@ export interface TemporalMetrics {
 
 const READ_LIMIT_MS = 3_000
 
-/** On a free port of loopback: one scrape of a worker shows both, and there is one port to configure. */
-export async function temporalMetrics(): Promise<TemporalMetrics> {
-  const bindAddress = `127.0.0.1:${await freePort()}`
+/** On a port of loopback that is free: one scrape of a worker shows both, and there is one port to configure. */
+export function temporalMetrics(freePort: number): TemporalMetrics {
+  const bindAddress = `127.0.0.1:${freePort}`
   const naming = { countersTotalSuffix: true, unitSuffix: true, useSecondsForDurations: true }
   return {
     exporter: { prometheus: { bindAddress, ...naming } },
     read: async () => await textAt(`http://${bindAddress}/metrics`),
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', resolve)
-  })
-  const { port } = server.address() as AddressInfo
-  await new Promise<void>((resolve) => void server.close(() => resolve()))
-  return port
 }
 
 async function textAt(url: string): Promise<string> {
