@@ -2,7 +2,7 @@ import type { Database } from '../db/connection.ts'
 import { holdPolledApp, setEventsCursor, stopPolling } from '../db/stores/event-polling.ts'
 import type { Waiting } from '../db/stores/event-polling.ts'
 import { insertStripeEvent } from '../db/stores/stripe-events.ts'
-import { isHeeded } from '../stripe/events.ts'
+import { keptOf } from '../stripe/events.ts'
 import { lacksPermission } from '../stripe/permissions.ts'
 import type { StripeGateway } from '../stripe/gateway-types.ts'
 import type { StoredApp } from '../stripe/types.ts'
@@ -42,9 +42,9 @@ export async function pollPage(
       await stopPolling(trx, app)
       return page
     }
-    const events = page.events.filter((event) => event.livemode === app.livemode)
+    const events = keptOf(app, page.events)
     const onlyThere = await onlyAtStripe({ db: trx, stripe }, { app, events, dryRun: false })
-    for (const event of events) if (isHeeded(event.type)) await insertStripeEvent(trx, appId, event)
+    for (const event of events) await insertStripeEvent(trx, appId, event)
     if (page.cursor !== app.eventsCursor) await setEventsCursor(trx, appId, page.cursor)
     return { count: page.events.length, onlyThere, askedAt: app.askedAt }
   })

@@ -4,7 +4,7 @@ import { pollPage } from '../billing/polled-events.ts'
 import { listDeafApps, listPolledApps, polledApp } from '../db/stores/event-polling.ts'
 import { reconciledApps, setReconciledEvent } from '../db/stores/reconciliation.ts'
 import { insertStripeEvent } from '../db/stores/stripe-events.ts'
-import { isHeeded } from '../stripe/events.ts'
+import { keptOf } from '../stripe/events.ts'
 import { classifyStripeError } from '../stripe/failures.ts'
 import type { VerifiedEvent } from '../stripe/webhook-types.ts'
 import type { Finding, Look, ReconcileDeps, Slice } from './deps.ts'
@@ -72,8 +72,7 @@ async function pollOn(deps: ReconcileDeps, appId: string, { dryRun }: Look): Pro
     const app = await polledApp(deps.db, appId)
     if (app === undefined) return nothing
     const { events } = await deps.stripe.listEvents(app, { cursor: app.eventsCursor })
-    const ours = events.filter((event) => event.livemode === app.livemode)
-    const unknown = await onlyAtStripe(deps, { app, events: ours, dryRun })
+    const unknown = await onlyAtStripe(deps, { app, events: keptOf(app, events), dryRun })
     return { examined: events.length, findings: unknown.map(tellOf), isDone: true }
   }
   const page = await pollPage(deps, appId, 'wait')
@@ -89,7 +88,7 @@ async function comparePage(deps: ReconcileDeps, app: App, { dryRun, now }: Look)
     return nothing
   }
   const { events, cursor } = await deps.stripe.listEvents(app, { cursor: app.reconciledEvent })
-  const ours = events.filter((event) => event.livemode === app.livemode)
+  const ours = keptOf(app, events)
   const unknown = await onlyAtStripe(deps, { app, events: ours, dryRun })
   const missed = dryRun ? [] : await storeMissed(deps, app, { events: ours, now })
   // A dry run does not move on: one page says what is the matter.
@@ -104,7 +103,7 @@ async function storeMissed(
   { events, now }: { readonly events: readonly VerifiedEvent[]; readonly now: Date },
 ): Promise<readonly Finding[]> {
   const missed: Finding[] = []
-  for (const event of events.filter(({ type }) => isHeeded(type))) {
+  for (const event of events) {
     const isNew = await insertStripeEvent(deps.db, app.id, event)
     if (!isNew || now.getTime() - event.createdMs < ON_ITS_WAY_MS) continue
     const detail = `${event.type} about ${event.objectId} had not come; it is acted on now`

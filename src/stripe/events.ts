@@ -42,7 +42,22 @@ export const webhookEvents = [
 /** Types that nothing follows from: what is told by one of them is told by another as well. They are not kept. */
 const unheeded: ReadonlySet<string> = new Set(['invoice.created', 'invoice_payment.paid'])
 
-export const isHeeded = (type: string): boolean => !unheeded.has(type)
+/** Why an event is passed over: it is of the other mode than the app, or nothing follows from it. Null: it is kept. */
+export function passedOver(
+  app: { readonly livemode: boolean },
+  { livemode, type }: Pick<VerifiedEvent, 'livemode' | 'type'>,
+): 'other_mode' | 'unheeded' | null {
+  if (livemode !== app.livemode) return 'other_mode'
+  return unheeded.has(type) ? 'unheeded' : null
+}
+
+/** The events of a list that are kept. */
+export function keptOf(
+  app: { readonly livemode: boolean },
+  events: readonly VerifiedEvent[],
+): readonly VerifiedEvent[] {
+  return events.filter((event) => passedOver(app, event) === null)
+}
 
 /**
  * What an endpoint is asked to send: what is acted on, and what Stripe waits for an answer to. A payment of an invoice is

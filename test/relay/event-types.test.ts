@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest'
 import { eventHandlers } from '../../src/relay/event-handlers.ts'
-import { endpointEvents, isHeeded, manualWebhookEvents, webhookEvents } from '../../src/stripe/events.ts'
+import { endpointEvents, manualWebhookEvents, passedOver, webhookEvents } from '../../src/stripe/events.ts'
+
+const app = { livemode: true }
+const isHeeded = (type: string): boolean => passedOver(app, { livemode: true, type }) === null
 
 test('what is asked of Stripe is acted on, or passed over by name', () => {
   const kept = webhookEvents.filter(isHeeded)

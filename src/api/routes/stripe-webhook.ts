@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { findStripeApp } from '../../db/stores/stripe-app-read.ts'
 import { DomainError, isDomainError } from '../../domain/errors.ts'
-import { isHeeded } from '../../stripe/events.ts'
+import { passedOver } from '../../stripe/events.ts'
 import { isPlausiblySigned } from '../../stripe/webhooks.ts'
 import type { StoredApp } from '../../stripe/types.ts'
 import type { VerifiedEvent } from '../../stripe/webhook-types.ts'
@@ -84,18 +84,20 @@ async function receive(
   app: StoredApp,
   event: VerifiedEvent,
 ): Promise<string> {
-  if (event.livemode !== app.livemode) {
-    deps.observer?.webhookTaken('other_mode')
-    return 'ignored: it is of the other mode than the app'
-  }
-  if (!isHeeded(event.type)) {
-    deps.observer?.webhookTaken('unheeded')
-    return 'received: nothing follows from it'
+  const why = passedOver(app, event)
+  if (why !== null) {
+    deps.observer?.webhookTaken(why)
+    return passedOverInWords[why]
   }
   const isNew = await write(app.id, event)
   deps.observer?.webhookTaken(isNew ? 'received' : 'repeated')
   return isNew ? 'received' : 'received before'
 }
+
+const passedOverInWords = {
+  other_mode: 'ignored: it is of the other mode than the app',
+  unheeded: 'received: nothing follows from it',
+} as const
 
 /** Stripe's webhooks: signed, so without an API key; raw, since the signature is over the bytes. */
 export function stripeWebhookRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
