@@ -61,6 +61,37 @@ test.each(attacks)('SQL in ids, filters and orderings stays text: %s', async (at
   expect((await countsSql.execute(api.db)).rows).toEqual(before)
 })
 
+let meters = 0
+
+test.each(attacks)('SQL in bodies is stored and counted as the text that it is: %s', async (attack) => {
+  const post = async (url: string, payload: object, type = 'application/json') =>
+    await api.app.inject({
+      method: 'POST',
+      url,
+      headers: { 'content-type': type },
+      payload: JSON.stringify(payload),
+    })
+  const before = (await countsSql.execute(api.db)).rows
+  const slug = `injected_${(meters += 1)}`
+  const path = `$['${attack.replaceAll("'", String.raw`\'`)}']`
+  const meter = { slug, eventType: slug, aggregation: 'SUM', valueProperty: '$.n' }
+  const made = await post('/api/v1/meters', { ...meter, groupBy: { by: '$.by', at: path } })
+  expect(made.statusCode, made.body).toBeLessThan(500)
+  if (made.statusCode >= 400) expect((await post('/api/v1/meters', meter)).statusCode).toBe(200)
+  const named = { specversion: '1.0', id: attack, source: 'attacks', type: slug, subject: attack }
+  const sent = await post('/api/v1/events', [
+    { ...named, data: { n: 1, by: attack, [attack]: attack } },
+    { ...named, id: `${attack}2`, subject: 'other', data: { n: 2, by: 'other' } },
+  ])
+  expect(sent.statusCode, sent.body).toBe(204)
+  const queried = await post(`/api/v1/meters/${slug}/query`, {
+    subject: [attack],
+    ...(made.statusCode < 400 && { groupBy: ['by', 'at'], filterGroupBy: { by: [attack] } }),
+  })
+  expect(queried.json(), queried.body).toMatchObject({ data: [{ value: 1, subject: attack }] })
+  expect((await countsSql.execute(api.db)).rows).toEqual(before)
+})
+
 test('a filter that is always true in SQL finds nothing', async () => {
   const found = async (query: string) =>
     (await api.app.inject(`/api/v1/plans?${query}`)).json<{ totalCount: number }>().totalCount

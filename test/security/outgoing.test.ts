@@ -69,15 +69,18 @@ const opens = new RegExp(
 
 test('the product opens no connection but by its clients of PostgreSQL, Temporal and Stripe', async () => {
   const found: string[] = []
-  for (const folder of folders) {
-    const files = await readdir(join(root, 'src', folder), { recursive: true })
+  const look = async (folder: string, recursive: boolean): Promise<void> => {
+    const files = await readdir(join(root, folder), { recursive })
     for (const file of files.filter((name) => name.endsWith('.ts'))) {
-      const source = await readFile(join(root, 'src', folder, file), 'utf8')
-      if (opens.test(source)) found.push(`${folder}/${file}`)
+      const source = await readFile(join(root, folder, file), 'utf8')
+      if (opens.test(source)) found.push(join(folder, file))
     }
   }
+  for (const folder of folders) await look(`src/${folder}`, true)
+  // The entries of the processes, and what stands beside the folders.
+  for (const folder of ['', 'src']) await look(folder, false)
   // The one client of Stripe; and the metrics of Temporal's library, which this very process shows on loopback.
-  expect(found).toEqual(['stripe/client.ts', 'metrics/temporal.ts'])
+  expect(found).toEqual(['src/stripe/client.ts', 'src/metrics/temporal.ts'])
 })
 
 test('whatever an id of a caller holds, the request goes to the configured address, under the path of that call', async () => {
