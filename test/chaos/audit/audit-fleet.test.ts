@@ -58,7 +58,7 @@ async function useAs(id: string, { subject, time, tokens }: Usage): Promise<void
   await appendFile(join(folder, 'accepted.ndjson'), `${JSON.stringify(answered)}\n`)
 }
 
-const subscribers: string[] = []
+const promised = { subscribers: [] as string[], voided: [] as string[], canceled: [] as string[] }
 
 interface Subscriber {
   readonly card: string | null
@@ -76,7 +76,7 @@ async function subscribe(key: string, options: Subscriber): Promise<string> {
     customerId: id,
     plan: { key: planKey },
   })
-  subscribers.push(key)
+  promised.subscribers.push(key)
   return made.id
 }
 
@@ -104,6 +104,7 @@ async function voidSent(subscriptionId: string): Promise<void> {
   const issued = items.find(({ status }) => status === 'issued')
   const action = { percentage: 100, action: { type: 'discard' } }
   await installation.call('POST', `/api/v1/billing/invoices/${issued?.id}/void`, { action, reason: 'a test' })
+  promised.voided.push(issued?.id ?? '')
 }
 
 /** Canceled at once, at the instant at which it began, after the fee of its first month was billed. */
@@ -114,6 +115,7 @@ async function giveUp(subscriptionId: string): Promise<void> {
     ({ totalCount }) => totalCount === 1,
   )
   await installation.call('POST', `${path}/cancel`, { timing: 'immediate' })
+  promised.canceled.push(subscriptionId)
 }
 
 /** Paid, declined, e-mailed and voided; usage in time, twice and late; canceled within a period and at the start; a running one. */
@@ -176,7 +178,7 @@ async function audit(): Promise<readonly Check[]> {
     taskQueue: installation.taskQueue,
     logFolder: folder,
     acceptedEventsFile: join(folder, 'accepted.ndjson'),
-    subscribers,
+    promised,
     secrets: ['test-master-key-test-master-key-0'],
     announced: { errors: ['ECONNREFUSED'] },
   })

@@ -1,10 +1,11 @@
 import { readTheirSide } from './at-stripe.ts'
 import { checkBalances } from './balances.ts'
 import { checkCharges, checkNumbers } from './charges.ts'
-import { checkInvoices, checkPeriods, checkSubscribers } from './closings.ts'
+import { checkInvoices, checkPeriods } from './closings.ts'
 import { findings } from './contract.ts'
 import type { Audit, AuditTarget } from './contract.ts'
 import { arrange } from './fleet.ts'
+import { checkPromised } from './promised.ts'
 import { checkEvents, checkRating } from './rated.ts'
 import { readOurSide } from './rows.ts'
 import { checkLogs, searchFor } from './secrets.ts'
@@ -39,7 +40,7 @@ export async function auditFleet(target: AuditTarget): Promise<Audit> {
   })
   return {
     checks: [
-      checkSubscribers(fleet, target.subscribers),
+      checkPromised(fleet, target.promised),
       checkInvoices(fleet),
       checkTotals(fleet),
       checkBalances(fleet),

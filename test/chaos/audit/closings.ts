@@ -46,19 +46,6 @@ export function checkInvoices(fleet: Fleet): Check {
   return found.check()
 }
 
-/** Whoever was told that they are subscribed has one subscription: all else is counted from those that are there. */
-export function checkSubscribers({ ours }: Fleet, keys: readonly string[]): Check {
-  const found = findings('everybody who was told so is subscribed, once')
-  const customers = new Map(ours.customers.map(({ id, key }) => [id, key]))
-  const made = ours.subscriptions.map(({ customer_id: id }) => customers.get(id))
-  for (const key of keys) {
-    found.examine()
-    const count = made.filter((each) => each === key).length
-    found.claim(count === 1, () => `${key} was told that they are subscribed, and has ${count} subscriptions`)
-  }
-  return found.check()
-}
-
 interface Instants {
   readonly of: string
   readonly wanted: readonly number[]

@@ -10,11 +10,20 @@ export interface AuditTarget {
   readonly logFolder: string
   /** NDJSON: each event that was answered with 2xx, as it was sent, with its time and when it was answered; once for each. */
   readonly acceptedEventsFile: string
-  /** Keys of the customers who were told that they are subscribed, each once. */
-  readonly subscribers: readonly string[]
+  readonly promised: Promised
   /** Texts that may appear nowhere: the master key, API keys, keys of Stripe. */
   readonly secrets: readonly string[]
   readonly announced?: Announced
+}
+
+/** What was answered with 2xx, and has to hold in the end. */
+export interface Promised {
+  /** Keys of customers, each subscribed once. */
+  readonly subscribers: readonly string[]
+  /** Ids of invoices. */
+  readonly voided: readonly string[]
+  /** Ids of subscriptions whose cancelation nobody took back since. */
+  readonly canceled: readonly string[]
 }
 
 /** What the run did on purpose. */

@@ -110,6 +110,16 @@ export const rowBreaks: readonly RowBreak[] = [
     [/paid was told that they are subscribed, and has 0 subscriptions/],
   ),
   rows(
+    'what was voided and canceled is not',
+    [
+      `UPDATE invoices SET status = 'issued' WHERE id = ${invoiceOf('voided', '03')};
+       UPDATE subscriptions SET active_to = NULL WHERE id = ${of('given up')}`,
+      `UPDATE invoices SET status = 'voided' WHERE id = ${invoiceOf('voided', '03')};
+       UPDATE subscriptions SET active_to = active_from WHERE id = ${of('given up')}`,
+    ],
+    [/was said to be voided, and is issued/, /was said to be canceled, and has no end/],
+  ),
+  rows(
     'a parked subscription was not closed',
     [
       `UPDATE subscriptions SET lifecycle = 'parked', lifecycle_reason = 'absurd' WHERE id = ${of('paid')};

@@ -10,6 +10,7 @@ import { inParallel } from './in-parallel.ts'
 import { advance, live } from './life.ts'
 import type { Life } from './life.ts'
 import { populate } from './population.ts'
+import { noPromises } from './promises.ts'
 import { createRandom } from './random.ts'
 import { comeToRest } from './rest.ts'
 import type { FaultGroup } from './schedule.ts'
@@ -89,7 +90,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   })
   try {
     const client = apiClient(stack.apiUrl)
-    const place = { client, sandboxUrl: stack.sandboxUrl }
+    const promises = noPromises()
+    const place = { client, sandboxUrl: stack.sandboxUrl, promises }
     const office = await openOffice(place, API_KEY)
     const ledger = openLedger(join(folder, 'accepted.ndjson'))
     const households = populate(random.stream('population'), options.subscriptions, options.household)
@@ -142,7 +144,11 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       namespace: 'default',
       logFolder: stack.logFolder,
       acceptedEventsFile: ledger.file,
-      subscribers: households.flatMap(({ members }) => members.map(({ key }) => key)),
+      promised: {
+        subscribers: households.flatMap(({ members }) => members.map(({ key }) => key)),
+        voided: [...promises.voided],
+        canceled: [...promises.canceled],
+      },
       secrets: [API_KEY, stack.masterKey],
       announced: { errors: announcedErrors },
     })

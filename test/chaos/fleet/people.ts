@@ -55,7 +55,8 @@ const payments: Readonly<Partial<Record<Resident['card'], Act>>> = {
 }
 
 /** Commands on a subscription or an invoice. A refusal is an answer: it may have ended meanwhile. */
-async function changeMind({ client }: Place, random: Random, resident: Resident): Promise<void> {
+async function changeMind(place: Place, random: Random, resident: Resident): Promise<void> {
+  const { client } = place
   const wish = random.next()
   if (wish > 0.05) return
   const { items } = await client.call<{ items: readonly { id: string }[] }>(
@@ -65,15 +66,19 @@ async function changeMind({ client }: Place, random: Random, resident: Resident)
   const subscription = items.at(-1)?.id
   if (subscription === undefined) return
   const path = `/api/v1/subscriptions/${subscription}`
-  if (wish < 0.005) await client.ask('POST', `${path}/cancel`, { timing: 'immediate' })
-  else if (wish < 0.01) await client.ask('POST', `${path}/cancel`, { timing: 'next_billing_cycle' })
-  else if (wish < 0.02) await client.ask('POST', `${path}/unschedule-cancelation`)
-  else if (wish < 0.035) await client.ask('POST', `${path}/invoice-now`, {})
-  else await onInvoice(client, resident, wish < 0.045 ? 'retry' : 'void')
+  const { canceled } = place.promises
+  if (wish < 0.01) {
+    const timing = wish < 0.005 ? 'immediate' : 'next_billing_cycle'
+    if ((await client.ask('POST', `${path}/cancel`, { timing })).status < 400) canceled.add(subscription)
+  } else if (wish < 0.02) {
+    const { status } = await client.ask('POST', `${path}/unschedule-cancelation`)
+    if (status < 400) canceled.delete(subscription)
+  } else if (wish < 0.035) await client.ask('POST', `${path}/invoice-now`, {})
+  else await onInvoice(place, resident, wish < 0.045 ? 'retry' : 'void')
 }
 
 async function onInvoice(
-  client: Place['client'],
+  { client, promises }: Place,
   { customerId }: Resident,
   action: 'retry' | 'void',
 ): Promise<void> {
@@ -85,5 +90,8 @@ async function onInvoice(
     action === 'retry'
       ? undefined
       : { reason: 'a mistake', action: { percentage: 100, action: { type: 'discard' } } }
-  for (const { id } of items) await client.ask('POST', `/api/v1/billing/invoices/${id}/${action}`, body)
+  for (const { id } of items) {
+    const { status } = await client.ask('POST', `/api/v1/billing/invoices/${id}/${action}`, body)
+    if (status < 400 && action === 'void') promises.voided.add(id)
+  }
 }

@@ -3,6 +3,7 @@ import { atStripe } from './client.ts'
 import type { ApiClient } from './client.ts'
 import { cards, dunnings } from './population.ts'
 import type { CardKind, Household, Subscriber } from './population.ts'
+import type { Promises } from './promises.ts'
 
 /** Somebody of the fleet as they are here and at Stripe. */
 export interface Resident extends Subscriber {
@@ -19,6 +20,8 @@ export interface Home {
 export interface Place {
   readonly client: ApiClient
   readonly sandboxUrl: string
+  /** Whatever is promised is noted there. */
+  readonly promises: Promises
 }
 
 interface HasId {
