@@ -1,4 +1,4 @@
-import { proxyActivities, sleep, upsertSearchAttributes } from '@temporalio/workflow'
+import { proxyLocalActivities, sleep, upsertSearchAttributes } from '@temporalio/workflow'
 import { billingStatusAttribute, nextBillingTimeAttribute } from '../../src/workflows/search-attributes.ts'
 
 /** What the floor does where ours bills. */
@@ -6,15 +6,15 @@ export interface FloorActivities {
   readonly callStripe: (request: { readonly customer: string }) => Promise<void>
 }
 
-const { callStripe } = proxyActivities<FloorActivities>({
-  startToCloseTimeout: '5 minutes',
-  heartbeatTimeout: '10 seconds',
+const { callStripe } = proxyLocalActivities<FloorActivities>({
+  startToCloseTimeout: '20 seconds',
+  retry: { maximumAttempts: 1 },
 })
 
 const MONTH_MS = 30 * 24 * 60 * 60 * 1000
 
 /**
- * A period in the shape of ours, with nothing of billing in it: sleep until it is due, one activity, say when the next is
+ * A period in the shape of ours, with nothing of billing in it: sleep until it is due, one local activity, say when the next is
  * due, sleep again.
  */
 export async function floorPeriod(request: {

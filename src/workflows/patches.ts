@@ -7,3 +7,8 @@ import { patched } from '@temporalio/workflow'
 export function pokeBeginsRun(): boolean {
   return patched('poke-begins-run')
 }
+
+/** After 0.1.0 what is due is billed within the workflow task. Asked as a run begins: a run goes on as it began. */
+export function billsInTask(): boolean {
+  return patched('bill-in-task')
+}

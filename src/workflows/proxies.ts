@@ -2,6 +2,7 @@ import { proxyActivities, proxyLocalActivities } from '@temporalio/workflow'
 import type {
   InvoiceActivities,
   SubscriptionActivities,
+  SubscriptionStep,
   TestClockActivities,
 } from '../activities/contracts.ts'
 
@@ -15,7 +16,6 @@ const steps = {
   retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '1 minute' },
 } as const
 
-export const { advanceSubscription } = proxyActivities<SubscriptionActivities>(steps)
 export const { stepTestClock } = proxyActivities<TestClockActivities>(steps)
 
 /**
@@ -28,3 +28,34 @@ export const { advanceInvoice } = proxyLocalActivities<InvoiceActivities>({
   localRetryThreshold: '5 seconds',
   retry: steps.retry,
 })
+
+const atServer = proxyActivities<SubscriptionActivities>(steps)
+/**
+ * Tried once, for as long as one request that Stripe does not answer and what comes before it. A step that takes longer
+ * than eight seconds prolongs its workflow task, which hears of commands meanwhile.
+ */
+const inTask = proxyLocalActivities<SubscriptionActivities>({
+  startToCloseTimeout: '20 seconds',
+  retry: { maximumAttempts: 1 },
+})
+
+type AdvanceInput = Parameters<SubscriptionActivities['advanceSubscription']>[0]
+
+/**
+ * A step of a subscription. What is due is billed by a local activity (where `isInTask`): one workflow task instead of two and
+ * an activity. Not so a command: who asked waits for it, and a worker that stands still would take it along with its task.
+ *
+ * What fails or takes too long goes on as an activity: its retries write no history, however long they last, and the
+ * Temporal UI shows what is in the way. The first try may be under way still, as that of a worker that was given up may be.
+ */
+export async function advanceSubscription(
+  input: AdvanceInput,
+  { isInTask }: { readonly isInTask: boolean },
+): Promise<SubscriptionStep> {
+  if (!isInTask || input.command !== undefined) return await atServer.advanceSubscription(input)
+  try {
+    return await inTask.advanceSubscription(input)
+  } catch {
+    return await atServer.advanceSubscription(input)
+  }
+}

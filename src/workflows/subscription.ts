@@ -12,7 +12,7 @@ import { createClock } from './clock.ts'
 import type { ClockSource } from './clock.ts'
 import { createCommandQueue } from './commands.ts'
 import { poke, subscriptionCommand } from './messages.ts'
-import { pokeBeginsRun } from './patches.ts'
+import { billsInTask, pokeBeginsRun } from './patches.ts'
 import { advanceSubscription } from './proxies.ts'
 import { billingStatusAttribute, nextBillingTimeAttribute } from './search-attributes.ts'
 
@@ -41,6 +41,7 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
   const clock = createClock(input.clock)
   const interrupted = (): boolean => poked || !commands.isEmpty()
 
+  const isInTask = billsInTask()
   let nextDueMs = input.nextDueMs
   let waitingFor = input.waitingFor
   let shown = { lifecycle: '', nextDueMs: -1 as number | null }
@@ -57,11 +58,8 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
     const command = commands.next()
     // A command goes first.
     poked = poked && command !== undefined && pokeBeginsRun()
-    const step = await advanceSubscription({
-      subscriptionId: input.subscriptionId,
-      asOfMs: clock.nowMs(),
-      ...(command && { command }),
-    })
+    const asked = { subscriptionId: input.subscriptionId, ...(command && { command }) }
+    const step = await advanceSubscription({ ...asked, asOfMs: clock.nowMs() }, { isInTask })
     if (command) commands.complete(command, step.refused)
     shown = show(step, shown)
     // A command that came during the last step still gets its answer.

@@ -19,6 +19,8 @@ import type { SupervisedWorker } from './supervised-worker.ts'
 /** An installation of its own whose worker is another process that may be killed. */
 export interface Lane extends Installation {
   readonly worker: SupervisedWorker
+  /** One more beside it, which the caller stops. */
+  readonly startWorker: () => SupervisedWorker
   readonly scenario: Scenario
 }
 
@@ -36,7 +38,7 @@ export async function startLane(options: LaneOptions = {}): Promise<Lane> {
     workflowBundlePath(),
   ])
   const taskQueue = `chaos-${randomUUID()}`
-  const worker = superviseWorker({
+  const env = {
     DATABASE_URL: database.url,
     DATABASE_POOL_SIZE: '4',
     TEMPORAL_ADDRESS: address,
@@ -45,7 +47,9 @@ export async function startLane(options: LaneOptions = {}): Promise<Lane> {
     PERENNIAL_MASTER_KEY: MASTER_KEY,
     WORKFLOW_BUNDLE: bundle,
     LOG_LEVEL: process.env['TEST_LOG_LEVEL'] ?? 'silent',
-  })
+  }
+  const startWorker = (): SupervisedWorker => superviseWorker(env)
+  const worker = startWorker()
   const connection = await Connection.connect({ address })
   const client = new Client({ connection })
   const config = { publicUrl: '' }
@@ -80,7 +84,7 @@ export async function startLane(options: LaneOptions = {}): Promise<Lane> {
   }
   const scenario = await startScenario(installation)
   await addTokenPlan(installation)
-  return { ...installation, worker, scenario }
+  return { ...installation, worker, startWorker, scenario }
 }
 
 /** More would only make each slower: a worker's start takes a core for seconds. Vitest runs five tests at once. */

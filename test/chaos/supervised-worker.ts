@@ -8,6 +8,12 @@ export interface SupervisedWorker {
   readonly taskQueue: string
   /** Waits until the worker runs and will be killed at the point; what is returned settles when it has died there. */
   readonly arm: (point: string) => Promise<{ readonly died: Promise<void> }>
+  /** It stands still, as on a machine that does, or goes on. */
+  readonly signal: (signal: 'SIGSTOP' | 'SIGCONT') => void
+  /** Waits until it stops: what it does it ends, and nothing more is begun. */
+  readonly tellToStop: () => Promise<void>
+  /** After that. */
+  readonly startAgain: () => Promise<void>
   /** How often it was started. */
   readonly starts: () => number
   readonly stop: () => Promise<void>
@@ -68,6 +74,17 @@ export function superviseWorker(env: Readonly<Record<string, string>>): Supervis
       // Whoever waits for it hears of a failure; nobody has to.
       died.catch(() => {})
       return { died }
+    },
+    signal: (signal) => void current.child.kill(signal),
+    async tellToStop() {
+      await current.ready
+      current.child.kill('SIGTERM')
+      await answer(current.child, 'stopping')
+    },
+    async startAgain() {
+      const { child, ended } = current
+      child.kill('SIGKILL')
+      await ended
     },
     starts: () => starts,
     async stop() {

@@ -19,6 +19,7 @@ process.on('message', (point: string) => {
   kill.arm(point)
   process.send?.('armed')
 })
+process.on('SIGTERM', () => process.send?.('stopping'))
 // A test that is gone leaves no workers behind.
 process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
 
@@ -65,8 +66,10 @@ const worker = await Worker.create({
   taskQueue: config.temporal.taskQueue,
   activities: withKillPoints(activities, { kill, group: 'activity', whenReported }),
   workflowBundle: { codePath: config.workflowBundle ?? '' },
-  // Without a cache no task waits ten seconds for the sticky queue of a worker that is gone.
-  maxCachedWorkflows: 0,
+  maxCachedWorkflows: 50,
+  // No task waits ten seconds for the queue of a worker that is gone. Without a cache a workflow can be evicted amid a step.
+  stickyQueueScheduleToStartTimeout: '1 second',
+  shutdownGraceTime: '35 seconds',
 })
 const running = worker.run()
 process.send?.('ready')

@@ -12,8 +12,11 @@ import { waitFor } from '../support/scenario.ts'
 import { testTemporalAddress, workflowBundlePath } from '../support/temporal.ts'
 
 const root = new URL('../../', import.meta.url)
-/** Not before a workflow task has failed. */
-const rare = ['temporal_workflow_task_execution_failed_total']
+/** Not before a workflow task has failed, or a subscription took a step. */
+const rare = [
+  'temporal_workflow_task_execution_failed_total',
+  'temporal_local_activity_execution_latency_seconds',
+]
 
 const scraped = async (port: number): Promise<string> =>
   await fetch(`http://127.0.0.1:${port}/metrics`).then(

@@ -11,20 +11,17 @@ const all = (text: string, pattern: RegExp): readonly string[] =>
 /** What the workflows' source says they can go through, in the words of `crossedBy`. */
 export async function branchesInSource(): Promise<readonly string[]> {
   const contracts = await read('activities/contracts.ts')
-  const proxies = all(await read('workflows/proxies.ts'), /export const \{ (\w+) \}/g)
-  const shared = await Promise.all(
-    ['clock', 'commands', 'patches'].map(async (name) => await read(`workflows/${name}.ts`)),
-  )
+  const steps = stepsIn(await read('workflows/proxies.ts'))
+  const patches = [...(await read('workflows/patches.ts')).matchAll(/(\w+)\(\): boolean \{[^}]*?'([^']+)'/g)]
   const branches: string[] = []
   for (const type of Object.keys(workflows)) {
     const file = type.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
     const source = await read(`workflows/${file}.ts`)
     const words = [
       ...all(source, /setHandler\((\w+)/g).map(messageWord),
-      ...proxies.filter((name) => source.includes(`${name}(`)).map((name) => `activity ${name}`),
-      ...all([source, ...shared].join('\n'), /patched\('([^']+)'\)/g).map((id) => `patch ${id}`),
+      ...steps.filter(({ name }) => source.includes(`${name}(`)).flatMap((step) => step.words),
+      ...patches.filter(([, name]) => source.includes(`${name}(`)).map(([, , id]) => `patch ${id}`),
       ...(source.includes('continueAsNew<') ? ['continued as new'] : []),
-      ...(source.includes('proxyLocal') ? ['local retry'] : []),
       ...(source.includes('break') ? ['end'] : []),
       ...(source.includes('createClock(') ? ['clock real', 'clock test', 'timer', 'signal tick'] : []),
       ...all(source, /createCommandQueue<(\w+)>/g).flatMap((union) => [
@@ -35,6 +32,23 @@ export async function branchesInSource(): Promise<readonly string[]> {
     branches.push(...words.map((word) => `${type} ${word}`))
   }
   return branches
+}
+
+/** The steps that workflows call, and the ways in which each is run. */
+function stepsIn(proxies: string): readonly { readonly name: string; readonly words: readonly string[] }[] {
+  const named = (way: string): readonly string[] =>
+    all(proxies, new RegExp(`export const \\{ (\\w+) \\} = ${way}<`, 'g'))
+  return [
+    ...named('proxyActivities').map((name) => ({ name, words: [`activity ${name}`] })),
+    ...named('proxyLocalActivities').map((name) => ({
+      name,
+      words: [`local activity ${name}`, `local retry ${name}`],
+    })),
+    ...all(proxies, /await inTask\.(\w+)\(/g).map((name) => ({
+      name,
+      words: [`activity ${name}`, `local activity ${name}`, `local failure ${name}`],
+    })),
+  ]
 }
 
 function messageWord(exported: string): string {

@@ -9,6 +9,7 @@ type Attributes = Readonly<Record<string, unknown>> & {
   readonly activityType?: { readonly name: string }
   readonly workflowType?: { readonly name: string }
   readonly markerName?: string
+  readonly failure?: object
   readonly details?: Readonly<Record<string, Payloads>>
   readonly input?: Payloads
   readonly acceptedRequest?: { readonly input?: { readonly name?: string; readonly args?: Payloads } }
@@ -51,10 +52,11 @@ function wordsOf(event: RecordedEvent): readonly string[] {
   }
 }
 
-function markerWords({ markerName, details = {} }: Attributes): readonly string[] {
+function markerWords({ markerName, details = {}, failure }: Attributes): readonly string[] {
   if (markerName === 'core_local_activity') {
     const [data] = decoded(details['data']) as { activity_type: string; backoff: unknown }[]
-    return [`activity ${data?.activity_type}`, ...(data?.backoff == null ? [] : ['local retry'])]
+    const after = data?.backoff == null ? 'failure' : 'retry'
+    return [`local ${failure === undefined ? 'activity' : after} ${data?.activity_type}`]
   }
   const [patch] = decoded(details['patch-data']) as { id: string }[]
   return [`patch ${patch?.id}`]

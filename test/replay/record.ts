@@ -104,6 +104,7 @@ test('on real time', { timeout: 10 * MINUTES }, async () => {
     [paths.cancel, 'subscription-cancel'],
     [slow.refuseCommand, 'subscription-refused-command'],
     [slow.waitForYears, 'subscription-years-ahead'],
+    [slow.outlastObstacle, 'subscription-obstacle'],
     [invoice(paths.recoverByDunning), 'invoice-recover-by-dunning'],
     [invoice(paths.exhaustDunning), 'invoice-exhaust-dunning'],
     [invoice(paths.approve), 'invoice-approve'],

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { WorkflowHandle } from '@temporalio/client'
 import { stripeSubscriptions } from '../support/at-stripe.ts'
-import { begun, ended, firstInvoice, sleeping, subscribe } from '../support/billing-paths.ts'
+import { begun, ended, firstInvoice, invoicesOf, sleeping, subscribe } from '../support/billing-paths.ts'
 import type { Walker } from '../support/billing-paths.ts'
+import { readHistory } from '../support/history.ts'
 import type { Installation } from '../support/installation.ts'
 import { advanceTo, onOwnClock, waitFor } from '../support/scenario.ts'
 
@@ -87,6 +88,34 @@ export async function billAsItems(
   await advanceTo(installation, subscribed.clockId, '2026-02-02T12:00:00Z')
   await at.untilPaid(subscribed)
   return `subscription/${subscribed.subscriptionId}`
+}
+
+/** A boundary that cannot be billed until somebody mends what is in the way: the billing profile is gone. */
+export async function outlastObstacle(walker: Walker, key: string): Promise<string> {
+  const { client, database } = walker.installation
+  const boundary = new Date(Math.ceil((Date.now() + 20_000) / 1000) * 1000)
+  const body = { billingAnchor: boundary.toISOString() }
+  const { customerId, subscriptionId } = await subscribe(walker, { key, profile: {}, body })
+  await firstInvoice(walker, customerId, 'paid')
+  const profileIs = async (deletedAt: Date | null): Promise<void> =>
+    void (await database.db
+      .updateTable('billingProfiles')
+      .set({ deletedAt })
+      .where('name', '=', `For ${key}`)
+      .execute())
+  await profileIs(new Date())
+  const workflowId = `subscription/${subscriptionId}`
+  await waitFor(
+    async () => await readHistory(client, workflowId),
+    (events) => events.some(({ kind }) => kind === 'activityTaskScheduled'),
+  )
+  await profileIs(null)
+  await waitFor(
+    async () => await invoicesOf(walker, customerId),
+    (items) => items.length === 2 && items.every(({ status }) => status === 'paid'),
+  )
+  await sleeping(walker, workflowId)
+  return workflowId
 }
 
 /** A subscription that is parked, since it would have billed something absurd, and released. */

@@ -11,6 +11,7 @@ export interface HistoryEvent {
 
 export interface HistoryCounts {
   readonly events: number
+  /** One that was prolonged for a local activity that took long is one; one that was lost is none. */
   readonly workflowTasks: number
   /** Scheduled at the server. */
   readonly activities: number
@@ -53,7 +54,10 @@ export function countHistory(events: readonly HistoryEvent[]): HistoryCounts {
   const count = (wanted: string): number => events.filter(({ kind }) => kind === wanted).length
   return {
     events: events.length,
-    workflowTasks: count('workflowTaskStarted'),
+    workflowTasks: events.filter(
+      ({ kind }, index) =>
+        kind === 'workflowTaskCompleted' && events[index + 1]?.kind !== 'workflowTaskScheduled',
+    ).length,
     activities: count('activityTaskScheduled'),
     localActivities: events.filter(({ markerName }) => markerName === 'core_local_activity').length,
   }
