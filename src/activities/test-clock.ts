@@ -177,8 +177,8 @@ async function arrive(deps: ActivityDeps, clock: TestClockRow): Promise<TestCloc
   for (const subject of await clockSubjects(deps.db, clock.id))
     await deps.temporal.tick(workflowIdOf(subject), frozenMs)
   const isBehind = clock.statusReason?.startsWith(BEHIND) ?? false
-  const behind = isBehind ? await moveStripeTo(deps, clock, clock.frozenTime) : null
-  if (!(await setClockReady(deps.db, clock.id, clock.frozenTime))) return null
-  if (behind !== null) await setClockReason(deps.db, clock.id, behind)
+  const statusReason = isBehind ? await moveStripeTo(deps, clock, clock.frozenTime) : null
+  const { frozenTime } = clock
+  if (!(await setClockReady(deps.db, clock.id, { frozenTime, statusReason }))) return null
   return { done: true, frozenMs, summary: `Ready at ${clock.frozenTime.toISOString()}` }
 }

@@ -26,11 +26,21 @@ export async function setClockTime(db: Db, id: string, frozenTime: Date): Promis
     .execute()
 }
 
+interface Arrival {
+  readonly frozenTime: Date
+  /** What is to be known of it all the same. */
+  readonly statusReason: string | null
+}
+
 /** The clock stands at its target; false when it was given another one meanwhile. */
-export async function setClockReady(db: Db, id: string, frozenTime: Date): Promise<boolean> {
+export async function setClockReady(
+  db: Db,
+  id: string,
+  { frozenTime, statusReason }: Arrival,
+): Promise<boolean> {
   const result = await db
     .updateTable('testClocks')
-    .set({ status: 'ready', targetTime: null, statusReason: null, updatedAt: sql`now()` })
+    .set({ status: 'ready', targetTime: null, statusReason, updatedAt: sql`now()` })
     .where('id', '=', id)
     .where((eb) => eb.or([eb('targetTime', 'is', null), eb('targetTime', '<=', frozenTime)]))
     .executeTakeFirst()
