@@ -33,6 +33,9 @@ export interface Sandbox {
   readonly close: () => Promise<void>
 }
 
+/** Node closes after five seconds; on a busy machine that meets requests on their way, as no fault that anybody asked for. */
+const KEPT_OPEN_MS = 10 * 60_000
+
 type Persistence = Pick<ReturnType<typeof openJournalFile>, 'append' | 'close' | 'read' | 'rewrite'>
 const nowhere: Persistence = { append: () => {}, close: () => {}, read: () => [], rewrite: () => {} }
 
@@ -124,6 +127,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       if (!response.headersSent) sendJson(response, 500, { error: 'the sandbox failed; see its log' })
     })
   })
+  server.keepAliveTimeout = KEPT_OPEN_MS
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(options.port, HOST, resolve)

@@ -8,6 +8,11 @@ beforeAll(async () => {
 })
 afterAll(() => world.close())
 
+test('nobody is cut off who was quiet for some seconds: that would be a fault that nobody asked for', async () => {
+  const { headers } = await fetch(world.url)
+  expect(headers.get('keep-alive')).toBe('timeout=600')
+})
+
 test('an outage takes every request, known or not, whatever its key; the control plane stays', async () => {
   const { stripe, control, url } = world
   const open = await openInvoice(stripe, (await customerWith(stripe)).id, 1000)
