@@ -91,7 +91,7 @@ export class ConfigError extends Error {
   readonly problems: readonly string[]
 
   constructor(problems: readonly string[]) {
-    super(`the environment is not complete:\n${problems.map((problem) => `  ${problem}`).join('\n')}`)
+    super(`the environment is not as it has to be:\n${problems.map((problem) => `  ${problem}`).join('\n')}`)
     this.name = 'ConfigError'
     this.problems = problems
   }

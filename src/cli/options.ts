@@ -16,7 +16,15 @@ export function parseInstant(text: string): Date {
   if (instant === null || Number.isNaN(instant.getTime())) {
     throw new InvalidArgumentError('an instant is like 2026-02-01T00:00:00Z or 2026-02-01')
   }
+  const day = text.slice(0, 10)
+  if (!isDay(day)) throw new InvalidArgumentError(`the calendar has no ${day}`)
   return instant
+}
+
+/** `Date` takes 30 February for 2 March. */
+function isDay(text: string): boolean {
+  const midnight = new Date(`${text}T00:00:00Z`)
+  return !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(text)
 }
 
 /** Which installation: on every command that calls the API. */

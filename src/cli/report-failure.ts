@@ -12,9 +12,9 @@ function describe(error: unknown): string {
   if (error instanceof CliProblem) return block(error.what, error.why, error.next)
   if (error instanceof ConfigError) {
     return block(
-      'The environment is not complete',
+      'The environment is not as it has to be',
       error.problems.join('\n'),
-      'set these variables and run the command again',
+      'set or correct these variables, and run the command again',
     )
   }
   // A defect of ours: the stack is what helps.

@@ -35,23 +35,30 @@ export function dataFolder(path: string): DataFolder {
   }
 }
 
-/** Creates the folder, and takes it for this process: two starts on one folder would fight over the data. */
+/** Throws where another start has taken the folder: two on one folder would fight over the data. */
+export async function refuseTakenFolder(folder: DataFolder): Promise<void> {
+  const other = await recordedProcess(lockOf(folder))
+  if (other === null || other === process.pid) return
+  throw new CliProblem({
+    what: 'Perennial runs already',
+    why: `process ${other} has taken ${folder.root}`,
+    next: 'use that one (npx perennial status says where), stop it with Ctrl-C in its terminal, or give this start its own --data-dir, --port and --sandbox-port',
+  })
+}
+
+/** Creates the folder, and takes it for this process. */
 export async function openDataFolder(
   folder: DataFolder,
   options: { readonly reset: boolean },
 ): Promise<void> {
-  const lock = join(folder.records, 'start.pid.json')
-  const other = await recordedProcess(lock)
-  if (other !== null && other !== process.pid) {
-    throw new CliProblem({
-      what: 'Perennial runs already',
-      why: `process ${other} has taken ${folder.root}`,
-      next: 'use that one, stop it with Ctrl-C in its terminal, or give this start its own --data-dir, --port and --sandbox-port',
-    })
-  }
+  await refuseTakenFolder(folder)
   if (options.reset) await resetDataFolder(folder)
   await makeFolders(folder)
-  await writeProcessRecord(lock, process.pid)
+  await writeProcessRecord(lockOf(folder), process.pid)
+}
+
+function lockOf(folder: DataFolder): string {
+  return join(folder.records, 'start.pid.json')
 }
 
 async function makeFolders(folder: DataFolder): Promise<void> {
@@ -77,7 +84,7 @@ async function makeFolders(folder: DataFolder): Promise<void> {
 /** Lets the folder go. */
 export async function closeDataFolder(folder: DataFolder): Promise<void> {
   await rm(folder.instanceFile, { force: true })
-  await rm(join(folder.records, 'start.pid.json'), { force: true })
+  await rm(lockOf(folder), { force: true })
 }
 
 async function resetDataFolder(folder: DataFolder): Promise<void> {

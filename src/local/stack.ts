@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { databaseProblem } from '../cli/database-problem.ts'
 import { CliProblem } from '../cli/problem.ts'
 import type { LocalSettings } from '../config.ts'
 import { openDatabase } from '../db/connection.ts'
@@ -124,6 +125,8 @@ async function migrateDatabase(url: string): Promise<void> {
   const db = openDatabase({ connectionString: url, maxConnections: 1, applicationName: 'perennial-migrate' })
   try {
     await migrate(db)
+  } catch (error) {
+    throw databaseProblem(error)
   } finally {
     await db.destroy()
   }

@@ -3,12 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pc from 'picocolors'
 import { CliProblem } from '../cli/problem.ts'
-import { readLocalSettings } from '../config.ts'
+import { readClientSettings, readLocalSettings } from '../config.ts'
 import type { LocalSettings } from '../config.ts'
-import { closeDataFolder, dataFolder, openDataFolder } from './data-folder.ts'
+import { closeDataFolder, dataFolder, openDataFolder, refuseTakenFolder } from './data-folder.ts'
 import type { DataFolder } from './data-folder.ts'
 import { apiClient } from '../cli/api-client.ts'
+import type { Api } from '../cli/api-client.ts'
 import { demoInvoices, invoiceTable } from './demo/invoices.ts'
+import { isLetIn } from './demo/let-in.ts'
 import { playDemo } from './demo/play.ts'
 import type { DemoResult } from './demo/play.ts'
 import { instanceLinks, invoiceLinks } from './links.ts'
@@ -34,9 +36,11 @@ export async function start(options: StartOptions): Promise<number> {
   const progress = terminalProgress()
   const stopping = stopRequested()
   refuseReset(options, settings)
+  const folder = dataFolder(options.dataDir)
+  // Ahead of the ports: the start that runs has taken these, too, and other ports are no way around it.
+  await refuseTakenFolder(folder)
   await needPort(options.port, '--port')
   if (usesSandbox(settings)) await needPort(options.sandboxPort, '--sandbox-port')
-  const folder = dataFolder(options.dataDir)
   await openDataFolder(folder, { reset: options.reset })
   try {
     const running = run({ folder, settings, progress, options })
@@ -91,17 +95,26 @@ interface Show {
   readonly isWanted: boolean
 }
 
-/** Plays the demo on the first start; every start shows its invoices. */
+/** Plays the demo on the first start; every start shows its invoices, as far as the API lets it in. */
 async function showDemo({ folder, instance, progress, isWanted }: Show): Promise<void> {
   const before = await readDemo(folder)
   if (before.result === null && !isWanted) return
+  if (!(await isLetIn(instance.apiUrl, readClientSettings().apiKey))) {
+    progress.note('The demo is left out: the API asks for a key. Set PERENNIAL_API_KEY to one to see it.')
+    return
+  }
   const result =
     before.result ?? (await playAndKeep({ folder, instance, progress, attempt: before.attempts + 1 }))
   const invoices = await demoInvoices(
-    apiClient(instance.apiUrl),
+    demoApi(instance),
     result.customers.map((customer) => customer.id),
   )
   process.stdout.write(`\n${invoiceTable(invoices)}\n\n${invoiceLinks(instance, invoices)}\n`)
+}
+
+/** As any caller: with a key, where one is given. */
+function demoApi(instance: Instance): Api {
+  return apiClient(instance.apiUrl, readClientSettings().apiKey)
 }
 
 interface Play {
@@ -114,7 +127,7 @@ interface Play {
 async function playAndKeep({ folder, instance, progress, attempt }: Play): Promise<DemoResult> {
   await writeFile(folder.demoFile, JSON.stringify({ attempts: attempt, result: null } satisfies DemoFile))
   const result = await playDemo({
-    apiUrl: instance.apiUrl,
+    api: demoApi(instance),
     stripeUrl: instance.stripeUrl,
     stripeApiKey: instance.stripeApiKey,
     isSandbox: instance.isSandbox,
@@ -173,7 +186,7 @@ async function checkIn(folder: DataFolder, settings: LocalSettings, progress: Pr
     const { instance } = stack
     const work = playAndKeep({ folder, instance, progress, attempt: 1 }).then(async ({ customers }) => {
       const invoices = await demoInvoices(
-        apiClient(instance.apiUrl),
+        demoApi(instance),
         customers.map((customer) => customer.id),
       )
       process.stdout.write(`${invoiceTable(invoices)}\n`)

@@ -39,6 +39,7 @@ export interface RunningTemporal {
 /** Starts Temporal's dev server on loopback and waits until it serves, or hands back the one that runs already. */
 export async function startTemporal(options: TemporalOptions): Promise<RunningTemporal> {
   if (options.existingAddress !== undefined) {
+    await needAnswer(options.existingAddress)
     return { address: options.existingAddress, uiUrl: null, child: null, stop: async () => {} }
   }
   const binary = await temporalBinary(
@@ -57,6 +58,25 @@ export async function startTemporal(options: TemporalOptions): Promise<RunningTe
         next: `read ${logFile}, or set TEMPORAL_ADDRESS to a Temporal that runs already`,
       })
     }
+  }
+}
+
+const ANSWER_TIMEOUT_MS = 5_000
+
+/** Told here: API and worker would wait for it, a minute long and without a word. */
+async function needAnswer(address: string): Promise<void> {
+  try {
+    const connection = await Connection.connect({ address, connectTimeout: ANSWER_TIMEOUT_MS })
+    await connection.close()
+  } catch (error) {
+    throw new CliProblem(
+      {
+        what: `Temporal does not answer at ${address}`,
+        why: error instanceof Error ? error.message : String(error),
+        next: 'correct TEMPORAL_ADDRESS (host:port), or unset it to have a Temporal started here',
+      },
+      error,
+    )
   }
 }
 

@@ -1,8 +1,13 @@
 import { execFile } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
+import { dataFolder, openDataFolder } from '../../src/local/data-folder.ts'
+import { freePort } from '../../src/local/ports.ts'
+import { startTemporal } from '../../src/local/temporal.ts'
 
 interface Run {
   readonly code: number
@@ -45,6 +50,38 @@ test('a taken port is named together with the flag that changes it', async () =>
   expect(run.stderr).toContain('--port')
 })
 
+test('a start on a folder that another has taken says so, and not that its ports are taken', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'perennial-taken-'))
+  // Taken by this very process.
+  await openDataFolder(dataFolder(root), { reset: false })
+  const server = createServer()
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const run = await perennial('start', '--port', String(port), '--data-dir', root)
+  server.close()
+  expect(run.code).toBe(1)
+  expect(run.stderr).toContain(`process ${process.pid} has taken ${root}`)
+  expect(run.stderr).not.toContain(`Port ${port}`)
+  await rm(root, { recursive: true })
+})
+
+test('a start on a database or a Temporal that does not answer says which, and not in a stack', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'perennial-away-'))
+  const away = { DATABASE_URL: 'postgres://127.0.0.1:1/perennial', TEMPORAL_ADDRESS: '127.0.0.1:1' }
+  const ports = ['--port', String(await freePort()), '--sandbox-port', String(await freePort())]
+  const run = await perennialWith(away, 'start', '--no-demo', '--data-dir', root, ...ports)
+  expect(run.code).toBe(1)
+  expect(run.stderr).toContain('The database does not answer')
+  expect(run.stderr).toContain('Next: check DATABASE_URL')
+  expect(run.stderr).not.toContain('at async')
+  const options = { folder: root, persistent: false, ui: false, existingAddress: away.TEMPORAL_ADDRESS }
+  await expect(startTemporal(options)).rejects.toMatchObject({
+    what: 'Temporal does not answer at 127.0.0.1:1',
+  })
+  await rm(root, { recursive: true })
+})
+
 test('doctor names a next step for every part that fails, as JSON too', async () => {
   const run = await perennial('doctor', '--json', '--url', 'http://127.0.0.1:1', '--data-dir', nowhere)
   expect(run.code).toBe(1)
@@ -61,6 +98,8 @@ test('doctor names a next step for every part that fails, as JSON too', async ()
 test('a wrong instant and a wrong port are refused before anything is done', async () => {
   const clock = await perennial('clock', 'advance', 'x', '--to', 'tomorrow')
   expect(clock.stderr).toContain('2026-02-01')
+  const noDay = await perennial('clock', 'advance', 'x', '--to', '2026-02-30')
+  expect(noDay.stderr).toContain('the calendar has no 2026-02-30')
   const start = await perennial('start', '--port', '99999')
   expect(start.stderr).toContain('1 to 65535')
 })

@@ -1,4 +1,5 @@
 import type { Api } from '../../cli/api-client.ts'
+import type { StripeCalls } from './stripe.ts'
 
 interface WithId {
   readonly id: string
@@ -11,13 +12,37 @@ export interface Catalog {
   readonly eventType: string
 }
 
-/** Installs Stripe, makes two billing profiles, and publishes a plan: base fee in advance, graduated token price. */
-export async function createCatalog(api: Api, stripeApiKey: string, suffix: string): Promise<Catalog> {
+interface Account {
+  readonly stripeApiKey: string
+  readonly suffix: string
+}
+
+interface InstalledApp extends WithId {
+  readonly stripeAccountId: string
+  readonly livemode: boolean
+}
+
+/** An account is installed once: a demo that was interrupted, or whoever began without one, may have done it. */
+async function stripeApp(api: Api, stripe: StripeCalls, { stripeApiKey, suffix }: Account): Promise<WithId> {
+  const { items } = await api.get<{ items: readonly InstalledApp[] }>('/api/v1/apps')
+  if (items.length > 0) {
+    const account = await stripe.get<WithId>('/v1/account')
+    const isOurs = (one: InstalledApp): boolean => one.stripeAccountId === account.id && !one.livemode
+    const installed = items.find(isOurs)
+    if (installed !== undefined) return installed
+  }
   const { app } = await api.post<{ app: WithId }>('/api/v1/marketplace/listings/stripe/install/apikey', {
     apiKey: stripeApiKey,
     name: `Stripe${suffix}`,
     createBillingProfile: false,
   })
+  return app
+}
+
+/** Installs Stripe, makes two billing profiles, and publishes a plan: base fee in advance, graduated token price. */
+export async function createCatalog(api: Api, stripe: StripeCalls, account: Account): Promise<Catalog> {
+  const { suffix } = account
+  const app = await stripeApp(api, stripe, account)
   const apps = { tax: app.id, invoicing: app.id, payment: app.id }
   const supplier = {
     name: 'Example AI Inc.',

@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { CliProblem } from '../../cli/problem.ts'
 import type { Progress } from '../progress.ts'
-import { apiClient } from '../../cli/api-client.ts'
 import type { Api } from '../../cli/api-client.ts'
 import { createCatalog } from './catalog.ts'
 import { advanceClock } from './clock.ts'
@@ -13,7 +12,8 @@ import type { StripeCalls, StripeInvoice } from './stripe.ts'
 import { ingestMonth } from './usage.ts'
 
 export interface DemoOptions {
-  readonly apiUrl: string
+  /** The installation, as any caller reaches it. */
+  readonly api: Api
   readonly stripeUrl: string
   readonly stripeApiKey: string
   readonly isSandbox: boolean
@@ -43,13 +43,12 @@ interface Cast {
 
 /** Plays three months of billing on a test clock through the public API, and nothing else. */
 export async function playDemo(options: DemoOptions): Promise<DemoResult> {
-  const { progress, suffix } = options
-  const api = apiClient(options.apiUrl)
+  const { api, progress, suffix } = options
   const stripe = stripeClient(options.stripeUrl, options.stripeApiKey)
   const startMs = monthStart(options.nowMs, -months)
   const catalog = await progress.step(
     'Demo: Stripe app, billing profiles, meter and plan',
-    async () => await createCatalog(api, options.stripeApiKey, suffix),
+    async () => await createCatalog(api, stripe, { stripeApiKey: options.stripeApiKey, suffix }),
   )
   const cast = await progress.step('Demo: four customers on a test clock', async () => {
     const frozenTime = new Date(startMs).toISOString()
