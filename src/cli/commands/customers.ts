@@ -23,7 +23,7 @@ interface Access {
 }
 
 export function customersCommand(): Command {
-  const customers = new Command('customers').description('Customers')
+  const customers = new Command('customers').description('What a customer may use')
   withTarget(customers.command('access <idOrKey>'))
     .description('Show what a customer may use now, and why')
     .addOption(jsonOption())

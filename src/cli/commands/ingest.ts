@@ -35,6 +35,8 @@ interface Options extends TargetOptions, OutputOptions {
 }
 
 const DEFAULT_BATCH = 2000
+const NO_USE =
+  'Events without a meter are kept, and counted once one can use them: GET /api/v1/events says of each why none can'
 
 export function ingestCommand(): Command {
   return withTarget(
@@ -86,6 +88,7 @@ async function ingest(file: string, options: Options): Promise<void> {
     reportFile: options.report ?? null,
   }).finally(bar.end)
   printData(summary, options, () => describe(summary))
+  if (summary.invalid > 0) say(NO_USE)
   if (summary.refusedRows === 0) return
   process.exitCode = 1
   if (firstRefused !== undefined) say(`Line ${firstRefused.line}: ${firstRefused.refusal}`)

@@ -60,7 +60,7 @@ interface ListOptions extends TargetOptions, OutputOptions {
 }
 
 export function invoicesCommand(): Command {
-  const invoices = new Command('invoices').description('Invoices')
+  const invoices = new Command('invoices').description('List and show invoices; approve, retry or void one')
   withTarget(invoices.command('list'))
     .description('List invoices, newest first')
     .option('--customer <id or key...>', 'of these customers')

@@ -14,7 +14,7 @@ interface Options extends OutputOptions {
 }
 
 export function secretsCommand(): Command {
-  const secrets = new Command('secrets').description('Stored secrets of installed apps')
+  const secrets = new Command('secrets').description('Seal the stored secrets of installed apps anew')
   secrets
     .command('reseal')
     .description('Seal every stored secret under PERENNIAL_MASTER_KEY; safe to stop and to repeat')

@@ -25,7 +25,9 @@ interface Subscription {
 type Options = TargetOptions & OutputOptions
 
 export function subscriptionsCommand(): Command {
-  const subscriptions = new Command('subscriptions').description('Subscriptions')
+  const subscriptions = new Command('subscriptions').description(
+    'List and show subscriptions and their invoices; bill one now',
+  )
   withTarget(subscriptions.command('list'))
     .description('List the subscriptions of a customer')
     .requiredOption('--customer <id or key>', 'whose (required)')

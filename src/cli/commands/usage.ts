@@ -20,7 +20,9 @@ interface Options extends OutputOptions {
 }
 
 export function usageCommand(): Command {
-  const usage = new Command('usage').description('Rollups of usage, beside the events that they are made of')
+  const usage = new Command('usage').description(
+    'Verify and rebuild the rollups of usage from the events that they are made of',
+  )
   bounded(usage.command('verify'))
     .description('Recount rollups from the events, and name what differs; changes nothing')
     .action(async (options: Options) => {

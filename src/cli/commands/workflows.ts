@@ -22,7 +22,9 @@ export function workflowsCommand(): Command {
     .option('--per-second <number>', 'how many in a second', parsePace, 20)
     .addOption(jsonOption())
     .action(pokeAll)
-  return new Command('workflows').description('Workflows in Temporal').addCommand(poke)
+  return new Command('workflows')
+    .description('Workflows in Temporal: move them to the code of now')
+    .addCommand(poke)
 }
 
 function parsePace(text: string): number {
