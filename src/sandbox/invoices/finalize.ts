@@ -81,7 +81,7 @@ export function finalize(ctx: Context, draft: InvoiceRecord, autoAdvance: boolea
   check(fresh)
   const at = timeOf(ctx, fresh.test_clock)
   const due = dueOf(fresh)
-  const secret = `live_${randomText(40)}`
+  const secret = `test_${randomText(40)}`
   const invoice = ctx.store.put('invoices', {
     ...fresh,
     status: 'open',
