@@ -64,9 +64,12 @@ else await main()
 async function main(): Promise<void> {
   const groups = faultGroups.filter((group) => values.only.split(',').includes(group))
   const { subscriptions, months, minutes, faults, workers, household, clocks, armed, pauses } = values
-  const numbers = [subscriptions, months, minutes, faults, workers, household, clocks, armed, pauses]
-  if (groups.length === 0 || numbers.some((text) => !(Number(text) >= 0))) {
-    process.stderr.write('An option is not as it has to be; see --help.\n')
+  const numbers = { subscriptions, months, minutes, faults, workers, household, clocks, armed, pauses }
+  const wrong = Object.entries(numbers).find(([, text]) => !(Number(text) >= 0))
+  const unknown = values.only.split(',').find((name) => faultGroups.every((group) => group !== name))
+  if (wrong !== undefined || unknown !== undefined) {
+    const problem = wrong === undefined ? `--only ${unknown}` : `--${wrong[0]} ${wrong[1]}`
+    process.stderr.write(`${problem} is not as it has to be; see --help.\n`)
     process.exitCode = 2
     return
   }

@@ -79,6 +79,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const tally = createTally()
   const random = createRandom(options.seed)
   await mkdir(folder, { recursive: true })
+  tell('PostgreSQL, Temporal, the sandbox, the API and the workers are started')
   const stack = await startStack({
     folder,
     workers: options.workers,
@@ -89,6 +90,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     },
   })
   try {
+    tell('customers move in')
     const client = apiClient(stack.apiUrl)
     const promises = noPromises()
     const place = { client, sandboxUrl: stack.sandboxUrl, promises }
