@@ -17,7 +17,10 @@ export function renderFigures(measured: Measured): string {
 function machineOf({ report: { machine }, results }: Measured): string {
   const loads = results.map(({ load }) => load)
   const [first] = results
-  const setups = [...new Set(results.flatMap(({ setup }) => setup ?? []))].map((setup) => ` ${setup}.`)
+  const all = [...new Set(results.flatMap(({ setup }) => setup ?? []))]
+  // What another says too, and goes on from, is not said twice.
+  const longest = all.filter((one) => !all.some((other) => other !== one && other.startsWith(one)))
+  const setups = longest.map((setup) => ` ${setup}.`)
   return (
     `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGib} GiB; Node ${machine.node.replace('v', '')}, ` +
     `PostgreSQL ${machine.postgres} (fsync ${machine.settings['fsync'] ?? 'unknown'}); ` +
