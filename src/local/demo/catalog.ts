@@ -20,6 +20,7 @@ interface Account {
 interface InstalledApp extends WithId {
   readonly stripeAccountId: string
   readonly livemode: boolean
+  readonly setup: 'managed' | 'manual'
 }
 
 /** An account is installed once: a demo that was interrupted, or whoever began without one, may have done it. */
@@ -29,13 +30,19 @@ async function stripeApp(api: Api, stripe: StripeCalls, { stripeApiKey, suffix }
     const account = await stripe.get<WithId>('/v1/account')
     const isOurs = (one: InstalledApp): boolean => one.stripeAccountId === account.id && !one.livemode
     const installed = items.find(isOurs)
-    if (installed !== undefined) return installed
+    if (installed !== undefined) return await reached(api, installed)
   }
   const { app } = await api.post<{ app: WithId }>('/api/v1/marketplace/listings/stripe/install/apikey', {
     apiKey: stripeApiKey,
     name: `Stripe${suffix}`,
     createBillingProfile: false,
   })
+  return app
+}
+
+/** Its webhook endpoint is where the start that installed it listened; this one may listen on another port. */
+async function reached(api: Api, app: InstalledApp): Promise<WithId> {
+  if (app.setup === 'managed') await api.post(`/api/v1/apps/${app.id}/stripe/webhook/repair`)
   return app
 }
 
