@@ -42,13 +42,19 @@ export const webhookEvents = [
 /** Types that nothing follows from: what is told by one of them is told by another as well. They are not kept. */
 const unheeded: ReadonlySet<string> = new Set(['invoice.created', 'invoice_payment.paid'])
 
+/**
+ * Changes that the replies to our requests for an invoice tell already: three or four of these come with every invoice; with
+ * its first one a customer gets a currency. What became of an invoice is kept all the same, for a reply may be lost.
+ */
+const toldByReplies: ReadonlySet<string> = new Set(['invoice.updated', 'customer.updated'])
+
 /** Why an event is passed over: it is of the other mode than the app, or nothing follows from it. Null: it is kept. */
 export function passedOver(
   app: { readonly livemode: boolean },
-  { livemode, type }: Pick<VerifiedEvent, 'livemode' | 'type'>,
+  { livemode, type, isOwn }: Pick<VerifiedEvent, 'livemode' | 'type' | 'isOwn'>,
 ): 'other_mode' | 'unheeded' | null {
   if (livemode !== app.livemode) return 'other_mode'
-  return unheeded.has(type) ? 'unheeded' : null
+  return unheeded.has(type) || (isOwn && toldByReplies.has(type)) ? 'unheeded' : null
 }
 
 /** The events of a list that are kept. */
@@ -160,6 +166,9 @@ async function retainedEvents(connection: Connection, types: string[]): Promise<
   return events.toReversed()
 }
 
+/** The idempotency keys of our requests for an invoice: `<step>:<our id>:g<generation>`, of a payment its attempt before that. */
+const keyForInvoice = /^[a-z]+:([0-9A-Z]{26}):(?:a\d+:)?g\d/
+
 /**
  * Ids and type of an event of any API version; members that another version lacks or shapes differently are null. Its
  * data is not kept: the object is fetched.
@@ -167,16 +176,20 @@ async function retainedEvents(connection: Connection, types: string[]): Promise<
 export function readEvent(event: Stripe.Event): VerifiedEvent {
   const object = asRecord(event.data?.object)
   const isInvoice = object['object'] === 'invoice'
+  const invoiceId = text(asRecord(object['metadata'])[metadataKeys.invoice])
+  const key = text(asRecord(event.request)['idempotency_key'])
+  const askedFor = keyForInvoice.exec(key ?? '')?.[1]
   return {
     id: event.id,
     type: event.type,
     objectId: idOf(object) ?? '',
-    invoiceId: text(asRecord(object['metadata'])[metadataKeys.invoice]),
+    invoiceId,
     stripeInvoiceId: isInvoice ? idOf(object) : idOf(object['invoice']),
     stripeCustomerId: object['object'] === 'customer' ? idOf(object) : customerOf(event),
     createdMs: event.created * 1000,
     livemode: event.livemode,
     apiVersion: text(event.api_version),
+    isOwn: askedFor !== undefined && (invoiceId === null || invoiceId === askedFor),
   }
 }
 

@@ -41,6 +41,8 @@ export interface VerifiedEvent {
   readonly createdMs: number
   readonly livemode: boolean
   readonly apiVersion: string | null
+  /** A request of ours for an invoice caused it, this one where it is about an invoice of ours: its idempotency key says so. */
+  readonly isOwn: boolean
 }
 
 export interface EventsQuery {

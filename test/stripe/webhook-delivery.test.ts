@@ -55,6 +55,8 @@ test('rule 30: what Stripe delivers is verified with the secret of the installed
     )
     .toEqual(['invoice.created', 'invoice.finalized', 'invoice.paid', 'invoice.updated', 'invoice.updated'])
   expect(verified().every((event) => event.apiVersion === '2026-10-28.endive')).toBe(true)
+  const own = verified().filter(({ isOwn }) => isOwn)
+  expect(own.filter(({ invoiceId }) => invoiceId === invoice.invoiceId)).toHaveLength(5)
   for (const delivery of deliveries) {
     expect(() => world.gateway.verifyWebhook({ ...delivery, secrets: ['whsec_other'] })).toThrow(
       expect.objectContaining({ code: 'webhook_signature_invalid' }),

@@ -48,7 +48,37 @@ test('rule 30: a signed event is read down to its ids', () => {
     createdMs: nowMs,
     livemode: false,
     apiVersion: '2026-10-28.endive',
+    isOwn: false,
   })
+})
+
+const ours = '01J8Z5T0000000000000000000'
+const other = '01J8Z5T0000000000000000001'
+test.each([
+  ['a request of ours for this invoice', `lines:${ours}:g1:r2:f4a2`, true],
+  ['our payment of it', `pay:${ours}:a1:g1`, true],
+  ['a request of ours for another invoice', `lines:${other}:g1:f4a2`, false],
+  ['somebody else’s request', '7c9e6679-7425-40de-944b-e07fc1f90ae7', false],
+  ['no request', null, false],
+])('an event of an invoice is known to be caused by %s', (_by, idempotencyKey, isOwn) => {
+  const object = { id: 'in_1', object: 'invoice', metadata: { perennial_invoice_id: ours } }
+  const request = { id: 'req_1', idempotency_key: idempotencyKey }
+  expect(verifyWebhook(delivery({ event: { ...invoicePaid, data: { object }, request } }))).toMatchObject({
+    isOwn,
+  })
+})
+
+test.each([
+  ['an invoice', `create:${ours}:g1`, true],
+  ['the customer', `customer:${ours}`, false],
+])('a change of a customer is known to be caused by a request of ours for %s', (_for, key, isOwn) => {
+  const event = {
+    ...invoicePaid,
+    type: 'customer.updated',
+    data: { object: { id: 'cus_1', object: 'customer', metadata: {} } },
+    request: { id: 'req_1', idempotency_key: key },
+  }
+  expect(verifyWebhook(delivery({ event }))).toMatchObject({ isOwn })
 })
 
 test('rule 30: an event signed with another secret is refused', () => {
@@ -163,6 +193,7 @@ test.each(['invoice.finalized', 'invoice.marked_uncollectible', 'invoice.paid', 
       createdMs: nowMs,
       livemode: false,
       apiVersion: '2022-11-15',
+      isOwn: false,
     })
   },
 )
