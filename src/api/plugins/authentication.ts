@@ -4,6 +4,7 @@ import { DomainError } from '../../domain/errors.ts'
 import { anyApiKeyExists, findApiKey, hashApiKey, touchApiKey } from '../../db/stores/api-keys.ts'
 import type { ApiKey, ApiKeyScope } from '../../db/stores/api-keys.ts'
 import type { ApiDeps } from '../deps.ts'
+import { heldLookup } from '../held-lookup.ts'
 
 /** What a route asks of its caller; `public` asks nothing. */
 export type RouteScope = ApiKeyScope | 'public'
@@ -82,41 +83,16 @@ function scopeOf(url: string, config: { readonly scope?: RouteScope } | undefine
   throw new Error(`the route ${url} names no scope: set config.scope to ingest, read, admin or public`)
 }
 
-interface Lookup {
-  readonly begunMs: number
-  readonly key: Promise<ApiKey | null>
-}
-
-/**
- * Finds keys, and notes that they are used. What a look-up found holds for a second, for who comes while it runs as well: a
- * revoked key is refused after that at the latest.
- */
+/** Finds keys, and notes that they are used: a revoked one is refused after a second at the latest. */
 function keyLookup({ db, now }: ApiDeps): (presented: string) => Promise<ApiKey | null> {
-  const lookups = new Map<string, Lookup>()
-  const lookUp = async (hash: Buffer): Promise<ApiKey | null> => {
-    const key = await findApiKey(db, hash)
+  const { find } = heldLookup(KNOWN_FOR_MS, async (hash) => {
+    const key = await findApiKey(db, Buffer.from(hash, 'base64'))
     const at = now()
     const isFresh = key?.lastUsedAt && at.getTime() - key.lastUsedAt.getTime() <= TOUCH_AFTER_MS
     if (key !== null && key.revokedAt === null && !isFresh) await touchApiKey(db, key.id, at)
     return key
-  }
-  const begin = (name: string, hash: Buffer): Lookup => {
-    const lookup = { begunMs: performance.now(), key: lookUp(hash) }
-    lookups.set(name, lookup)
-    const forget = (): void => {
-      if (lookups.get(name) === lookup) lookups.delete(name)
-    }
-    // Keys nobody knows are not remembered: they could be any number.
-    lookup.key.then((key) => (key === null ? forget() : undefined), forget)
-    return lookup
-  }
-  return async (presented) => {
-    const hash = hashApiKey(presented)
-    const name = hash.toString('base64')
-    const known = lookups.get(name)
-    const isGood = known !== undefined && performance.now() - known.begunMs < KNOWN_FOR_MS
-    return await (isGood ? known : begin(name, hash)).key
-  }
+  })
+  return async (presented) => await find(hashApiKey(presented).toString('base64'))
 }
 
 /**

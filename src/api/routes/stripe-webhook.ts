@@ -5,9 +5,9 @@ import { findStripeApp } from '../../db/stores/stripe-app-read.ts'
 import { DomainError, isDomainError } from '../../domain/errors.ts'
 import { passedOver } from '../../stripe/events.ts'
 import { isPlausiblySigned } from '../../stripe/webhooks.ts'
-import type { StoredApp } from '../../stripe/types.ts'
 import type { VerifiedEvent } from '../../stripe/webhook-types.ts'
 import type { ApiDeps } from '../deps.ts'
+import { heldLookup } from '../held-lookup.ts'
 import { inboxWriter } from '../inbox-writer.ts'
 import type { InboxWriter } from '../inbox-writer.ts'
 import { found } from '../not-found.ts'
@@ -20,13 +20,24 @@ const Received = Type.Object({
   message: Type.Optional(Type.String()),
 })
 
-type SignedApp = NonNullable<Awaited<ReturnType<typeof findStripeApp>>>
+/** How long it is until an app that was uninstalled, or a secret that is good no more, is refused. */
+const KNOWN_FOR_MS = 1000
 
-/** While a secret is rolled there are two. */
-function secretsOf(app: SignedApp, now: Date): readonly string[] {
+interface SignedApp {
+  readonly app: NonNullable<Awaited<ReturnType<typeof findStripeApp>>>
+  /** In the clear; while a secret is rolled there are two. */
+  readonly secrets: readonly string[]
+}
+
+async function findSignedApp({ db, stripe, now }: ApiDeps, id: string): Promise<SignedApp | null> {
+  const app = await findStripeApp(db, id)
+  if (app === undefined) return null
   const until = app.webhookSecretPreviousUntil
-  const previous = until !== null && now < until ? app.webhookSecretPreviousEncrypted : null
-  return [app.webhookSecretEncrypted, previous].filter((secret) => secret !== null)
+  const previous = until !== null && now() < until ? app.webhookSecretPreviousEncrypted : null
+  const sealed = [app.webhookSecretEncrypted, previous].filter((secret) => secret !== null)
+  const open = (secret: string): string =>
+    stripe.decryptSecret(secret, { appId: id, field: 'webhook_secret' })
+  return { app, secrets: app.webhookSecretEncrypted === null ? [] : sealed.map(open) }
 }
 
 const REFUSALS_LOGGED_EVERY_MS = 60_000
@@ -55,23 +66,18 @@ function signatureOf({ headers }: FastifyRequest): string | undefined {
 const refused = (): DomainError =>
   new DomainError('webhook_signature_invalid', 'The signature of the webhook is not valid.')
 
-/** What is not told to the sender is in the log: which of key, signature and time was wrong helps a forger. */
-function verify(
-  { deps, logRefusal }: { deps: ApiDeps; logRefusal: ReturnType<typeof refusalLog> },
-  app: SignedApp,
-  request: { body: Buffer; header: string | undefined },
-): VerifiedEvent {
+/** The event, and what was wrong where it is none of Stripe's: that tells a forger which of key, signature and time it was. */
+function tryVerify(
+  { stripe }: ApiDeps,
+  { secrets }: SignedApp,
+  request: FastifyRequest,
+): VerifiedEvent | DomainError {
+  const rawBody = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
   try {
-    if (app.webhookSecretEncrypted === null)
-      throw new DomainError('webhook_signature_invalid', 'the app has no secret')
-    const secrets = secretsOf(app, deps.now()).map((sealed) =>
-      deps.stripe.decryptSecret(sealed, { appId: app.id, field: 'webhook_secret' }),
-    )
-    return deps.stripe.verifyWebhook({ rawBody: request.body, header: request.header, secrets })
+    return stripe.verifyWebhook({ rawBody, header: signatureOf(request), secrets })
   } catch (error) {
-    if (!isDomainError(error) || error.code !== 'webhook_signature_invalid') throw error
-    logRefusal(app.id, error.message)
-    throw refused()
+    if (isDomainError(error) && error.code === 'webhook_signature_invalid') return error
+    throw error
   }
 }
 
@@ -81,7 +87,7 @@ function verify(
  */
 async function receive(
   { deps, write }: { readonly deps: ApiDeps; readonly write: InboxWriter },
-  app: StoredApp,
+  { app }: SignedApp,
   event: VerifiedEvent,
 ): Promise<string> {
   const why = passedOver(app, event)
@@ -103,6 +109,7 @@ const passedOverInWords = {
 export function stripeWebhookRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
   const logRefusal = refusalLog(deps)
   const write = inboxWriter(deps.db)
+  const apps = heldLookup(KNOWN_FOR_MS, async (id) => await findSignedApp(deps, id))
   return async (app) => {
     app.removeAllContentTypeParsers()
     app.addContentTypeParser(
@@ -132,18 +139,16 @@ export function stripeWebhookRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         },
       },
       async (request) => {
-        const stored = found(
-          (await findStripeApp(deps.db, request.params.id)) ?? null,
-          'app',
-          request.params.id,
-        )
-        const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
-        const event = verify({ deps, logRefusal }, stored, { body, header: signatureOf(request) })
-        return {
-          namespaceId: 'default',
-          appId: stored.id,
-          message: await receive({ deps, write }, stored, event),
+        const { id } = request.params
+        const held = found(await apps.find(id), 'app', id)
+        let event = tryVerify(deps, held, request)
+        // Its secret may have been changed since.
+        if (isDomainError(event)) event = tryVerify(deps, found(await apps.findNow(id), 'app', id), request)
+        if (isDomainError(event)) {
+          logRefusal(id, event.message)
+          throw refused()
         }
+        return { namespaceId: 'default', appId: id, message: await receive({ deps, write }, held, event) }
       },
     )
   }
