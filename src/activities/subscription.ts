@@ -1,3 +1,4 @@
+import { Context } from '@temporalio/activity'
 import { stepSubscription } from '../billing/subscription-step.ts'
 import type { SubscriptionStepResult } from '../billing/subscription-step.ts'
 import { handOver, inlineInvoices } from '../db/stores/invoice-handover.ts'
@@ -17,8 +18,8 @@ export function subscriptionActivities(deps: ActivityDeps): SubscriptionActiviti
     advanceSubscription: async ({ subscriptionId, asOfMs, command }) =>
       await withHeartbeat(async () => {
         const { newId, jitterWindowMs } = deps
-        // What an earlier run closed and did not get to collect does not wait for this step to succeed.
-        await collectInlineInvoices(deps, subscriptionId, asOfMs)
+        // What an earlier try closed and did not get to collect does not wait for this one to succeed.
+        if (Context.current().info.attempt > 1) await collectInlineInvoices(deps, subscriptionId, asOfMs)
         const result = await stepSubscription(deps.db, {
           subscriptionId,
           asOfMs,
@@ -27,7 +28,7 @@ export function subscriptionActivities(deps: ActivityDeps): SubscriptionActiviti
           ...(command && { command }),
         })
         observeClosing(deps, result)
-        if (result.hasCollectable) await collectInlineInvoices(deps, subscriptionId, asOfMs)
+        await collectInlineInvoices(deps, subscriptionId, asOfMs)
         const isAsked = command?.kind === 'invoice_now' || command?.kind === 'approve_bill'
         const againMs = result.isRunning
           ? await sendRunningInvoice(deps, { subscriptionId, asOfMs, isAsked })

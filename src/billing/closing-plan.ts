@@ -1,5 +1,6 @@
 import type { Db } from '../db/connection.ts'
 import { closingBasis } from '../db/stores/closing-basis.ts'
+import type { PresentRows } from '../db/stores/closing-basis.ts'
 import type { SubscriptionRow } from '../db/stores/subscriptions.ts'
 import { currency } from '../domain/currency.ts'
 import { planTotals } from '../domain/invoice-arithmetic.ts'
@@ -13,6 +14,7 @@ import { lateWindowStartMs } from './late-usage.ts'
 import type { PlannedLine, RatingContext } from './planned-line.ts'
 import { meterQuantity, metersByFeature } from './metering.ts'
 import type { BillingSettings } from './settings.ts'
+import { firstInvoiceId } from './stable-ids.ts'
 import { termsOf } from './terms.ts'
 
 /** Everything a closing will do, computed and not yet done: what the preview shows is what the close executes. */
@@ -26,6 +28,7 @@ export interface ClosingPlan {
   readonly cutoff: string
   readonly lines: readonly PlannedLine[]
   readonly totals: Totals<RatedItem>
+  readonly present: PresentRows
 }
 
 interface PlanRequest {
@@ -43,8 +46,9 @@ export async function planClosing(db: Db, request: PlanRequest): Promise<Closing
   const { subscription, settings, closing, reason } = request
   const terms = termsOf(subscription)
   const items = reason === 'period' ? itemsAt(terms, closing) : []
-  const { cutoff, carriedInMinor, billed, meters } = await closingBasis(db, {
+  const { cutoff, carriedInMinor, billed, meters, present } = await closingBasis(db, {
     subscription,
+    closing: { at: new Date(closing.atMs), invoiceId: firstInvoiceId(request) },
     featureKeys: items.flatMap((item) => item.featureKey ?? []),
     lateWindow: lateWindow(request),
   })
@@ -63,7 +67,7 @@ export async function planClosing(db: Db, request: PlanRequest): Promise<Closing
     carriedInMinor,
     isLast,
   })
-  return { subscription, settings, closing, reason, isLast, cutoff, lines, totals }
+  return { subscription, settings, closing, reason, isLast, cutoff, lines, totals, present }
 }
 
 type PlanContext = RatingContext & { readonly settings: BillingSettings }

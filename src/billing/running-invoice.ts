@@ -109,6 +109,7 @@ export async function runningToContinue(
   plan: ClosingPlan,
   asOfMs: number,
 ): Promise<InvoiceRow | null> {
+  if (!plan.present.hasRunningInvoice) return null
   const running = await lockRunningInvoice(db, plan.subscription.id)
   if (running === undefined) return null
   const { settings } = plan

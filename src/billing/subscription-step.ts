@@ -1,5 +1,4 @@
 import type { Database, Db } from '../db/connection.ts'
-import { countClosings } from '../db/stores/closings.ts'
 import { runningInvoice } from '../db/stores/running-invoices.ts'
 import { lockSubscription, setLifecycleReason, updateSubscription } from '../db/stores/subscriptions.ts'
 import type { SubscriptionPatch, SubscriptionRow } from '../db/stores/subscriptions.ts'
@@ -9,6 +8,7 @@ import { assertNever, DomainError, isDomainError } from '../domain/errors.ts'
 import { parkReason } from '../domain/safety.ts'
 import { executeClosing } from './closing-execute.ts'
 import { planClosing } from './closing-plan.ts'
+import type { ClosingPlan } from './closing-plan.ts'
 import { mirrorDueMs, nextStep, upcomingClosing } from './next-due.ts'
 import type { NextStep } from './next-due.ts'
 import { applyBillCommand, runUpcoming } from './running-commands.ts'
@@ -35,16 +35,12 @@ export interface SubscriptionStepResult {
   readonly wakeMs: number | null
   /** Whether there is a running invoice, which may have to be sent. */
   readonly isRunning: boolean
-  /** Whether an invoice was made, or withdrawn, that the step collects. */
-  readonly hasCollectable: boolean
   /** The closing instant that was billed in this step, and whether by a test clock; left out where none was. */
   readonly closed?: { readonly atMs: number; readonly onTestClock: boolean }
   readonly refused: DomainError | null
 }
 
 type Stepped = Omit<SubscriptionStepResult, 'refused'>
-
-const DAY_MS = 24 * 60 * 60 * 1000
 
 /**
  * One step of a subscription in one transaction: apply the command, bill at most one closing that is due, write when to
@@ -56,7 +52,7 @@ export async function stepSubscription(db: Database, options: StepOptions): Prom
   if (command?.kind === 'invoice_now' || command?.kind === 'approve_bill') {
     const stepped = await billNow(db, { ...options, isReleased: false, isChanged: false })
     const refused = await refusalOf(async () => await applyBillCommand(db, command, options))
-    return { ...stepped, isRunning: true, hasCollectable: true, refused }
+    return { ...stepped, isRunning: true, refused }
   }
   const refused =
     command === undefined
@@ -147,28 +143,29 @@ function inWords(command: SubscriptionRequest): string {
 
 async function billWhatIsDue(db: Db, options: BillOptions): Promise<Stepped> {
   const row = await mustLock(db, options.subscriptionId)
-  if (row.lifecycle === 'parked') return { row, next: null, wakeMs: null, ...nothingMade }
+  if (row.lifecycle === 'parked') return { row, next: null, wakeMs: null, isRunning: false }
   const settings = await loadSettings(db, row.customerId)
   const due = nextStep(row, settings, options.jitterWindowMs)
   if (due === null || due.dueMs > options.asOfMs)
     return await betweenClosings(db, { row, settings, options, next: due })
-  const reason = options.isReleased ? null : await absurdity(db, row, { ...due, nowMs: options.asOfMs })
-  if (reason !== null) return await park(db, row, options, reason)
   const plan = await planClosing(db, {
     subscription: row,
     settings,
     closing: due.closing,
     reason: due.reason,
   })
+  const reason = options.isReleased ? null : absurdity(plan, options.asOfMs)
+  if (reason !== null) return await park(db, row, options, reason)
   await executeClosing(db, plan, options)
-  await grantWhatIsOpen(db, { customerId: row.customerId, asOfMs: options.asOfMs })
+  if (plan.present.hasAccessRequests)
+    await grantWhatIsOpen(db, { customerId: row.customerId, asOfMs: options.asOfMs })
   const closed = { ...row, closedThrough: new Date(due.closing.atMs) }
   const next = nextStep(closed, settings, options.jitterWindowMs)
   const mirrorMs = mirrorDueMs(closed, settings, undefined)
   const written = await writeNext(
     db,
     { row: closed, settings, options, next },
-    { mirrorMs, isRunning: false, hasCollectable: true },
+    { mirrorMs, isRunning: false },
   )
   const onTestClock = settings.customer.testClockId !== null
   return { ...written, closed: { atMs: due.closing.atMs, onTestClock } }
@@ -189,29 +186,25 @@ async function betweenClosings(db: Db, position: Position): Promise<Stepped> {
   if (next?.reason !== 'period') {
     const reason = 'the subscription ended without a further period'
     if (running) await retireRunning(db, running, { asOfMs, reason })
-    const hasCollectable = running !== undefined
-    return await writeNext(db, position, { mirrorMs: null, isRunning: false, hasCollectable })
+    return await writeNext(db, position, { mirrorMs: null, isRunning: false })
   }
   const dueMs = mirrorDueMs(row, settings, running)
   const isDue = dueMs !== null && (dueMs <= asOfMs || (options.isChanged && running !== undefined))
   if (isDue) await runUpcoming(db, { row, settings }, { asOfMs, isApproved: false })
   const mirrorMs = isDue ? mirrorDueMs(row, settings, { ratedAt: new Date(asOfMs) }) : dueMs
   const isRunning = isDue || running !== undefined
-  return await writeNext(db, position, { mirrorMs, isRunning, hasCollectable: isRunning })
+  return await writeNext(db, position, { mirrorMs, isRunning })
 }
 
 interface Running {
   readonly mirrorMs: number | null
   readonly isRunning: boolean
-  readonly hasCollectable: boolean
 }
-
-const nothingMade = { isRunning: false, hasCollectable: false } as const
 
 async function writeNext(
   db: Db,
   { row, options, next }: Position,
-  { mirrorMs, ...made }: Running,
+  { mirrorMs, isRunning }: Running,
 ): Promise<Stepped> {
   const wakeMs = next === null ? null : Math.min(next.dueMs, mirrorMs ?? next.dueMs)
   const patch = {
@@ -222,7 +215,7 @@ async function writeNext(
     nextClosingAt: next === null ? null : new Date(next.closing.atMs),
   }
   const updated = await mustUpdate(db, row, patch)
-  return { row: updated, next, wakeMs, ...made }
+  return { row: updated, next, wakeMs, isRunning }
 }
 
 function lifecycleOf(row: SubscriptionRow, asOfMs: number): string {
@@ -239,23 +232,17 @@ function endedLifecycle(row: SubscriptionRow): string {
 }
 
 /** Why billing this closing would be absurd; null when it is fine (rule 33). */
-async function absurdity(
-  db: Db,
-  row: SubscriptionRow,
-  due: NextStep & { readonly nowMs: number },
-): Promise<string | null> {
-  const { atMs, previousMs } = due.closing
+function absurdity({ closing, reason, present }: ClosingPlan, nowMs: number): string | null {
   // A correction looks back over its window; it is no period.
-  if (due.reason === 'correction') return null
-  const interval = { from: new Date(atMs - DAY_MS), to: new Date(atMs) }
-  const invoicesInLastDay = await countClosings(db, row.id, interval)
-  return parkReason({ atMs, previousMs, nowMs: due.nowMs, invoicesInLastDay })
+  if (reason === 'correction') return null
+  const { atMs, previousMs } = closing
+  return parkReason({ atMs, previousMs, nowMs, invoicesInLastDay: present.closingsInLastDay })
 }
 
 async function park(db: Db, row: SubscriptionRow, options: StepOptions, reason: string): Promise<Stepped> {
   await note(db, options, 'parked', `Parked: ${reason}`)
   const updated = await mustUpdate(db, row, { lifecycle: 'parked', lifecycleReason: reason, nextDueAt: null })
-  return { row: updated, next: null, wakeMs: null, ...nothingMade }
+  return { row: updated, next: null, wakeMs: null, isRunning: false }
 }
 
 async function mustLock(db: Db, id: string): Promise<SubscriptionRow> {

@@ -6,6 +6,7 @@ import type { FeatureMeterRow } from './billing-settings.ts'
 import { ratedUsageBetween, ratedUsageColumns } from './closings.ts'
 import type { RatedUsageRow } from './closings.ts'
 import { carriedBalanceOf } from './ledger.ts'
+import { ACCRUING } from './running-invoices.ts'
 
 export interface ClosingBasis {
   /** The snapshot of the transaction as text, which `usage_cutoff` columns keep (billing rule 8). */
@@ -16,10 +17,22 @@ export interface ClosingBasis {
   readonly billed: readonly RatedUsageRow[]
   /** What counts the features asked for, and those of the slices. */
   readonly meters: readonly FeatureMeterRow[]
+  readonly present: PresentRows
+}
+
+/** What a closing finds there: mostly nothing, and then none of it is asked for again. */
+export interface PresentRows {
+  /** Closings in the day that ends with this one (billing rule 33). */
+  readonly closingsInLastDay: number
+  readonly hasRunningInvoice: boolean
+  /** An invoice under the id that the closing's would have. */
+  readonly isIdTaken: boolean
+  readonly hasAccessRequests: boolean
 }
 
 interface BasisRequest {
-  readonly subscription: { readonly id: string; readonly currency: string }
+  readonly subscription: { readonly id: string; readonly customerId: string; readonly currency: string }
+  readonly closing: { readonly at: Date; readonly invoiceId: string }
   readonly featureKeys: readonly string[]
   /** The service periods that end in it are looked at again, both ends included; null: none are. */
   readonly lateWindow: { readonly from: Date; readonly to: Date } | null
@@ -28,13 +41,15 @@ interface BasisRequest {
 /** What a closing is planned from besides its subscription and how that is billed, in one question. */
 export async function closingBasis(
   db: Db,
-  { subscription, featureKeys, lateWindow }: BasisRequest,
+  { subscription, closing, featureKeys, lateWindow }: BasisRequest,
 ): Promise<ClosingBasis> {
-  const { id, currency } = subscription
   const rows = await basisOfClosing(
     db,
-    id,
-    currency,
+    subscription.id,
+    subscription.customerId,
+    subscription.currency,
+    closing.at,
+    closing.invoiceId,
     featureKeys,
     lateWindow?.from ?? null,
     lateWindow?.to ?? null,
@@ -44,10 +59,12 @@ export async function closingBasis(
   return {
     cutoff: first.cutoff,
     carriedInMinor: BigInt(first.balance),
-    billed: rows.flatMap(({ cutoff: _cutoff, balance: _balance, meters: _meters, ...slice }) =>
-      slice.lineKey === null ? [] : [slice as RatedUsageRow],
+    billed: rows.flatMap(
+      ({ cutoff: _cutoff, balance: _balance, meters: _meters, present: _present, ...slice }) =>
+        slice.lineKey === null ? [] : [slice as RatedUsageRow],
     ),
     meters: first.meters.map((document) => featureMeterOf(document)),
+    present: first.present,
   }
 }
 
@@ -55,7 +72,10 @@ const basisOfClosing = prepared(
   (
     db,
     subscriptionId: string,
+    customerId: string,
     currency: string,
+    closingAt: Date,
+    invoiceId: string,
     featureKeys: readonly string[],
     from: Date | null,
     to: Date | null,
@@ -68,9 +88,27 @@ const basisOfClosing = prepared(
         'carried.balance',
         sql<string>`pg_current_snapshot()::text`.as('cutoff'),
         metersOfFeatures(sql`${featureKeys}::text[] || array(select feature_key from billed)`).as('meters'),
+        presentRows({ subscriptionId, customerId, closingAt, invoiceId }).as('present'),
       ])
       .select(ratedUsageColumns.map((column) => `billed.${column}` as const))
       .orderBy('billed.serviceFrom')
       .orderBy('billed.lineKey')
       .compile(),
 )
+
+interface Asked {
+  readonly subscriptionId: string
+  readonly customerId: string
+  readonly closingAt: Date
+  readonly invoiceId: string
+}
+
+const presentRows = ({ subscriptionId, customerId, closingAt, invoiceId }: Asked) => sql<PresentRows>`
+  jsonb_build_object(
+    'closingsInLastDay', (select count(*) from closings where subscription_id = ${subscriptionId}
+      and period_at > ${closingAt}::timestamptz - interval '24 hours' and period_at <= ${closingAt}::timestamptz),
+    'hasRunningInvoice', exists (select from invoices
+      where subscription_id = ${subscriptionId} and substatus = ${sql.lit(ACCRUING)}),
+    'isIdTaken', exists (select from invoices where id = ${invoiceId}),
+    'hasAccessRequests', exists (select from access_requests
+      where customer_id = ${customerId} and status = 'pending'))`

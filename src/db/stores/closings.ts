@@ -89,26 +89,6 @@ const recording = preparedForms(
       .compile(),
 )
 
-/** How many closings of the subscription fall into the interval: the safety bound of rule 33. */
-export async function countClosings(
-  db: Db,
-  subscriptionId: string,
-  interval: { readonly from: Date; readonly to: Date },
-): Promise<number> {
-  const [row] = await closingsBetween(db, subscriptionId, interval.from, interval.to)
-  return Number(row?.count ?? 0)
-}
-
-const closingsBetween = prepared((db, subscriptionId: string, from: Date, to: Date) =>
-  db
-    .selectFrom('closings')
-    .select((eb) => eb.fn.countAll<string>().as('count'))
-    .where('subscriptionId', '=', subscriptionId)
-    .where('periodAt', '>', from)
-    .where('periodAt', '<=', to)
-    .compile(),
-)
-
 /** Usage slices that were billed and may still gain late usage: their service period ends in the window. */
 export async function ratedUsageSince(
   db: Db,
