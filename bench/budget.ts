@@ -15,7 +15,7 @@ import { benchFolder } from './support/folder.ts'
 export const budget: Benchmark = {
   name: 'budget',
   about:
-    'What each way through billing costs at Temporal and at Stripe: tasks, activities, events, requests, webhooks',
+    'What each way through billing costs at Temporal and at Stripe: tasks, activities, events, requests, events of Stripe that are kept',
   cases: async function* ({ log }) {
     const { folder, remove } = await benchFolder('budget')
     const stack = await startStack({ folder, apis: 1, workers: 1, temporal: 'server', say: log })

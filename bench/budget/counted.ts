@@ -18,7 +18,7 @@ export const counts = [
   'activities',
   'local activities',
   'Stripe requests',
-  'webhooks',
+  'events kept',
 ] as const
 
 /** Walks it alone, to the last webhook, and counts. */
@@ -33,7 +33,7 @@ export async function counted(walker: Walker, walk: () => Promise<Walked>): Prom
     activities: history.activities,
     'local activities': history.localActivities,
     'Stripe requests': (await requestTimes(walker)).filter(isCounted).length,
-    webhooks: (await webhookTimes(walker)).filter(isCounted).length,
+    'events kept': (await inboxTimes(walker)).filter(isCounted).length,
   }
   return { value: history.events, more }
 }
@@ -78,7 +78,8 @@ async function requestTimes({ installation: { sandboxUrl } }: Walker): Promise<r
     .map(({ at }) => Date.parse(at))
 }
 
-async function webhookTimes({ installation: { database } }: Walker): Promise<readonly number[]> {
+/** Of Stripe's events that were kept: what nothing follows from is answered only. */
+async function inboxTimes({ installation: { database } }: Walker): Promise<readonly number[]> {
   const rows = await database.db.selectFrom('stripeEvents').select('receivedAt').execute()
   return rows.map(({ receivedAt }) => receivedAt.getTime())
 }
