@@ -17,12 +17,21 @@ export async function getTestClock(db: Db, id: string): Promise<TestClockRow | u
   return await db.selectFrom('testClocks').selectAll().where('id', '=', id).executeTakeFirst()
 }
 
-/** Moves the clock on its way to its target. */
-export async function setClockTime(db: Db, id: string, frozenTime: Date): Promise<void> {
+/**
+ * Moves the clock on its way to its target, from where it was seen: a step that stood still while another went on would take
+ * it back.
+ */
+export async function setClockTime(
+  db: Db,
+  { id, frozenTime: seen }: Pick<TestClockRow, 'id' | 'frozenTime'>,
+  frozenTime: Date,
+): Promise<void> {
   await db
     .updateTable('testClocks')
     .set({ frozenTime, status: 'advancing', updatedAt: sql`now()` })
     .where('id', '=', id)
+    .where('frozenTime', '=', seen)
+    .where('targetTime', 'is not', null)
     .execute()
 }
 
