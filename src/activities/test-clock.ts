@@ -77,9 +77,8 @@ async function nextInstant(deps: ActivityDeps, clock: TestClockRow, target: Date
 
 async function moveTo(deps: ActivityDeps, clock: TestClockRow, to: Date): Promise<void> {
   // Stripe's time first: what our workflows do at this instant happens there at this instant too.
-  const behind = await moveStripeTo(deps, clock, to)
-  await setClockTime(deps.db, clock, to)
-  if (behind !== clock.statusReason) await setClockReason(deps.db, clock.id, behind)
+  const statusReason = await moveStripeTo(deps, clock, to)
+  await setClockTime(deps.db, clock, { frozenTime: to, statusReason })
 }
 
 /** What a clock says while Stripe's stays behind. */

@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander'
 import type { Command } from 'commander'
+import { parseRfc3339 } from '../domain/cloud-event.ts'
 
 /** For --port and its like. */
 export function parsePort(text: string): number {
@@ -17,14 +18,9 @@ export function parseInstant(text: string): Date {
     throw new InvalidArgumentError('an instant is like 2026-02-01T00:00:00Z or 2026-02-01')
   }
   const day = text.slice(0, 10)
-  if (!isDay(day)) throw new InvalidArgumentError(`the calendar has no ${day}`)
+  // `Date` takes 30 February for 2 March.
+  if (parseRfc3339(`${day}T00:00:00Z`) === null) throw new InvalidArgumentError(`the calendar has no ${day}`)
   return instant
-}
-
-/** `Date` takes 30 February for 2 March. */
-function isDay(text: string): boolean {
-  const midnight = new Date(`${text}T00:00:00Z`)
-  return !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(text)
 }
 
 /** Which installation: on every command that calls the API. */

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import type { Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -30,6 +31,13 @@ const perennial = async (...args: readonly string[]): Promise<Run> => await pere
 
 const nowhere = `${tmpdir()}/perennial-no-such-folder`
 
+async function takenPort(): Promise<{ readonly server: Server; readonly port: number }> {
+  const server = createServer()
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  return { server, port: typeof address === 'object' && address !== null ? address.port : 0 }
+}
+
 test('an API that does not answer is said with what, why and next, on stderr alone', async () => {
   const run = await perennial('invoices', 'list', '--url', 'http://127.0.0.1:1', '--data-dir', nowhere)
   expect(run.code).toBe(1)
@@ -39,10 +47,7 @@ test('an API that does not answer is said with what, why and next, on stderr alo
 })
 
 test('a taken port is named together with the flag that changes it', async () => {
-  const server = createServer()
-  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const { server, port } = await takenPort()
   const run = await perennial('start', '--port', String(port), '--data-dir', nowhere)
   server.close()
   expect(run.code).toBe(1)
@@ -54,10 +59,7 @@ test('a start on a folder that another has taken says so, and not that its ports
   const root = await mkdtemp(join(tmpdir(), 'perennial-taken-'))
   // Taken by this very process.
   await openDataFolder(dataFolder(root), { reset: false })
-  const server = createServer()
-  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const { server, port } = await takenPort()
   const run = await perennial('start', '--port', String(port), '--data-dir', root)
   server.close()
   expect(run.code).toBe(1)

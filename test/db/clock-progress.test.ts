@@ -20,8 +20,12 @@ test('a step that stood still takes no clock back that another one brought to it
     .insertInto('testClocks')
     .values({ id, name: id, frozenTime: start, targetTime: target, status: 'advancing' })
     .execute()
-  await setClockTime(db, { id, frozenTime: start }, target)
+  await setClockTime(db, { id, frozenTime: start }, { frozenTime: target, statusReason: null })
   await setClockReady(db, id, { frozenTime: target, statusReason: null })
-  await setClockTime(db, { id, frozenTime: start }, between)
-  expect(await getTestClock(db, id)).toMatchObject({ frozenTime: target, status: 'ready' })
+  await setClockTime(db, { id, frozenTime: start }, { frozenTime: between, statusReason: 'late' })
+  expect(await getTestClock(db, id)).toMatchObject({
+    frozenTime: target,
+    status: 'ready',
+    statusReason: null,
+  })
 })

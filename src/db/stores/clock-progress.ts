@@ -17,6 +17,12 @@ export async function getTestClock(db: Db, id: string): Promise<TestClockRow | u
   return await db.selectFrom('testClocks').selectAll().where('id', '=', id).executeTakeFirst()
 }
 
+interface Arrival {
+  readonly frozenTime: Date
+  /** What is to be known of it all the same. */
+  readonly statusReason: string | null
+}
+
 /**
  * Moves the clock on its way to its target, from where it was seen: a step that stood still while another went on would take
  * it back.
@@ -24,21 +30,15 @@ export async function getTestClock(db: Db, id: string): Promise<TestClockRow | u
 export async function setClockTime(
   db: Db,
   { id, frozenTime: seen }: Pick<TestClockRow, 'id' | 'frozenTime'>,
-  frozenTime: Date,
+  { frozenTime, statusReason }: Arrival,
 ): Promise<void> {
   await db
     .updateTable('testClocks')
-    .set({ frozenTime, status: 'advancing', updatedAt: sql`now()` })
+    .set({ frozenTime, status: 'advancing', statusReason, updatedAt: sql`now()` })
     .where('id', '=', id)
     .where('frozenTime', '=', seen)
     .where('targetTime', 'is not', null)
     .execute()
-}
-
-interface Arrival {
-  readonly frozenTime: Date
-  /** What is to be known of it all the same. */
-  readonly statusReason: string | null
 }
 
 /** The clock stands at its target; false when it was given another one meanwhile. */
