@@ -5,7 +5,12 @@ import { ulid } from 'ulid'
 import { authentication } from '../../src/api/plugins/authentication.ts'
 import { generateApiKey, insertApiKey, revokeApiKey } from '../../src/db/stores/api-keys.ts'
 import type { ApiKeyScope } from '../../src/db/stores/api-keys.ts'
-import { claimIdempotencyKey } from '../../src/db/stores/idempotency-keys.ts'
+import {
+  claimIdempotencyKey,
+  completeIdempotencyKey,
+  releaseIdempotencyKey,
+} from '../../src/db/stores/idempotency-keys.ts'
+import type { KeyClaim } from '../../src/db/stores/idempotency-keys.ts'
 import { startTestApi } from './support.ts'
 import type { TestApi } from './support.ts'
 
@@ -167,18 +172,49 @@ test('the same write at the same time: one does it, the other is told to wait', 
   }
 })
 
-test('a claim whose holder crashed is taken over by the same request after a minute, and by no other', async () => {
-  const claim = { caller: adminId, key: 'crashed', method: 'POST', path: '/x', bodyHash: Buffer.from('same') }
-  expect(await claimIdempotencyKey(api.db, claim)).toEqual({ kind: 'claimed' })
-  expect(await claimIdempotencyKey(api.db, claim)).toEqual({ kind: 'in_flight' })
-  await api.db
+/** As if its holder had held it for longer than a minute; in its words. */
+async function expire(key: string): Promise<{ readonly claimedAt: string }> {
+  return await api.db
     .updateTable('idempotencyKeys')
     .set({ createdAt: sql<Date>`created_at - interval '61 seconds'` })
-    .where('key', '=', 'crashed')
-    .execute()
+    .where('key', '=', key)
+    .returning(sql<string>`created_at::text`.as('claimedAt'))
+    .executeTakeFirstOrThrow()
+}
+
+const claimOf = (key: string): KeyClaim => ({
+  caller: adminId,
+  key,
+  method: 'POST',
+  path: '/x',
+  bodyHash: Buffer.from('same'),
+})
+
+const answerOf = (status: number) => ({ status, headers: {}, body: null })
+
+test('a claim whose holder crashed is taken over by the same request after a minute, and by no other', async () => {
+  const claim = claimOf('crashed')
+  expect(await claimIdempotencyKey(api.db, claim)).toMatchObject({ kind: 'claimed' })
+  expect(await claimIdempotencyKey(api.db, claim)).toEqual({ kind: 'in_flight' })
+  await expire('crashed')
   const other = { ...claim, bodyHash: Buffer.from('other') }
   expect(await claimIdempotencyKey(api.db, other)).toEqual({ kind: 'reused' })
-  expect(await claimIdempotencyKey(api.db, claim)).toEqual({ kind: 'claimed' })
+  expect(await claimIdempotencyKey(api.db, claim)).toMatchObject({ kind: 'claimed' })
+})
+
+test('a holder that was slow neither answers nor gives up the claim that another took over', async () => {
+  const claim = claimOf('slow')
+  await claimIdempotencyKey(api.db, claim)
+  const slow = { ...claim, ...(await expire('slow')) }
+  const taken = await claimIdempotencyKey(api.db, claim)
+  if (taken.kind !== 'claimed') throw new Error(`it is ${taken.kind}`)
+
+  await releaseIdempotencyKey(api.db, slow)
+  await completeIdempotencyKey(api.db, slow, answerOf(409))
+  expect(await claimIdempotencyKey(api.db, claim)).toEqual({ kind: 'in_flight' })
+  await completeIdempotencyKey(api.db, { ...claim, claimedAt: taken.claimedAt }, answerOf(201))
+  await completeIdempotencyKey(api.db, slow, answerOf(409))
+  expect(await claimIdempotencyKey(api.db, claim)).toEqual({ kind: 'answered', answer: answerOf(201) })
 })
 
 test('a claim of a process whose clock is behind is not one of a process that crashed', async () => {

@@ -10,7 +10,7 @@ import {
   pruneIdempotencyKeys,
   releaseIdempotencyKey,
 } from '../../db/stores/idempotency-keys.ts'
-import type { KeyHolder, StoredAnswer } from '../../db/stores/idempotency-keys.ts'
+import type { HeldKey, StoredAnswer } from '../../db/stores/idempotency-keys.ts'
 import type { ApiDeps } from '../deps.ts'
 
 declare module 'fastify' {
@@ -18,7 +18,7 @@ declare module 'fastify' {
     /** Digest of method, address and raw body; only while an Idempotency-Key is given. */
     fingerprint: Hash | null
     /** The key that this request holds and has to complete or release. */
-    heldKey: string | null
+    heldKey: HeldKey | null
   }
 }
 
@@ -54,7 +54,7 @@ const isToRepeat = (status: number): boolean => status === 429 || status >= 500
 
 /**
  * `Idempotency-Key` on every write: the first answer is kept per caller and key, and given again to the same request. An answer of
- * 429 or 5xx is not kept. A claim whose holder crashed expires.
+ * 429 or 5xx is not kept. A claim whose holder crashed expires; one that was slow keeps nothing where another took over.
  */
 export function idempotency(deps: ApiDeps) {
   const claim = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> => {
@@ -71,7 +71,7 @@ export function idempotency(deps: ApiDeps) {
     })
     switch (claim.kind) {
       case 'claimed':
-        request.heldKey = key
+        request.heldKey = { caller: request.caller, key, claimedAt: claim.claimedAt }
         return undefined
       case 'answered':
         return replay(reply, claim.answer)
@@ -87,20 +87,20 @@ export function idempotency(deps: ApiDeps) {
         )
     }
   }
-  const store = async (holder: KeyHolder, reply: FastifyReply, payload: unknown): Promise<void> => {
-    if (isToRepeat(reply.statusCode)) return releaseIdempotencyKey(deps.db, holder)
+  const store = async (held: HeldKey, reply: FastifyReply, payload: unknown): Promise<void> => {
+    if (isToRepeat(reply.statusCode)) return releaseIdempotencyKey(deps.db, held)
     const headers: Record<string, string> = {}
     for (const [name, value] of Object.entries(reply.getHeaders()))
       if (isKept(name) && typeof value === 'string') headers[name] = value
     const body = typeof payload === 'string' ? payload : null
-    await completeIdempotencyKey(deps.db, holder, { status: reply.statusCode, headers, body })
+    await completeIdempotencyKey(deps.db, held, { status: reply.statusCode, headers, body })
   }
   const settle = async (request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<void> => {
-    const key = request.heldKey
-    if (key === null) return
+    const held = request.heldKey
+    if (held === null) return
     request.heldKey = null
     try {
-      await store({ caller: request.caller, key }, reply, payload)
+      await store(held, reply, payload)
     } catch (error) {
       // What was asked for is done: the caller gets the answer, and the claim expires.
       request.log.error({ err: error }, 'the answer could not be stored under its idempotency key')

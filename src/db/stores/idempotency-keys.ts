@@ -14,9 +14,15 @@ export interface StoredAnswer {
   readonly body: string | null
 }
 
-export interface KeyHolder {
+interface KeyHolder {
   readonly caller: string
   readonly key: string
+}
+
+/** One claim of a key: one that was taken over is another. */
+export interface HeldKey extends KeyHolder {
+  /** When it was claimed, as the database says it. */
+  readonly claimedAt: string
 }
 
 export interface KeyClaim extends KeyHolder {
@@ -27,7 +33,7 @@ export interface KeyClaim extends KeyHolder {
 }
 
 export type ClaimResult =
-  | { readonly kind: 'claimed' }
+  | { readonly kind: 'claimed'; readonly claimedAt: string }
   | { readonly kind: 'answered'; readonly answer: StoredAnswer }
   | { readonly kind: 'in_flight' }
   | { readonly kind: 'reused' }
@@ -63,9 +69,10 @@ export async function claimIdempotencyKey(db: Db, claim: KeyClaim): Promise<Clai
           ]),
         ),
     )
-    .returning('key')
+    // As text: a Date has no microseconds.
+    .returning(sql<string>`created_at::text`.as('claimedAt'))
     .executeTakeFirst()
-  if (taken !== undefined) return { kind: 'claimed' }
+  if (taken !== undefined) return { kind: 'claimed', claimedAt: taken.claimedAt }
   const held = await db
     .selectFrom('idempotencyKeys')
     .selectAll()
@@ -79,9 +86,10 @@ export async function claimIdempotencyKey(db: Db, claim: KeyClaim): Promise<Clai
   return { kind: 'answered', answer: { status: held.status, headers, body: held.body } }
 }
 
+/** Keeps the answer. Of a claim that was taken over nothing is kept: what its key answers is now another's to say. */
 export async function completeIdempotencyKey(
   db: Db,
-  { caller, key }: KeyHolder,
+  { caller, key, claimedAt }: HeldKey,
   answer: StoredAnswer,
 ): Promise<void> {
   await db
@@ -94,15 +102,17 @@ export async function completeIdempotencyKey(
     })
     .where('caller', '=', caller)
     .where('key', '=', key)
+    .where('createdAt', '=', sql<Date>`${claimedAt}::timestamptz`)
     .execute()
 }
 
 /** Forgets a claim whose request failed on our side: the caller may try again at once. */
-export async function releaseIdempotencyKey(db: Db, { caller, key }: KeyHolder): Promise<void> {
+export async function releaseIdempotencyKey(db: Db, { caller, key, claimedAt }: HeldKey): Promise<void> {
   await db
     .deleteFrom('idempotencyKeys')
     .where('caller', '=', caller)
     .where('key', '=', key)
+    .where('createdAt', '=', sql<Date>`${claimedAt}::timestamptz`)
     .where('completedAt', 'is', null)
     .execute()
 }
