@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import type { RawBuilder } from 'kysely'
 import { assertNever } from '../../domain/errors.ts'
 import type { Db } from '../connection.ts'
 import { ACCRUING } from './running-invoices.ts'
@@ -32,20 +33,40 @@ function living(db: Db) {
   )
 }
 
-/** Invoices with a workflow of their own that are not settled; a page of ids, in order. */
-export async function waitingInvoices(db: Db, { after, limit }: Page): Promise<readonly string[]> {
+/**
+ * Invoices with a workflow of their own that something is still to be done about (`unsettled`); a page of ids, in order. Each
+ * kind as its index is written, so that it is used.
+ */
+export async function waitingInvoices(db: Db, page: Page): Promise<readonly string[]> {
+  const waiting = sql<boolean>`status NOT IN ('paid', 'voided', 'uncollectible')`
+  const writtenOff = sql<boolean>`status = 'uncollectible' AND next_due_at IS NOT NULL`
   const rows = await db
-    .selectFrom('invoices')
+    .selectFrom(
+      withWorkflow(db, waiting, page)
+        .unionAll(withWorkflow(db, writtenOff, page))
+        .as('either'),
+    )
     .select('id')
-    // As the index is written, so that it is used.
-    .where(sql<boolean>`status NOT IN ('paid', 'voided', 'uncollectible')`)
-    .where('hasWorkflow', '=', true)
-    .where('id', '>', after ?? '')
     .orderBy('id')
-    .limit(limit)
+    .limit(page.limit)
     .execute()
   return rows.map(({ id }) => id)
 }
+
+const withWorkflow = (db: Db, isUnsettled: RawBuilder<boolean>, { after, limit }: Page) =>
+  db
+    .selectFrom((eb) =>
+      eb
+        .selectFrom('invoices')
+        .select('id')
+        .where(isUnsettled)
+        .where('hasWorkflow', '=', true)
+        .where('id', '>', after ?? '')
+        .orderBy('id')
+        .limit(limit)
+        .as('page'),
+    )
+    .select('id')
 
 /** Test clocks on their way; a page of ids, in order. */
 export async function advancingClocks(db: Db, { after, limit }: Page): Promise<readonly string[]> {
