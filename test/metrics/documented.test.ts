@@ -64,6 +64,23 @@ test('every metric that an alert asks for exists', () => {
   expect(unknown).toEqual([])
 })
 
+test('counters that an alert asks for the growth of are there from the start', async () => {
+  const api = processRegistry(database.db)
+  apiObserver(api)
+  const text = [await api.metrics(), await workerMetrics(database.db, database.db).registry.metrics()].join(
+    '\n',
+  )
+  const asked = rules.flatMap(({ expr }) => [
+    ...expr.matchAll(/(?:rate|increase)\((perennial_\w+_total)\{(\w+="\w+")/g),
+  ])
+  expect(asked.length).toBeGreaterThan(1)
+  for (const [, name = '', label = ''] of asked)
+    expect(
+      text.split('\n').some((line) => line.startsWith(`${name}{`) && line.includes(label)),
+      label,
+    ).toBe(true)
+})
+
 test('every alert says how urgent it is and what to do, and the page says the same', () => {
   expect(rules.length).toBeGreaterThan(0)
   for (const { alert, labels, annotations } of rules) {
