@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { connect } from 'node:net'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -26,6 +25,8 @@ export interface PostgresOptions {
   readonly database: string
   /** A server that runs already (DATABASE_URL): then nothing is started. */
   readonly existingUrl?: string | undefined
+  /** Where to try to listen; a free port of loopback if left out. */
+  readonly newPort?: () => Promise<number>
 }
 
 export interface RunningPostgres {
@@ -60,7 +61,7 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPo
   const password = await initialise({ folder, data, initdb: binaries.initdb, runAs })
   await clearStaleLock(data)
   for (let attempt = 1; ; attempt += 1) {
-    const port = await freePort()
+    const port = await (options.newPort ?? freePort)()
     const settings = [
       `port=${port}`,
       'listen_addresses=127.0.0.1',
@@ -91,7 +92,7 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPo
       stopSignal: 'SIGINT',
     })
     const url = `postgres://postgres:${password}@127.0.0.1:${port}/${options.database}`
-    if (await becomesReady(child, port, url, options.database))
+    if (await becomesReady(child, { data, port, url, database: options.database }))
       return { url, child, stop: async () => await child.stop() }
     if (attempt === 3) {
       throw new CliProblem({
@@ -176,22 +177,30 @@ async function isPostgres(pid: number): Promise<boolean> {
   return stdout.includes('postgres')
 }
 
-async function becomesReady(child: Child, port: number, url: string, database: string): Promise<boolean> {
+interface Starting {
+  readonly data: string
+  readonly port: number
+  readonly url: string
+  readonly database: string
+}
+
+async function becomesReady(child: Child, { data, port, url, database }: Starting): Promise<boolean> {
   const deadline = Date.now() + 60_000
   while (!child.hasExited() && Date.now() < deadline) {
-    if ((await accepts(port)) && (await ensureDatabase(url, database))) return true
+    if ((await servesOn(data, port)) && (await ensureDatabase(url, database))) return true
     await delay(50)
   }
   await child.stop()
   return false
 }
 
-async function accepts(port: number): Promise<boolean> {
-  return await new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-    socket.once('connect', () => resolve(socket.destroy() !== undefined))
-    socket.once('error', () => resolve(false))
-  })
+/**
+ * Whether the server of this folder takes connections on the port, as its own file says (line 4 and 8, as pg_ctl reads them):
+ * whoever answers there may be another, who took the port after it was found free.
+ */
+async function servesOn(data: string, port: number): Promise<boolean> {
+  const lines = (await readFile(join(data, 'postmaster.pid'), 'utf8').catch(() => '')).split('\n')
+  return lines[3] === String(port) && lines[7]?.trim() === 'ready'
 }
 
 /** False while the server is still starting up. */

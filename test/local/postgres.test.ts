@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { sql } from 'kysely'
 import { afterEach, expect, test } from 'vitest'
 import { openDatabase } from '../../src/db/connection.ts'
+import { freePort } from '../../src/local/ports.ts'
 import { startPostgres } from '../../src/local/postgres.ts'
 import { birthOf } from '../../src/local/process-record.ts'
 
@@ -49,6 +50,22 @@ test('a lock of a machine that crashed, whose pid another program has now, is cl
   const second = await startPostgres(options)
   expect(await query(second.url, 'SELECT 1 AS n')).toEqual([{ n: 1 }])
   await second.stop()
+})
+
+test('a port that another server took after it was found free is left to that one', async () => {
+  const other = await startPostgres({ folder: await newFolder(), durability: 'fast', database: 'perennial' })
+  const taken = Number(new URL(other.url).port)
+  const ports = [taken]
+  const server = await startPostgres({
+    folder: await newFolder(),
+    durability: 'fast',
+    database: 'perennial',
+    newPort: async () => ports.pop() ?? (await freePort()),
+  })
+  expect(Number(new URL(server.url).port)).not.toBe(taken)
+  expect(await query(server.url, 'SELECT 1 AS n')).toEqual([{ n: 1 }])
+  await server.stop()
+  await other.stop()
 })
 
 test('it starts below a folder that only its owner may enter', async () => {
