@@ -177,6 +177,7 @@ function failureOf(row: InvoiceRow, { payment }: StripeInvoiceView, { asOfMs, at
   const facts = {
     attempts: isNew ? row.attempts + 1 : Math.max(row.attempts, 1),
     firstFailedAt: row.firstFailedAt ?? new Date(asOfMs),
+    lastFailedAt: isNew ? new Date(asOfMs) : row.lastFailedAt,
     lastPaymentId: payment.paymentId ?? row.lastPaymentId,
     // A method that came since the failure is worth a try.
     needsNewPaymentMethod: !waitsForCustomer && (isNew ? payment.hard : row.needsNewPaymentMethod),
@@ -203,8 +204,8 @@ function settleFailed(row: InvoiceRow, view: StripeInvoiceView, look: Look): Set
     attempts: facts.attempts,
     hard: waitsForCustomer || facts.needsNewPaymentMethod,
     nowMs: asOfMs,
-    justFailed: isNew,
-    ...(row.nextDueAt && { plannedMs: row.nextDueAt.getTime() }),
+    // One of before this was noted had mostly no retry that was missed.
+    lastFailedMs: (facts.lastFailedAt ?? facts.firstFailedAt).getTime(),
   })
   switch (decision.kind) {
     case 'retry':

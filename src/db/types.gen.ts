@@ -294,6 +294,7 @@ export interface Invoices {
   hasWorkflow: Generated<boolean>;
   id: string;
   issuedAt: Timestamp | null;
+  lastFailedAt: Timestamp | null;
   lastPaymentId: string | null;
   needsNewPaymentMethod: Generated<boolean>;
   nextDueAt: Timestamp | null;

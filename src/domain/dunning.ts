@@ -35,23 +35,19 @@ export interface RetryInput {
   /** The last failure was a hard decline, and no other payment method came since. */
   readonly hard: boolean
   readonly nowMs: number
-  /** The last failure is of now: retries that were missed by then are not made up for one after another. */
-  readonly justFailed?: boolean
-  /** When a retry is planned already: a look at the same failure later keeps to it. */
-  readonly plannedMs?: number
+  /** Retries that were missed before the last failure are not made up for, whenever it is looked at again. */
+  readonly lastFailedMs: number
 }
 
 /** What follows a failed payment (rule 32). A payment that is processing is no failure: do not ask. */
 export function decideRetry(input: RetryInput): RetryDecision {
-  const { policy, firstFailedMs, attempts, hard, nowMs, justFailed = false, plannedMs } = input
+  const { policy, firstFailedMs, lastFailedMs, attempts, hard, nowMs } = input
   const retriesAtMs = policy.retries.map((after) => addDuration(firstFailedMs, after, 'UTC'))
   const end: RetryDecision = { kind: 'end', end: policy.end }
   const lastMs = retriesAtMs.at(-1) ?? firstFailedMs
   if (hard) return nowMs >= lastMs ? end : { kind: 'wait_new_payment_method', untilMs: lastMs }
   const planned = retriesAtMs.slice(Math.max(attempts - 1, 0))
-  const nextMs = justFailed
-    ? planned.find((atMs) => atMs > nowMs)
-    : (planned.find((atMs) => atMs === plannedMs) ?? planned[0])
+  const nextMs = planned.find((atMs) => atMs > lastFailedMs)
   if (nextMs !== undefined) return { kind: 'retry', atMs: Math.max(nextMs, nowMs) }
   // Payments that were tried by hand count too, and never bring the end forward.
   return nowMs < lastMs ? { kind: 'retry', atMs: lastMs } : end

@@ -14,6 +14,7 @@ const issued = (facts: Partial<InvoiceRow> = {}, collectionMethod = 'charge_auto
     statusReason: null,
     attempts: 0,
     firstFailedAt: null,
+    lastFailedAt: null,
     lastPaymentId: null,
     needsNewPaymentMethod: false,
     dueAt: null,
@@ -45,6 +46,22 @@ describe('a failed payment', () => {
     expect(patch.attempts).toBe(2)
     // Counted as one, it would be due again at once, under the same idempotency key, for ever.
     expect(dueMs(patch)).toBe(issuedMs + 7 * day)
+  })
+
+  test('rule 32: a retry that was missed does not count again after a second outage', () => {
+    // Stripe was away until the eighth day, and again when it was looked at: when to try again has taken the plan's place.
+    const dunningSnapshot = { retries: ['P3D', 'P7D', 'P14D'], end: 'leave_overdue', grace: 'P7D' }
+    const row = issued({
+      attempts: 2,
+      firstFailedAt: new Date(issuedMs),
+      lastFailedAt: new Date(issuedMs + 8 * day),
+      lastPaymentId: 'pi_1',
+      substatus: 'payment_failed',
+      nextDueAt: new Date(issuedMs + 9 * day),
+      nextLookAt: new Date(issuedMs + 9 * day),
+      dunningSnapshot,
+    } as Partial<InvoiceRow>)
+    expect(dueMs(settle(row, failure, { asOfMs: issuedMs + 9 * day }).patch)).toBe(issuedMs + 14 * day)
   })
 
   test('rule 30: a look at a failure that is known counts nothing', () => {

@@ -19,6 +19,7 @@ const emptyInvoice = {
   voidedAt: null,
   uncollectibleAt: null,
   firstFailedAt: null,
+  lastFailedAt: null,
   attempts: 0,
   lastPaymentId: null,
   needsNewPaymentMethod: false,

@@ -33,6 +33,7 @@ export const invoiceColumns = [
   'hasWorkflow',
   'id',
   'issuedAt',
+  'lastFailedAt',
   'lastPaymentId',
   'needsNewPaymentMethod',
   'nextDueAt',
