@@ -6,17 +6,23 @@ import { classifyStripeError, StripeFailure } from './failures.ts'
 /** How many causes deep Stripe's words are looked for. */
 const MAX_DEPTH = 10
 
+/** Where PostgreSQL repeats the row, or the values, that it refused: they are a customer's. */
+const ofRows: ReadonlySet<string> = new Set(['detail', 'where', 'internalQuery'])
+
 /**
  * An error as the log may hold it. Stripe's words repeat what was sent, an e-mail address say: of a failure of Stripe only
- * its codes and the id of the request are kept, under which Stripe shows the rest.
+ * its codes and the id of the request are kept, under which Stripe shows the rest. Of one of PostgreSQL the row is left out.
  */
 export function loggedError(error: unknown): unknown {
   if (!(error instanceof Error)) return error
   const refused = refusalIn(error)
-  if (refused === undefined) return pino.stdSerializers.err(error)
+  if (refused === undefined) return withoutRows(pino.stdSerializers.err(error))
   const { kind, code, declineCode, param, requestId } = classifyStripeError(refused)
   return { type: error.name, kind, code, declineCode, param, requestId, stack: framesOf(error) }
 }
+
+const withoutRows = (logged: object): object =>
+  Object.fromEntries(Object.entries(logged).filter(([name]) => !ofRows.has(name)))
 
 /** The failure of Stripe that the error is, comes from, or repeats. */
 function refusalIn(error: Error): Error | undefined {

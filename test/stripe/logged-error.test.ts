@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { pino } from 'pino'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { DomainError } from '../../src/domain/errors.ts'
@@ -43,6 +44,23 @@ beforeAll(async () => {
   database = await createTestDatabase()
 })
 afterAll(() => database.drop())
+
+test('a row that PostgreSQL refuses does not reach the log, and what was wrong with it does', async () => {
+  const { db } = database
+  const customerId = await insertCustomer(db, { key: 'refused' })
+  await db.updateTable('customers').set({ primaryEmail: email }).where('id', '=', customerId).execute()
+  const refused = db
+    .updateTable('customers')
+    .set({ name: sql`NULL` })
+    .where('id', '=', customerId)
+  const error: unknown = await refused.execute().catch((refusal: unknown) => refusal)
+  expect(error).toMatchObject({ detail: expect.stringContaining(email) })
+  log.warn({ err: error }, 'refused')
+  expect(lines.join('')).not.toContain(email)
+  expect(JSON.parse(lines[0] ?? '')).toMatchObject({
+    err: { code: '23502', table: 'customers', column: 'name' },
+  })
+})
 
 test('an address that Stripe refuses does not reach the log', async () => {
   const { db } = database
