@@ -1,14 +1,21 @@
 import { sql } from 'kysely'
 import type { Db } from './connection.ts'
 
+/** Of so many invoices, the newest: one of them has a cutoff of the last transactions, or nearly. */
+const INVOICES = 100
+
 /** Why late usage would go unseen in this database, and what to do; null where it does not. */
 export async function transactionIdsProblem(db: Db): Promise<string | null> {
-  const { rows } = await sql<{ stored: string; next: string; isBehind: boolean }>`
-    SELECT txid AS stored, next, txid >= next AS is_behind
-    FROM events, pg_snapshot_xmax(pg_current_snapshot()) next ORDER BY seq DESC LIMIT 1`.execute(db)
+  // Where there is little usage, cutoffs are ahead of the newest event by far.
+  const { rows } = await sql<{ stored: string | null; next: string; isBehind: boolean | null }>`
+    SELECT stored, next, stored >= next AS is_behind FROM (SELECT greatest(
+      (SELECT txid FROM events ORDER BY seq DESC LIMIT 1),
+      (SELECT max(pg_snapshot_xmax(usage_cutoff::pg_snapshot)) FROM closings WHERE invoice_id = ANY (ARRAY(
+        SELECT id FROM invoices ORDER BY created_at DESC, id DESC LIMIT ${INVOICES})))) AS stored) newest,
+      pg_snapshot_xmax(pg_current_snapshot()) next`.execute(db)
   const [newest] = rows
   if (newest?.isBehind !== true) return null
-  return `the newest event was stored by transaction ${newest.stored}, and the next of this cluster is ${newest.next}: a dump was restored into it, and late usage would go unseen. Advance its transaction ids (docs/operations.md, "Backup and loss")`
+  return `the newest usage or closing is of transaction ${newest.stored}, and the next of this cluster is ${newest.next}: a dump was restored into it, and late usage would go unseen. Advance its transaction ids (docs/operations.md, "Backup and loss")`
 }
 
 /**

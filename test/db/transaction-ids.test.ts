@@ -6,6 +6,7 @@ import { insertMeter } from '../../src/db/stores/meters.ts'
 import { currentCutoff, hasLateUsage, usageQuantityAtCutoff } from '../../src/db/stores/usage-query.ts'
 import { withSnapshot } from '../../src/db/transaction.ts'
 import { requireTransactionIds } from '../../src/db/transaction-ids.ts'
+import { insertInvoiceRow, insertOwner } from '../api/invoice-fixtures.ts'
 import { createTestDatabase } from '../support/database.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { event, meter, rollUpAll, store } from '../usage/support.ts'
@@ -62,4 +63,27 @@ test('rule 8: a dump in a new cluster is refused until transaction ids have caug
   }
   const everything = { meterId: null, subjects: null, from: null, to: null }
   expect((await verifyRollups(db, everything)).differing).toBe(0)
+}, 120_000)
+
+test('rule 8: a closing that is ahead of the cluster is refused, also where the newest event is not', async () => {
+  const { db } = database
+  const owner = await insertOwner(db)
+  const invoiceId = await insertInvoiceRow(db, owner)
+  const ahead = String(BigInt((await currentCutoff(db)).split(':')[1] ?? 0) + 500n)
+  const at = new Date('2025-02-01T00:00:00Z')
+  await db
+    .insertInto('closings')
+    .values({
+      subscriptionId: owner.subscriptionId,
+      periodAt: at,
+      reason: 'period',
+      periodFrom: new Date('2025-01-01T00:00:00Z'),
+      usageCutoff: `${ahead}:${ahead}:`,
+      asOf: at,
+      invoiceId,
+    })
+    .execute()
+  await expect(requireTransactionIds(db)).rejects.toThrow('Advance its transaction ids')
+  await sql.raw(catchUp).execute(db)
+  await requireTransactionIds(db)
 }, 120_000)
