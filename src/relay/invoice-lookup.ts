@@ -1,6 +1,7 @@
 import type { Db } from '../db/connection.ts'
-import { invoicesOfStripeEvents } from '../db/stores/stripe-events.ts'
-import type { InvoiceOfEvent, StripeEventRow } from '../db/stores/stripe-events.ts'
+import { invoicesOfStripeEvents } from '../db/stores/invoices-of-events.ts'
+import type { InvoiceOfEvent } from '../db/stores/invoices-of-events.ts'
+import type { StripeEventRow } from '../db/stores/stripe-events.ts'
 import type { HandlerDeps } from './handlers/outcome.ts'
 
 interface Asked {

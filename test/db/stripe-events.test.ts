@@ -1,6 +1,6 @@
 import { ulid } from 'ulid'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { invoiceOfStripeEvent, invoicesOfStripeEvents } from '../../src/db/stores/stripe-events.ts'
+import { invoiceOfStripeEvent, invoicesOfStripeEvents } from '../../src/db/stores/invoices-of-events.ts'
 import { insertInvoiceRow, insertOwner } from '../api/invoice-fixtures.ts'
 import { createTestDatabase } from '../support/database.ts'
 import type { TestDatabase } from '../support/database.ts'

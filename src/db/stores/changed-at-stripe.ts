@@ -3,8 +3,8 @@ import type { Db } from '../connection.ts'
 import { prepared } from '../prepared.ts'
 import { updateInvoice } from './invoices.ts'
 import type { InvoicePatch, InvoiceRow } from './invoices.ts'
-import { invoicesOfEvents } from './stripe-events.ts'
-import type { InvoiceOfEvent } from './stripe-events.ts'
+import { invoicesOfEvents } from './invoices-of-events.ts'
+import type { InvoiceOfEvent } from './invoices-of-events.ts'
 import { appendTimeline } from './timeline.ts'
 
 export interface ChangeAtStripe {

@@ -1,4 +1,5 @@
-import type { InvoiceOfEvent, StripeEventRow } from '../../db/stores/stripe-events.ts'
+import type { InvoiceOfEvent } from '../../db/stores/invoices-of-events.ts'
+import type { StripeEventRow } from '../../db/stores/stripe-events.ts'
 import type { RelayDeps } from '../relay.ts'
 
 /** What became of an event: done, with a word for people, or to be tried again later and why. */

@@ -1,5 +1,5 @@
 import { storedApp } from '../../db/stores/billing-settings.ts'
-import { invoiceOfStripeEvent } from '../../db/stores/stripe-events.ts'
+import { invoiceOfStripeEvent } from '../../db/stores/invoices-of-events.ts'
 import { mayHoldItems } from '../../db/stores/stripe-items.ts'
 import { signalInvoice } from './invoice.ts'
 import type { EventHandler } from './outcome.ts'
