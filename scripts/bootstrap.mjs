@@ -77,6 +77,21 @@ async function runQuietly(command, args) {
   })
 }
 
+/**
+ * npm runs us in a shell, which passes no signal on: whoever ends npm alone, as a script or a supervisor does, leaves us
+ * behind. Calls back once when that has happened.
+ */
+function whenLeftBehind(callBack) {
+  const parent = process.ppid
+  if (process.env.npm_lifecycle_event === undefined) return
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return
+    clearInterval(timer)
+    callBack()
+  }, 500)
+  timer.unref()
+}
+
 /** Runs a Node program in our place: signals go to it, its exit code becomes ours. */
 async function hand(args) {
   return await new Promise((resolve) => {
@@ -86,6 +101,7 @@ async function hand(args) {
       stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     })
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+    whenLeftBehind(() => child.kill('SIGTERM'))
     child.once('error', (error) => {
       console.error(error.message)
       resolve(1)

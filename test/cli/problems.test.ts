@@ -1,7 +1,8 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import type { Server } from 'node:net'
+import type { AddressInfo, Server, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -9,6 +10,7 @@ import { expect, test } from 'vitest'
 import { dataFolder, openDataFolder } from '../../src/local/data-folder.ts'
 import { freePort } from '../../src/local/ports.ts'
 import { startTemporal } from '../../src/local/temporal.ts'
+import { testTemporalAddress } from '../support/temporal.ts'
 
 interface Run {
   readonly code: number
@@ -137,4 +139,29 @@ test('a time zone that is none is refused before a row is read', async () => {
   const run = await perennial('ingest', 'usage.csv', '--time-zone', 'Mars/Olympus')
   expect(run.code).toBe(1)
   expect(run.stderr).toContain('a time zone is like America/New_York')
+})
+
+test('a start whose npm was ended alone ends too', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'perennial-left-'))
+  // Answers nothing: the start is waiting for it.
+  const database = createServer()
+  const asked = once(database, 'connection') as Promise<[Socket]>
+  await new Promise<void>((resolve) => void database.listen(0, '127.0.0.1', resolve))
+  const { port } = database.address() as AddressInfo
+  const ports = `--port ${await freePort()} --sandbox-port ${await freePort()}`
+  const start = `"${process.execPath}" scripts/bootstrap.mjs start --no-demo --data-dir "${root}" ${ports}`
+  const shell = spawn('sh', ['-c', `${start} & wait`], {
+    stdio: 'ignore',
+    env: {
+      ...process.env,
+      npm_lifecycle_event: 'start',
+      DATABASE_URL: `postgres://127.0.0.1:${port}/perennial`,
+      TEMPORAL_ADDRESS: await testTemporalAddress(),
+    },
+  })
+  const [socket] = await asked
+  shell.kill('SIGKILL')
+  await once(socket.resume(), 'close')
+  database.close()
+  await rm(root, { recursive: true })
 })
