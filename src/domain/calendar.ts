@@ -67,6 +67,18 @@ export function zoned(ms: number, timeZone: string): Temporal.ZonedDateTime {
   }
 }
 
+/** Months later at the same time of day, where the month is too short its last day. */
+export function monthsLaterInUtc(ms: number, months: number): number {
+  const date = new Date(ms)
+  const day = date.getUTCDate()
+  date.setUTCDate(1)
+  date.setUTCMonth(date.getUTCMonth() + months + 1)
+  // Day 0 is the last one of the month before.
+  date.setUTCDate(0)
+  if (day < date.getUTCDate()) date.setUTCDate(day)
+  return date.getTime()
+}
+
 /** Calendar arithmetic in a zone, clamped to the month's end: never multiples of 24 hours (rule 3). */
 export function addDuration(ms: number, iso: string, timeZone: string): number {
   return zoned(ms, timeZone).add(parseDuration(iso), { overflow: 'constrain' }).epochMilliseconds

@@ -1,4 +1,4 @@
-import { parseCadence, zoned } from './calendar.ts'
+import { monthsLaterInUtc, parseCadence, zoned } from './calendar.ts'
 
 /** A half-open interval of epoch milliseconds, [from, to) (rule 2). */
 export interface Period {
@@ -23,8 +23,26 @@ const averageMonthMs = 2_629_746_000
  */
 export function boundaryAt(grid: Grid, k: number): number {
   const { unit, count } = parseCadence(grid.cadence)
-  const step = unit === 'month' ? { months: k * count } : { days: k * count }
-  return zoned(grid.anchorMs, grid.timeZone).add(step, { overflow: 'constrain' }).epochMilliseconds
+  if (grid.timeZone !== 'UTC') return zonedBoundary(grid, unit, k * count)
+  return unit === 'month' ? monthsLaterInUtc(grid.anchorMs, k * count) : grid.anchorMs + k * count * dayMs
+}
+
+/**
+ * Of zones other than UTC. A calendar's object stands in a WeakMap, and what is in one outlives a small garbage collection: a
+ * process that counts periods all the time stands still for ten times as long in each.
+ */
+const knownBoundaries = new Map<string, number>()
+const knownBoundariesMax = 10_000
+
+function zonedBoundary({ anchorMs, timeZone }: Grid, unit: 'month' | 'day', steps: number): number {
+  const key = `${anchorMs} ${timeZone} ${unit} ${steps}`
+  const known = knownBoundaries.get(key)
+  if (known !== undefined) return known
+  const step = unit === 'month' ? { months: steps } : { days: steps }
+  const boundary = zoned(anchorMs, timeZone).add(step, { overflow: 'constrain' }).epochMilliseconds
+  if (knownBoundaries.size >= knownBoundariesMax) knownBoundaries.clear()
+  knownBoundaries.set(key, boundary)
+  return boundary
 }
 
 /** The first boundary after an instant; at a boundary, the next one. */

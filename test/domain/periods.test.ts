@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { addDuration, isTimeZone, parseDuration } from '../../src/domain/calendar.ts'
+import { addDuration, isTimeZone, parseCadence, parseDuration, zoned } from '../../src/domain/calendar.ts'
 import {
   boundaryAfter,
   boundaryAt,
@@ -64,6 +64,19 @@ describe('boundaries', () => {
   test('rule 1: a quarter from the 31st falls on the boundaries of its months', () => {
     const monthly = boundaries(grid('2026-01-31', 'P1M'), 13)
     for (const boundary of boundaries(grid('2026-01-31', 'P3M'), 5)) expect(monthly).toContain(boundary)
+  })
+
+  test('rule 1: boundaries are the calendar’s, also in UTC and where they were asked for before', () => {
+    const steps = fc.integer({ min: -300, max: 300 })
+    fc.assert(
+      fc.property(grids, steps, (g, k) => {
+        const { unit, count } = parseCadence(g.cadence)
+        const step = unit === 'month' ? { months: k * count } : { days: k * count }
+        const boundary = zoned(g.anchorMs, g.timeZone).add(step).epochMilliseconds
+        expect([boundaryAt(g, k), boundaryAt(g, k)]).toEqual([boundary, boundary])
+      }),
+      { numRuns: runs(1000) },
+    )
   })
 
   test('rule 1: every instant is in exactly the period that its index names', () => {
