@@ -3,6 +3,19 @@ import { heldLookup } from '../../src/api/held-lookup.ts'
 
 const HOUR_MS = 3_600_000
 
+interface Answer {
+  readonly promise: Promise<string | null>
+  readonly resolve: (value: string | null) => void
+}
+
+function unanswered(): Answer {
+  let resolve: Answer['resolve'] = () => {}
+  const promise = new Promise<string | null>((settle) => {
+    resolve = settle
+  })
+  return { promise, resolve }
+}
+
 /** Looks up what is in `known`, and counts how often it was asked. */
 function counted(heldMs: number) {
   const known = new Map<string, string>()
@@ -30,6 +43,59 @@ test('asked for as it is now, it is looked up again, and holds as it is', async 
   known.set('a', 'two')
   expect(await findNow('a')).toBe('two')
   expect(await find('a')).toBe('two')
+})
+
+test('what is asked for all the time is looked up before it holds no longer, and nobody waits for that', async () => {
+  let nowMs = 0
+  const asked: Answer[] = []
+  const { find } = heldLookup(
+    1000,
+    async () => {
+      const answer = unanswered()
+      asked.push(answer)
+      return await answer.promise
+    },
+    () => nowMs,
+  )
+  const first = find('a')
+  asked[0]?.resolve('one')
+  expect(await first).toBe('one')
+  nowMs = 499
+  expect(await find('a')).toBe('one')
+  expect(asked).toHaveLength(1)
+  nowMs = 500
+  expect(await Promise.all([find('a'), find('a')]), 'while it is looked up').toEqual(['one', 'one'])
+  expect(asked).toHaveLength(2)
+  asked[1]?.resolve('two')
+  await expect.poll(async () => await find('a')).toBe('two')
+  nowMs = 1499
+  expect(await find('a'), 'it holds from when it was asked for').toBe('two')
+  nowMs = 1500
+  const third = find('a')
+  asked.at(-1)?.resolve(null)
+  expect(await third).toBeNull()
+})
+
+test('what is revoked meanwhile is known no longer than it holds, also where looking it up ahead fails', async () => {
+  let nowMs = 0
+  let answer: () => Promise<string | null> = async () => await Promise.resolve('one')
+  const { find } = heldLookup(
+    1000,
+    async () => await answer(),
+    () => nowMs,
+  )
+  expect(await find('a')).toBe('one')
+  nowMs = 600
+  answer = async () => await Promise.reject(new Error('away'))
+  expect(await find('a')).toBe('one')
+  nowMs = 1000
+  await expect(find('a')).rejects.toThrow('away')
+  answer = async () => await Promise.resolve('one')
+  expect(await find('a')).toBe('one')
+  nowMs = 1600
+  answer = async () => await Promise.resolve(null)
+  expect(await find('a')).toBe('one')
+  await expect.poll(async () => await find('a')).toBeNull()
 })
 
 test('nothing is remembered of names that nobody knows, nor longer than it holds', async () => {

@@ -101,6 +101,19 @@ test('a revoked key is refused within a second, and revoking every key does not 
   await expect.poll(status).toBe(401)
 })
 
+test('that a key is used is noted, and no request waits for the note', async () => {
+  const key = generateApiKey()
+  const { id } = await insertApiKey(api.db, { id: ulid(), name: 'noted', key, scopes: ['read'] })
+  await api.db.transaction().execute(async (trx) => {
+    await trx.selectFrom('apiKeys').select('id').where('id', '=', id).forUpdate().execute()
+    expect((await get('/api/v1/features', key)).statusCode, 'while the row is locked').toBe(200)
+  })
+  const lastUsedAt = async (): Promise<Date | null> =>
+    (await api.db.selectFrom('apiKeys').select('lastUsedAt').where('id', '=', id).executeTakeFirstOrThrow())
+      .lastUsedAt
+  await expect.poll(lastUsedAt).not.toBeNull()
+})
+
 test('only the hash of a key is stored', async () => {
   const rows = await api.db.selectFrom('apiKeys').selectAll().execute()
   for (const key of Object.values(keys)) expect(JSON.stringify(rows)).not.toContain(key)

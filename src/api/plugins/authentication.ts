@@ -84,12 +84,21 @@ function scopeOf(url: string, config: { readonly scope?: RouteScope } | undefine
 }
 
 /** Finds keys, and notes that they are used: a revoked one is refused after a second at the latest. */
-function keyLookup({ db, now }: ApiDeps): (presented: string) => Promise<ApiKey | null> {
+function keyLookup({ db, now, log }: ApiDeps): (presented: string) => Promise<ApiKey | null> {
+  const touching = new Set<string>()
+  /** Nobody waits for it, as it is a write to the disk. */
+  const touch = (id: string, at: Date): void => {
+    if (touching.has(id)) return
+    touching.add(id)
+    touchApiKey(db, id, at)
+      .catch((error: unknown) => log.warn({ err: error }, 'the use of an API key could not be noted'))
+      .finally(() => touching.delete(id))
+  }
   const { find } = heldLookup(KNOWN_FOR_MS, async (hash) => {
     const key = await findApiKey(db, Buffer.from(hash, 'base64'))
     const at = now()
     const isFresh = key?.lastUsedAt && at.getTime() - key.lastUsedAt.getTime() <= TOUCH_AFTER_MS
-    if (key !== null && key.revokedAt === null && !isFresh) await touchApiKey(db, key.id, at)
+    if (key !== null && key.revokedAt === null && !isFresh) touch(key.id, at)
     return key
   })
   return async (presented) => await find(hashApiKey(presented).toString('base64'))
