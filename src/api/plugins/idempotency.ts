@@ -12,6 +12,7 @@ import {
 } from '../../db/stores/idempotency-keys.ts'
 import type { HeldKey, StoredAnswer } from '../../db/stores/idempotency-keys.ts'
 import type { ApiDeps } from '../deps.ts'
+import { goOnAfter } from './go-on-after.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -103,7 +104,8 @@ export function idempotency(deps: ApiDeps) {
       await store(held, reply, payload)
     } catch (error) {
       // What was asked for is done: the caller gets the answer, and the claim expires.
-      request.log.error({ err: error }, 'the answer could not be stored under its idempotency key')
+      const message = 'the answer could not be stored under its idempotency key'
+      request.log.error({ err: error, requestId: request.id }, message)
     }
   }
   const prune = async (): Promise<void> => {
@@ -116,21 +118,27 @@ export function idempotency(deps: ApiDeps) {
   return fp(async (app) => {
     app.decorateRequest('fingerprint', null)
     app.decorateRequest('heldKey', null)
-    app.addHook('preParsing', async (request, _reply, payload) => {
-      if (givenKey(request) === null) return payload
+    app.addHook('preParsing', (request, _reply, payload, done) => {
+      if (givenKey(request) === null) return done(null, payload)
       const hash = createHash('sha256').update(`${request.method} ${request.url}\n`)
       request.fingerprint = hash
       const tee = new Transform({
-        transform(chunk: Buffer, _encoding, done) {
+        transform(chunk: Buffer, _encoding, passed) {
           hash.update(chunk)
-          done(null, chunk)
+          passed(null, chunk)
         },
       })
       payload.on('error', (error: Error) => tee.destroy(error))
-      return payload.pipe(tee)
+      done(null, payload.pipe(tee))
     })
-    app.addHook('preHandler', claim)
-    app.addHook('onSend', settle)
+    app.addHook('preHandler', (request, reply, done) => {
+      if (request.fingerprint === null) done()
+      else void goOnAfter(claim(request, reply), done)
+    })
+    app.addHook('onSend', (request, reply, payload, done) => {
+      if (request.heldKey === null) done()
+      else void goOnAfter(settle(request, reply, payload), done)
+    })
     const timer = setInterval(() => void prune(), PRUNE_EVERY_MS).unref()
     app.addHook('onClose', async () => clearInterval(timer))
   })
