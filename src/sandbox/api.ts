@@ -52,9 +52,16 @@ interface Outcome {
 /** What is known of a request beside itself. */
 interface Performance {
   readonly requestId: string
-  readonly key: string | null
+  /** Under which its reply is kept. */
+  readonly keyed: Keyed | null
   readonly fault: Fault | undefined
   readonly account: string
+}
+
+interface Keyed {
+  readonly key: string
+  /** Of the request, which has to be the same under the same key. */
+  readonly print: string
 }
 
 const errorOutcome = (status: number, error: ErrorBody): Outcome => ({
@@ -115,7 +122,7 @@ export function createApi(deps: ApiDeps): (request: ApiRequest) => Promise<ApiRe
     return account
   }
 
-  const perform = (request: ApiRequest, { requestId, key, fault, account }: Performance): Outcome => {
+  const perform = (request: ApiRequest, { requestId, keyed, fault, account }: Performance): Outcome => {
     const match = find(request.method, request.path)
     if (match === undefined) {
       throw refuse(
@@ -128,13 +135,13 @@ export function createApi(deps: ApiDeps): (request: ApiRequest) => Promise<ApiRe
       store,
       nowMs,
       origin: deps.origin(),
-      request: { id: requestId, idempotency_key: key },
+      request: { id: requestId, idempotency_key: keyed?.key ?? null },
       account,
     }
-    const print = fingerprint(request.method, request.path, request.params)
     const save = ({ status, body }: Outcome) => {
-      if (key !== null)
-        store.put('idempotency', { id: key, fingerprint: print, status, body, requestId, savedMs: nowMs() })
+      if (keyed === null) return
+      const { key, print } = keyed
+      store.put('idempotency', { id: key, fingerprint: print, status, body, requestId, savedMs: nowMs() })
     }
     const replaced = insteadOf(fault)
     if (replaced !== undefined) {
@@ -188,10 +195,9 @@ export function createApi(deps: ApiDeps): (request: ApiRequest) => Promise<ApiRe
     const key = request.method === 'POST' ? headerOf(request, 'idempotency-key') : null
     if (key !== null && key.length > 255) throw refuse('Idempotency keys can be at most 255 characters.', {})
     if (key !== null && executing.has(key)) throw inFlight(key)
-    const saved =
-      key === null
-        ? undefined
-        : savedReply(store, key, [fingerprint(request.method, request.path, request.params), nowMs()])
+    const keyed =
+      key === null ? null : { key, print: fingerprint(request.method, request.path, request.params) }
+    const saved = keyed === null ? undefined : savedReply(store, keyed.key, [keyed.print, nowMs()])
     if (saved !== undefined) {
       const replayed = { ...headers, 'idempotent-replayed': 'true', 'original-request': saved.requestId }
       return { status: saved.status, body: saved.body, headers: replayed, replayed: true, ...marked }
@@ -200,16 +206,16 @@ export function createApi(deps: ApiDeps): (request: ApiRequest) => Promise<ApiRe
     try {
       if (fault?.kind === 'latency') await sleep(fault.latencyMs ?? 1000)
       if (fault?.kind === 'hold') await faults.cleared(fault.id)
-      const outcome = perform(request, { requestId, key, fault, account })
+      const outcome = perform(request, { requestId, keyed, fault, account })
       deps.changed()
       if (fault?.kind === 'latency_after') await sleep(fault.latencyMs ?? 1000)
       if (fault?.kind === 'hold_after') await faults.cleared(fault.id)
       const cut =
         fault?.kind === 'reset_after' ? 'reset' : fault?.kind === 'truncate_after' ? 'truncate' : undefined
-      const keyed = key === null ? {} : { 'idempotency-key': key, 'original-request': requestId }
+      const named = key === null ? {} : { 'idempotency-key': key, 'original-request': requestId }
       return {
         ...outcome,
-        headers: { ...headers, ...keyed },
+        headers: { ...headers, ...named },
         ...(cut === undefined ? {} : { cut }),
         ...marked,
       }

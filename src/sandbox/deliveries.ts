@@ -97,7 +97,7 @@ export function createDeliverer({ context, rules, log }: Deps): Deliverer {
   const ctx = context()
   const { store } = ctx
   const looked = new Set<string>()
-  const flying = new Map<string, Promise<void>>()
+  const flying = new Map<string, { readonly endpoint: string; readonly flight: Promise<void> }>()
   const collected = new Map<string, string[]>()
   /** Which delivery goes out once another has arrived. */
   const follows = new Map<string, string>()
@@ -189,38 +189,43 @@ export function createDeliverer({ context, rules, log }: Deps): Deliverer {
   const isDue = (delivery: DeliveryRecord) =>
     !delivery.held && delivery.nextAtMs <= ctx.nowMs() && !flying.has(delivery.id)
 
-  const launch = (delivery: DeliveryRecord, endpoint: EndpointRecord) => {
+  /** Whether it is on its way now: a rule may say otherwise. */
+  const launch = (delivery: DeliveryRecord, endpoint: EndpointRecord): boolean => {
     const event = store.get('events', delivery.event)
-    if (event === undefined) return
+    if (event === undefined) return false
     applyRule(delivery, event)
     const current = store.get('deliveries', delivery.id)
-    if (current === undefined || current.state !== 'pending' || !isDue(current)) return
+    if (current === undefined || current.state !== 'pending' || !isDue(current)) return false
     const flight = attempt(current, endpoint, event).finally(() => {
       flying.delete(delivery.id)
       letOut(follows.get(delivery.id))
       follows.delete(delivery.id)
       kick()
     })
-    flying.set(delivery.id, flight)
+    flying.set(delivery.id, { endpoint: endpoint.id, flight })
+    return true
+  }
+
+  /** Sends what is due as long as there is room; when there is some left, answers when the next is due. */
+  const launchDue = (endpoint: EndpointRecord): number => {
+    let room = CONCURRENCY
+    for (const flight of flying.values()) if (flight.endpoint === endpoint.id) room -= 1
+    let next = Infinity
+    // One by one: a thousand may wait, and this is asked again with each that arrives.
+    for (const delivery of store.eachBy('deliveries', 'pending', endpoint.id)) {
+      if (room <= 0) return Infinity
+      if (isDue(delivery) && launch(delivery, endpoint)) room -= 1
+      const now = store.get('deliveries', delivery.id)
+      if (now?.state === 'pending' && !now.held && !flying.has(now.id)) next = Math.min(next, now.nextAtMs)
+    }
+    return next
   }
 
   const pass = () => {
     scheduled = false
     if (closed || holding) return
     let next = Infinity
-    for (const endpoint of store.all('endpoints')) {
-      const pending = store.by('deliveries', 'pending', endpoint.id)
-      let room = CONCURRENCY - pending.filter((delivery) => flying.has(delivery.id)).length
-      for (const delivery of pending) {
-        if (room <= 0) break
-        if (!isDue(delivery)) continue
-        launch(delivery, endpoint)
-        room -= 1
-      }
-      for (const delivery of store.by('deliveries', 'pending', endpoint.id)) {
-        if (!delivery.held && !flying.has(delivery.id)) next = Math.min(next, delivery.nextAtMs)
-      }
-    }
+    for (const endpoint of store.all('endpoints')) next = Math.min(next, launchDue(endpoint))
     clearTimeout(timer)
     if (next < Infinity) timer = setTimeout(kick, Math.max(10, next - ctx.nowMs()))
   }
@@ -250,7 +255,8 @@ export function createDeliverer({ context, rules, log }: Deps): Deliverer {
     close: async () => {
       closed = true
       clearTimeout(timer)
-      await Promise.race([Promise.all(flying.values()), new Promise((resolve) => setTimeout(resolve, 500))])
+      const landed = Promise.all([...flying.values()].map(({ flight }) => flight))
+      await Promise.race([landed, new Promise((resolve) => setTimeout(resolve, 500))])
     },
   }
 }

@@ -4,7 +4,9 @@ import type { PriceRecord, SubscriptionItemRecord, Table, Tables } from './table
 
 /** Takes the sandbox's own members (`_…`) off a record. */
 export function strip(record: object): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(record).filter(([name]) => !name.startsWith('_')))
+  const shown: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(record)) if (!name.startsWith('_')) shown[name] = value
+  return shown
 }
 
 /** A list as it is nested in an object. */

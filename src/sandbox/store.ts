@@ -28,6 +28,8 @@ export interface Store {
   readonly newerThan: <T extends Table>(table: T, id: string) => Iterable<Tables[T]>
   /** The records whose indexed key is `key`, in order of indexing. */
   readonly by: <T extends Table>(table: T, index: string, key: string) => readonly Tables[T][]
+  /** The same one by one, each as it is when it is reached. */
+  readonly eachBy: <T extends Table>(table: T, index: string, key: string) => Iterable<Tables[T]>
   /** Runs `work`; its changes are all kept and written, or (when it throws) none. */
   readonly transact: <R>(work: () => R) => R
   readonly clear: () => void
@@ -112,6 +114,14 @@ export function createStore(write: (changes: readonly Change[]) => void): Store 
     }
   }
 
+  function* eachBy<T extends Table>(table: T, index: string, key: string): Iterable<Tables[T]> {
+    const { byId, indexes } = data(table)
+    for (const id of indexes.get(index)?.get(key) ?? []) {
+      const record = byId.get(id)?.record
+      if (record !== undefined) yield record as Tables[T]
+    }
+  }
+
   return {
     get: <T extends Table>(table: T, id: string) => data(table).byId.get(id)?.record as Tables[T] | undefined,
     put: (table, record) => {
@@ -127,11 +137,8 @@ export function createStore(write: (changes: readonly Change[]) => void): Store 
         -1,
       ),
     newerThan: (table, id) => scan(table, position(table, id) + 1, 1),
-    by: <T extends Table>(table: T, index: string, key: string) => {
-      const { byId, indexes } = data(table)
-      const ids = indexes.get(index)?.get(key) ?? []
-      return [...ids].flatMap((id) => (byId.get(id)?.record as Tables[T] | undefined) ?? [])
-    },
+    by: (table, index, key) => [...eachBy(table, index, key)],
+    eachBy,
     transact: (work) => {
       if (pending !== null) return work()
       const changes: Change[] = []

@@ -83,6 +83,23 @@ test('a dropped delivery never comes, and can be sent again', async () => {
   await arrived(1)
 })
 
+test('of many deliveries eight are on their way at one time, and the others follow in order', async () => {
+  receiver.hold()
+  await world.control('POST', '/webhooks/hold')
+  const made: string[] = []
+  for (let i = 0; i < 20; i++) made.push((await world.stripe.customers.create({})).id)
+  await world.control('POST', '/webhooks/release')
+  await arrived(8)
+  expect(await world.control('GET', '/settled')).toMatchObject({ pending: 20 })
+  expect(receiver.received).toHaveLength(8)
+  receiver.release()
+  await settled()
+  expect(receiver.received.map(({ object }) => object).toSorted()).toEqual(made.toSorted())
+  expect(new Set(receiver.received.slice(0, 8).map(({ object }) => object))).toEqual(
+    new Set(made.slice(0, 8)),
+  )
+})
+
 test('held deliveries wait for the release', async () => {
   await world.control('POST', '/webhooks/hold')
   await world.stripe.customers.create({})

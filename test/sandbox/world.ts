@@ -60,6 +60,9 @@ export interface Receiver {
   readonly trust: (secret: string) => void
   /** The statuses of the next replies; 200 once they are used up. */
   readonly answer: (...statuses: number[]) => void
+  /** Nothing is answered until the release. */
+  readonly hold: () => void
+  readonly release: () => void
   readonly close: () => Promise<void>
 }
 
@@ -67,7 +70,8 @@ export interface Receiver {
 export async function startReceiver(): Promise<Receiver> {
   const received: Received[] = []
   const answers: number[] = []
-  const state = { secret: '' }
+  const state = { secret: '', isHolding: false }
+  const held: (() => void)[] = []
   const server = createServer((request, response) => {
     const chunks: Buffer[] = []
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
@@ -85,7 +89,8 @@ export async function startReceiver(): Promise<Receiver> {
         verified: verify(payload),
       })
       response.statusCode = answers.shift() ?? 200
-      response.end()
+      if (state.isHolding) held.push(() => response.end())
+      else response.end()
     })
     const verify = (payload: Buffer) => {
       try {
@@ -104,6 +109,13 @@ export async function startReceiver(): Promise<Receiver> {
       state.secret = secret
     },
     answer: (...statuses) => void answers.push(...statuses),
+    hold: () => {
+      state.isHolding = true
+    },
+    release: () => {
+      state.isHolding = false
+      for (const end of held.splice(0)) end()
+    },
     close: async () => {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
