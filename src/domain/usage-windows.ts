@@ -29,6 +29,33 @@ function readWindow(size: 'DAY' | 'MONTH', date: string, timeZone: string): Peri
   return { from: startOf(first), to: startOf(next) }
 }
 
+/** A calendar that tells more of them at once would hold up everything else. */
+const windowsMax = 400
+
+/**
+ * The days or months of a zone that hold a half-open interval, in epoch ms, each beginning where the one before ends; null
+ * where there are too many. A day that a zone skipped is not among them.
+ */
+export function calendarWindows(
+  size: 'DAY' | 'MONTH',
+  { from, to }: Period,
+  timeZone: string,
+): readonly Period[] | null {
+  if (to - from > windowsMax * shortestMs[size]) return null
+  const windows: Period[] = []
+  const first = zoned(from, timeZone).toPlainDate()
+  let date = size === 'DAY' ? first : first.with({ day: 1 })
+  for (let reached = from; reached < to; date = date.add(size === 'DAY' ? { days: 1 } : { months: 1 })) {
+    const window = calendarWindow(size, date.toString(), timeZone)
+    if (window.to <= reached) continue
+    windows.push(window)
+    reached = window.to
+  }
+  return windows
+}
+
+const shortestMs = { DAY: 23 * 3_600_000, MONTH: 27 * 86_400_000 }
+
 /**
  * A query's interval has to begin and end on edges of its windows: a window that was cut would look like one that was
  * counted whole.

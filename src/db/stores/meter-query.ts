@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { RawBuilder } from 'kysely'
 import type { Db } from '../connection.ts'
 import type { Cut } from './usage-segments.ts'
-import { bucketsInWindows } from './usage-windows.ts'
+import { bucketsBetween, bucketsInWindows, listedWindows } from './usage-windows.ts'
 import { readUsage } from './usage-reading.ts'
 import type { GroupText, UsageColumns } from './usage-reading.ts'
 import { aggregateOf, meterEvents, textAt } from './usage-sql.ts'
@@ -10,6 +10,7 @@ import type { UsageScope } from './usage-sql.ts'
 import { DomainError } from '../../domain/errors.ts'
 import { calendarWindow } from '../../domain/usage-windows.ts'
 import type { WindowSize } from '../../domain/usage-windows.ts'
+import type { Period } from '../../domain/periods.ts'
 
 export interface MeterQuery extends UsageScope {
   /** null: one aggregate over the whole interval. */
@@ -35,7 +36,9 @@ const MINUTE_MS = 60_000
 
 interface RawRow {
   readonly value: string
-  /** The local date that days and months begin with. */
+  /** Which of the listed windows, counted from 1. */
+  readonly place: number | null
+  /** The local date that days and months begin with where they are not listed. */
   readonly date: string | null
   /** Where an hour began that was cut in two. */
   readonly base: Date | null
@@ -48,10 +51,14 @@ interface RawRow {
 export async function queryMeter(db: Db, query: MeterQuery): Promise<readonly MeterQueryRow[]> {
   const { meter, groupBy, windowSize } = query
   const columns: UsageColumns = (text) => [
-    ...windowColumns(query, buckets),
+    ...windowColumns(query, { listed, buckets }),
     ...groupBy.map((key) => groupColumn(key, meter.groupBy, text)),
   ]
-  const buckets = await bucketsInWindows(db, query).catch(refuseUnknownZone(query.timeZone))
+  const listed = listedWindows(query)
+  const buckets =
+    listed === null
+      ? await bucketsInWindows(db, query).catch(refuseUnknownZone(query.timeZone))
+      : bucketsBetween(listed)
   // Columns of their own: a list of them is compared many times slower.
   const groups = groupBy.map((_key, index) => sql.raw(`x${index + 3}`))
   const keys = sql.join([sql`x0`, sql`x1`, sql`x2`, ...groups])
@@ -59,19 +66,26 @@ export async function queryMeter(db: Db, query: MeterQuery): Promise<readonly Me
     db,
     { scope: query, columns, buckets },
     (usage) => sql<RawRow>`
-      SELECT ${aggregateOf(meter)} AS value, ${shownWindow(windowSize)},
+      SELECT value, ${listed === null ? shownWindow(windowSize) : sql`x0 AS place`},
         ${groupBy.length === 0 ? sql`NULL` : sql`ARRAY[${sql.join(groups)}]`}::text[] AS groups
-      FROM (${usage.rows}) usage GROUP BY ${keys} ORDER BY ${keys} LIMIT ${ROWS_MAX + 1}`,
+      FROM (
+        SELECT ${aggregateOf(meter)} AS value, ${keys} ${windowSize === null ? span : sql``}
+        FROM (${usage.rows}) usage GROUP BY ${keys} ${beforeSorted}
+      ) summed ORDER BY ${keys} LIMIT ${ROWS_MAX + 1}`,
   ).catch(refuseUnknownZone(query.timeZone))
   if (rows.length > ROWS_MAX) {
     const message = `the answer has more than ${ROWS_MAX} rows; ask for a shorter interval, larger windows or fewer groups`
     throw new DomainError('validation_failed', message, { field: 'from' })
   }
-  const windowOf = windowsOf(query)
+  const windowOf = listed === null ? windowsOf(query) : placedIn(listed)
   return rows.map((row) => present(row, query.groupBy, windowOf(row)))
 }
 
-function present(row: RawRow, keys: readonly string[], { from, to }: Interval): MeterQueryRow {
+const span = sql`, min(time) AS first, max(time) AS last`
+/** Without it PostgreSQL sorts all rows to group them in order, where it could hash them and sort the few that come of it. */
+const beforeSorted = sql`OFFSET 0`
+
+function present(row: RawRow, keys: readonly string[], { from, to }: Period): MeterQueryRow {
   const byKey = Object.fromEntries(keys.map((key, index) => [key, row.groups?.[index] ?? null]))
   const { subject = null, customer_id: customerId = null, ...groupBy } = byKey
   return {
@@ -84,13 +98,18 @@ function present(row: RawRow, keys: readonly string[], { from, to }: Interval): 
   }
 }
 
-interface Interval {
-  readonly from: number
-  readonly to: number
+/** In epoch ms. */
+type WindowOf = (row: RawRow) => Period
+
+function placedIn(windows: readonly Period[]): WindowOf {
+  return ({ place }) => {
+    const window = windows[(place ?? 0) - 1]
+    if (window === undefined) throw new Error('usage outside of the windows that hold its interval')
+    return window
+  }
 }
 
-/** In epoch ms. */
-function windowsOf({ windowSize, timeZone, from, to }: MeterQuery): (row: RawRow) => Interval {
+function windowsOf({ windowSize, timeZone, from, to }: MeterQuery): WindowOf {
   switch (windowSize) {
     case 'DAY':
     case 'MONTH':
@@ -122,7 +141,7 @@ function shownWindow(windowSize: WindowSize | null): RawBuilder<unknown> {
     case 'MINUTE':
       return sql`x2 AS start`
     case null:
-      return sql`date_trunc('minute', min(time)) AS start, date_trunc('minute', max(time)) AS end`
+      return sql`date_trunc('minute', first) AS start, date_trunc('minute', last) AS end`
   }
 }
 
@@ -143,10 +162,17 @@ function groupColumn(
   })
 }
 
-/** What a window is told apart by: its local date (days and months), its base and its start (hours and minutes). */
-function windowColumns(query: MeterQuery, buckets: Cut | null): readonly RawBuilder<unknown>[] {
+/** What a window is told apart by: its place in a list or its local date (days and months), its base and its start (hours and minutes). */
+function windowColumns(
+  query: MeterQuery,
+  { listed, buckets }: { readonly listed: readonly Period[] | null; readonly buckets: Cut | null },
+): readonly RawBuilder<unknown>[] {
   const { windowSize, timeZone } = query
   const none = sql`NULL::timestamptz`
+  if (listed !== null) {
+    const beginnings = listed.map(({ from }) => new Date(from))
+    return [sql`width_bucket(events.time, ${beginnings}::timestamptz[])`, none, none]
+  }
   switch (windowSize) {
     case null:
       return [sql`NULL::timestamp`, none, none]

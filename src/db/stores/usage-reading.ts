@@ -179,9 +179,14 @@ function rowsOfBuckets(
   const keys = groupKeys(scope.meter.groupBy)
   const group: GroupText = (key) => sql`events.groups[${keys.indexOf(key) + 1}::int]`
   const extra = columns(group).map((column, index) => sql`, ${column} AS ${columnName(index)}`)
+  // Of the others these columns are empty, and the last ones of a row are the dearest to get at.
+  const order =
+    scope.meter.aggregation === 'LATEST'
+      ? sql`latest_seq AS seq, latest_time AS time`
+      : sql`0::bigint AS seq, bucket AS time`
   return sql`
     SELECT events.seq, events.time, events.subject, events.value, events.n${sql.join(extra, sql``)} FROM (
-      SELECT coalesce(latest_seq, 0) AS seq, coalesce(latest_time, bucket) AS time, subject,
+      SELECT ${order}, subject,
         ${keptValue[scope.meter.aggregation]} AS value, count AS n, groups
       FROM usage_rollups r WHERE ${sql.join(bucketConditions(scope, series, segment), sql` AND `)}
     ) events`

@@ -1,12 +1,36 @@
 import { sql } from 'kysely'
 import type { Db } from '../connection.ts'
 import type { MeterQuery } from './meter-query.ts'
+import { bucketMinutes } from './usage-segments.ts'
 import type { Cut } from './usage-segments.ts'
+import { calendarWindows } from '../../domain/usage-windows.ts'
+import type { Period } from '../../domain/periods.ts'
 
 /** Until 2011 some zones moved their clocks at a minute past midnight, inside a bucket. */
 const WHOLE_QUARTERS_SINCE = Date.UTC(2012, 0, 1)
 const DAYS_MAX = 4000
 const DAY_MS = 86_400_000
+const MINUTE_MS = 60_000
+
+/**
+ * The windows of a query by day or month, told before it is asked: PostgreSQL then finds the window of a row in a list, which
+ * is many times cheaper than a calendar. Null for other sizes, and where the interval is open or too long for a list.
+ */
+export function listedWindows({ windowSize, timeZone, from, to }: MeterQuery): readonly Period[] | null {
+  if ((windowSize !== 'DAY' && windowSize !== 'MONTH') || from === null || to === null) return null
+  return calendarWindows(windowSize, { from: from.getTime(), to: to.getTime() }, timeZone)
+}
+
+/** The longest buckets of which none lies in two windows. */
+export function bucketsBetween(windows: readonly Period[]): Cut {
+  const edges = windows.slice(1).map(({ from }) => from)
+  const isEdge = (minutes: number) => (at: number) => at % (minutes * MINUTE_MS) === 0
+  const longest = bucketMinutes.findLast((minutes) => edges.every(isEdge(minutes)))
+  if (longest !== undefined) return { longest, since: Number.NEGATIVE_INFINITY }
+  const [shortest] = bucketMinutes
+  const cut = edges.findLast((at) => !isEdge(shortest)(at))
+  return { longest: shortest, since: cut ?? Number.NEGATIVE_INFINITY }
+}
 
 /** Buckets that lie in one window each; null where windows need the events themselves. */
 export async function bucketsInWindows(db: Db, query: MeterQuery): Promise<Cut | null> {
