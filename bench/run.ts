@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util'
 import { api } from './api.ts'
 import { sleepers } from './asleep.ts'
 import { budget } from './budget.ts'
@@ -10,6 +9,7 @@ import { rating } from './rating.ts'
 import type { Benchmark } from './support/benchmark.ts'
 import { measureAll } from './support/measure-all.ts'
 import { measureArgs, measureHelp, readMeasureOptions } from './support/options.ts'
+import { programOptions } from '../test/support/program-options.ts'
 
 const benchmarks: readonly Benchmark[] = [ingest, duplicates, rating, api, commands, close, sleepers, budget]
 
@@ -26,8 +26,10 @@ DATABASE_URL names a PostgreSQL to use (a database of our own is made and droppe
 \`npm run bench:killbill\` compares with another billing system.
 ${benchmarks.map(({ name, about }) => `\n  ${name.padEnd(12)} ${about}`).join('')}`
 
-const { values } = parseArgs({
-  options: { ...measureArgs, only: { type: 'string' }, document: { type: 'boolean', default: false } },
+const values = programOptions({
+  ...measureArgs,
+  only: { type: 'string' },
+  document: { type: 'boolean', default: false },
 })
 
 if (values.help) console.log(help)

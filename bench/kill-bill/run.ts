@@ -1,10 +1,10 @@
-import { parseArgs } from 'node:util'
 import { fileURLToPath } from 'node:url'
 import { measureAll } from '../support/measure-all.ts'
 import { measureArgs, measureHelp, readMeasureOptions } from '../support/options.ts'
 import { comparison } from './comparison.ts'
 import { download, versions } from './download.ts'
 import { isAlone, runAlone } from './namespace.ts'
+import { programOptions } from '../../test/support/program-options.ts'
 
 const help = `npm run bench:killbill -- [options]
 
@@ -15,7 +15,7 @@ Bill opens ports on every interface, Linux and root: everything runs in a networ
 ${measureHelp}
   --open            without a network of its own: anyone who reaches this machine reaches Kill Bill meanwhile`
 
-const { values } = parseArgs({ options: { ...measureArgs, open: { type: 'boolean', default: false } } })
+const values = programOptions({ ...measureArgs, open: { type: 'boolean', default: false } })
 const options = readMeasureOptions(values)
 
 if (values.help) console.log(help)

@@ -1,7 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { loadavg } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { addTokenPlan, startScenario } from '../../test/support/scenario.ts'
 import { startStack } from '../stack/stack.ts'
 import type { Stack } from '../stack/stack.ts'
@@ -12,6 +11,7 @@ import { count, isSettled } from './count.ts'
 import { inRealTime, onTestClock, reading } from './load.ts'
 import type { LoadOptions, Subscriber } from './load.ts'
 import { restartInTurn } from './rolling.ts'
+import { programOptions } from '../../test/support/program-options.ts'
 
 const help = `npm run topology -- [options]
 
@@ -29,17 +29,15 @@ missing, doubled or wrong.
   --json <file>      where the counts go as JSON
   --help             this text`
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: 'string', default: '3' },
-    groups: { type: 'string', default: '3' },
-    size: { type: 'string', default: '8' },
-    temporal: { type: 'string', default: 'server' },
-    binaries: { type: 'string' },
-    'keep-temporal': { type: 'boolean', default: false },
-    json: { type: 'string' },
-    help: { type: 'boolean', default: false },
-  },
+const values = programOptions({
+  minutes: { type: 'string', default: '3' },
+  groups: { type: 'string', default: '3' },
+  size: { type: 'string', default: '8' },
+  temporal: { type: 'string', default: 'server' },
+  binaries: { type: 'string' },
+  'keep-temporal': { type: 'boolean', default: false },
+  json: { type: 'string' },
+  help: { type: 'boolean', default: false },
 })
 
 const say = (line: string): void => console.error(`${new Date().toISOString().slice(11, 19)} ${line}`)

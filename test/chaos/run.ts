@@ -2,10 +2,10 @@ import { randomInt } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { runChaos } from './fleet/chaos.ts'
 import type { ChaosReport } from './fleet/chaos.ts'
 import { faultGroups } from './fleet/schedule.ts'
+import { programOptions } from '../support/program-options.ts'
 
 const help = `npm run chaos -- [options]
 
@@ -35,24 +35,22 @@ has to be.
 Same seed, same fleet and same shots in the same order; what they meet depends on the machine, so the hits differ from run to
 run. Only hits are counted: a kill or a cut with work in flight, a request or a webhook that was tampered with.`
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: 'string', default: String(randomInt(1_000_000)) },
-    subscriptions: { type: 'string', default: '1000' },
-    months: { type: 'string', default: '12' },
-    minutes: { type: 'string', default: 'Infinity' },
-    faults: { type: 'string', default: 'Infinity' },
-    only: { type: 'string', default: faultGroups.join(',') },
-    workers: { type: 'string', default: '2' },
-    household: { type: 'string', default: '20' },
-    clocks: { type: 'string', default: '4' },
-    armed: { type: 'string', default: '8' },
-    pauses: { type: 'string', default: '1' },
-    json: { type: 'string' },
-    folder: { type: 'string' },
-    keep: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
+const values = programOptions({
+  seed: { type: 'string', default: String(randomInt(1_000_000)) },
+  subscriptions: { type: 'string', default: '1000' },
+  months: { type: 'string', default: '12' },
+  minutes: { type: 'string', default: 'Infinity' },
+  faults: { type: 'string', default: 'Infinity' },
+  only: { type: 'string', default: faultGroups.join(',') },
+  workers: { type: 'string', default: '2' },
+  household: { type: 'string', default: '20' },
+  clocks: { type: 'string', default: '4' },
+  armed: { type: 'string', default: '8' },
+  pauses: { type: 'string', default: '1' },
+  json: { type: 'string' },
+  folder: { type: 'string' },
+  keep: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
 })
 /** All of them are in the JSON. */
 const VIOLATIONS_SHOWN = 100

@@ -1,6 +1,5 @@
 import { writeFile } from 'node:fs/promises'
 import { loadavg } from 'node:os'
-import { parseArgs } from 'node:util'
 import Table from 'cli-table3'
 import { addCustomer, addTokenPlan, startScenario } from '../support/scenario.ts'
 import { auditEvents, auditInvoices, billingStart, createFleet, runBilling } from './billing-run.ts'
@@ -13,6 +12,7 @@ import { watchMemory } from './memory.ts'
 import type { MemoryFigures } from './memory.ts'
 import { createTally } from './tally.ts'
 import type { KindFigures } from './tally.ts'
+import { programOptions } from '../support/program-options.ts'
 
 const help = `npm run load -- [options]
 
@@ -30,15 +30,13 @@ minutes on, where memory grows.
 
 DATABASE_URL names an empty database to use; without it PostgreSQL is started.`
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: 'string', default: '10' },
-    limit: { type: 'string', default: '32' },
-    callers: { type: 'string', default: '48' },
-    billed: { type: 'string', default: '20' },
-    json: { type: 'string' },
-    help: { type: 'boolean', default: false },
-  },
+const values = programOptions({
+  minutes: { type: 'string', default: '10' },
+  limit: { type: 'string', default: '32' },
+  callers: { type: 'string', default: '48' },
+  billed: { type: 'string', default: '20' },
+  json: { type: 'string' },
+  help: { type: 'boolean', default: false },
 })
 
 const COMMANDERS = 4
