@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import { CliProblem } from '../cli/problem.ts'
 import { recordedProcess, writeProcessRecord } from './process-record.ts'
 
@@ -63,8 +64,8 @@ function lockOf(folder: DataFolder): string {
 
 async function makeFolders(folder: DataFolder): Promise<void> {
   try {
-    await mkdir(folder.records, { recursive: true })
-    await mkdir(folder.logs, { recursive: true })
+    await makeFolder(folder.records)
+    await makeFolder(folder.logs)
     await writeFile(
       join(folder.root, markerName),
       'Data of a local Perennial. npm start -- --reset removes it.\n',
@@ -78,6 +79,19 @@ async function makeFolders(folder: DataFolder): Promise<void> {
       },
       error,
     )
+  }
+}
+
+/** With those that it lies in. Node's own (`recursive`) never ends where there is a folder in which none can be made (/proc). */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path)
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : null
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return
+    if (code !== 'ENOENT' || existsSync(dirname(path))) throw error
+    await makeFolder(dirname(path))
+    await mkdir(path)
   }
 }
 
