@@ -16,6 +16,19 @@ test('a value outside a union of constants is told every one of them', () => {
   })
 })
 
+test('a union of constants and a shape is told all of it', () => {
+  const instant = {
+    keyword: 'format',
+    instancePath: '/timing',
+    schemaPath: '',
+    params: { format: 'date-time' },
+  }
+  const errors = [failedConstant('immediate', '/timing'), failedConstant('later', '/timing'), instant]
+  expect(describeValidation(errors, 'body').detail).toBe(
+    'timing must be one of "immediate", "later", or be an instant like 2025-01-31T05:00:00Z (RFC 3339).',
+  )
+})
+
 test('a single constant is told alone', () => {
   expect(describeValidation([failedConstant('1.0', '/specversion')], 'body').detail).toBe(
     'specversion must be "1.0".',
@@ -27,7 +40,9 @@ test.each([
   ['pattern', { pattern: '^cus_' }, 'value must be the id of a Stripe customer (cus_…).'],
   ['pattern', { pattern: '^x' }, 'value must match ^x.'],
   ['minLength', { limit: 1 }, 'value must not be empty.'],
-])('a text that fails its %s %j is told what would be right', (keyword, params, detail) => {
+  ['minItems', { limit: 1 }, 'value must have at least one entry.'],
+  ['maxItems', { limit: 20 }, 'value must have at most 20 entries.'],
+])('a value that fails its %s %j is told what would be right', (keyword, params, detail) => {
   const error = { keyword, instancePath: '/value', schemaPath: '', params }
   expect(describeValidation([error], 'body').detail).toBe(detail)
 })

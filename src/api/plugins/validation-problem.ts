@@ -47,8 +47,6 @@ function expectation({ keyword, instancePath, params, message }: FastifySchemaVa
       return `be of type ${Array.isArray(params['type']) ? params['type'].join(' or ') : String(params['type'])}`
     case 'enum':
       return `be one of ${quoted(params['allowedValues'])}`
-    case 'const':
-      return `be ${quoted(params['allowedValue'])}`
     case 'format':
       return params['format'] === 'date-time'
         ? 'be an instant like 2025-01-31T05:00:00Z (RFC 3339)'
@@ -61,10 +59,16 @@ function expectation({ keyword, instancePath, params, message }: FastifySchemaVa
       return shapes.get(String(params['pattern'])) ?? `match ${String(params['pattern'])}`
     case 'minLength':
       return params['limit'] === 1 ? 'not be empty' : `have at least ${String(params['limit'])} characters`
+    case 'minItems':
+      return `have at least ${entries(params['limit'])}`
+    case 'maxItems':
+      return `have at most ${entries(params['limit'])}`
     default:
       return (message ?? 'be valid').replace(/^must /, '')
   }
 }
+
+const entries = (count: unknown): string => (count === 1 ? 'one entry' : `${String(count)} entries`)
 
 /** The most telling of Ajv's errors: of a failed union, the deepest one. */
 function mostTelling(
@@ -78,14 +82,18 @@ function mostTelling(
   )
 }
 
-/** A union of constants fails once for each of them: together they are the list of what may stand there. */
-function allowedConstants(
+/** A union of constants fails once for each of them, and for a shape beside them: together they are what may stand there. */
+function ofUnion(
   errors: readonly FastifySchemaValidationError[],
   { instancePath }: FastifySchemaValidationError,
-): readonly unknown[] {
-  return errors
-    .filter((error) => error.keyword === 'const' && error.instancePath === instancePath)
-    .map(({ params }) => params['allowedValue'])
+): string {
+  const here = errors.filter((error) => error.instancePath === instancePath)
+  const constants = here.filter(({ keyword }) => keyword === 'const')
+  const shaped = here.filter(({ keyword }) => keyword === 'format' || keyword === 'pattern')
+  const values = constants.map(({ params }) => params['allowedValue'])
+  return [`be ${values.length > 1 ? 'one of ' : ''}${quoted(values)}`, ...shaped.map(expectation)].join(
+    ', or ',
+  )
 }
 
 /** Names the field and says what would be right. */
@@ -99,7 +107,6 @@ export function describeValidation(
   const missing = error.keyword === 'required' ? String(error.params['missingProperty']) : ''
   const field = missing === '' ? base : base === '' ? missing : `${base}.${missing}`
   const subject = field === '' ? `The ${context}` : field
-  const constants = error.keyword === 'const' ? allowedConstants(errors, error) : []
-  const expected = constants.length > 1 ? `be one of ${quoted(constants)}` : expectation(error)
+  const expected = error.keyword === 'const' ? ofUnion(errors, error) : expectation(error)
   return { field: field === '' ? context : field, detail: `${subject} must ${expected}.` }
 }
