@@ -48,6 +48,15 @@ test('an API that does not answer is said with what, why and next, on stderr alo
   expect(run.stderr).toContain('Next: start it with npm start')
 })
 
+test('an address that is none is refused, and not asked for an answer', async () => {
+  for (const url of ['nonsense', 'localhost:8888', 'ftp://localhost']) {
+    const run = await perennial('invoices', 'list', '--url', url, '--data-dir', nowhere)
+    expect(run.code).toBe(1)
+    expect(run.stderr).toContain(`${url} is not the address of an API`)
+    expect(run.stderr).toContain('Next: correct --url')
+  }
+})
+
 test('a taken port is named together with the flag that changes it', async () => {
   const { server, port } = await takenPort()
   const run = await perennial('start', '--port', String(port), '--data-dir', nowhere)

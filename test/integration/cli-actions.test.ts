@@ -87,6 +87,26 @@ test('an invoice is approved, paid for by its address, retried and voided; each 
   expect(JSON.parse(voided.stdout)).toMatchObject({ id, status: 'voided' })
 })
 
+test('a subscription is canceled at the time that is said, and kept again', async () => {
+  const unsaid = await perennial('subscriptions', 'cancel', subscriptionId)
+  expect(unsaid.stderr).toContain('--timing')
+  const never = await perennial('subscriptions', 'cancel', subscriptionId, '--timing', 'tomorrow')
+  expect(never.stderr).toContain(
+    'timing must be one of "immediate", "next_billing_cycle", or be an instant like 2025-01-31T05:00:00Z',
+  )
+  const canceled = await perennial(
+    'subscriptions',
+    'cancel',
+    subscriptionId,
+    '--timing',
+    'next_billing_cycle',
+  )
+  expect(canceled).toMatchObject({ code: 0, stderr: '' })
+  expect(canceled.stdout).toMatch(/active to +2026-/)
+  const kept = await perennial('subscriptions', 'unschedule-cancelation', subscriptionId, '--json')
+  expect(JSON.parse(kept.stdout)).not.toHaveProperty('activeTo')
+})
+
 test('what a customer may use is shown by id or key, and an unknown one with what to do', async () => {
   const shown = await perennial('customers', 'access', 'acme')
   expect(shown).toMatchObject({ code: 0, stderr: '' })

@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { jsonOption, withTarget } from '../options.ts'
 import { printData, textTable } from '../output.ts'
 import type { OutputOptions } from '../output.ts'
+import { redrawnLine } from '../redrawn-line.ts'
 import { targetApi } from '../target.ts'
 import type { TargetOptions } from '../target.ts'
 
@@ -30,6 +31,7 @@ export function reconcileCommand(): Command {
 
 async function reconcile(options: ReconcileOptions): Promise<void> {
   const api = targetApi(options)
+  const line = redrawnLine(process.stderr)
   const findings: Finding[] = []
   let examined = 0
   let after: string | undefined
@@ -41,7 +43,9 @@ async function reconcile(options: ReconcileOptions): Promise<void> {
     findings.push(...answer.findings)
     examined += answer.examined
     after = answer.next
+    line.draw(`${examined} compared, ${findings.length} found`, after === undefined)
   } while (after !== undefined)
+  line.end()
   printData({ examined, findings }, options, () => describe(examined, findings))
 }
 

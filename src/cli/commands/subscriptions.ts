@@ -26,7 +26,7 @@ type Options = TargetOptions & OutputOptions
 
 export function subscriptionsCommand(): Command {
   const subscriptions = new Command('subscriptions').description(
-    'List and show subscriptions and their invoices; bill one now',
+    'List and show subscriptions and their invoices; bill one now; cancel one',
   )
   withTarget(subscriptions.command('list'))
     .description('List the subscriptions of a customer')
@@ -64,6 +64,18 @@ export function subscriptionsCommand(): Command {
       )
       printData(invoice, options, () => describeRunning(invoice))
     })
+  withTarget(subscriptions.command('cancel <id>'))
+    .description('End a subscription; what it used until then is billed')
+    .requiredOption('--timing <when>', 'immediate, next_billing_cycle or an instant (required)')
+    .addOption(jsonOption())
+    .action(async (id: string, options: Options & { timing: string }) => {
+      const { timing } = options
+      await change('cancel', id, { options, body: { timing } })
+    })
+  withTarget(subscriptions.command('unschedule-cancelation <id>'))
+    .description('Take back a cancelation that has not taken effect')
+    .addOption(jsonOption())
+    .action(async (id: string, options: Options) => await change('unschedule-cancelation', id, { options }))
   withTarget(subscriptions.command('invoices <id>'))
     .description('List the invoices of a subscription, newest first, with the address to pay at')
     .option('--page <n>', 'page', '1')
@@ -71,6 +83,16 @@ export function subscriptionsCommand(): Command {
     .addOption(jsonOption())
     .action(listInvoices)
   return subscriptions
+}
+
+async function change(
+  command: 'cancel' | 'unschedule-cancelation',
+  id: string,
+  { options, body }: { readonly options: Options; readonly body?: object },
+): Promise<void> {
+  const path = `/api/v1/subscriptions/${encodeURIComponent(id)}/${command}`
+  const changed = await targetApi(options).post<Subscription>(path, body)
+  printData(changed, options, () => describe(changed))
 }
 
 interface ListedInvoice {
