@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { endTurn, takeTurn } from '../../src/db/stores/stripe-customer-turns.ts'
 import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
 import { startScenario, waitFor } from '../support/scenario.ts'
@@ -225,6 +226,42 @@ test('the newer shape keeps the payment method that it does not name, but not fo
   const moved = await put({ customer_id: await stripeCustomer() })
   expect(moved).not.toHaveProperty('app_data.stripe.default_payment_method_id')
 })
+
+test('what the newer shape does not name stays as another call has changed it meanwhile', async () => {
+  const { db } = installation.database
+  const id = await addCustomer('crossed')
+  const stripeCustomerId = await stripeCustomer()
+  const [older, newer] = [await method(), await method()]
+  await link(id, { stripeCustomerId, stripeDefaultPaymentMethodId: older })
+  const before = await lookedUp(stripeCustomerId)
+  const turn = { appId: scenario.appId, stripeCustomerId }
+  expect(await takeTurn(db, turn, 'another')).toBe(true)
+  const stripe = { labels: { team: 'a' } }
+  const labelled = installation.call('PUT', `/api/v3/openmeter/customers/${id}/billing`, {
+    app_data: { stripe },
+  })
+  // It has seen who is linked, and waits for its turn.
+  await waitFor(
+    async () => await lookedUp(stripeCustomerId),
+    (count) => count > before,
+  )
+  await db
+    .updateTable('customerApps')
+    .set({ stripeDefaultPaymentMethodId: newer })
+    .where('customerId', '=', id)
+    .execute()
+  await endTurn(db, turn, 'another')
+  expect(await labelled).toMatchObject({
+    app_data: { stripe: { default_payment_method_id: newer, labels: { team: 'a' } } },
+  })
+})
+
+/** How often the sandbox was asked for a customer. */
+async function lookedUp(stripeCustomerId: string): Promise<number> {
+  const query = new URLSearchParams({ method: 'GET', path: `/v1/customers/${stripeCustomerId}` })
+  const response = await fetch(`${installation.sandboxUrl}/_sandbox/requests?${query.toString()}`)
+  return ((await response.json()) as { requests: unknown[] }).requests.length
+}
 
 test('the newer shape sets a profile and keeps the rest of an override', async () => {
   const id = await addCustomer('newer')

@@ -98,13 +98,14 @@ async function setStripeData(deps: ApiDeps, customer: CustomerRow, data: StripeD
     const detail = 'app_data.stripe.customer_id must be given: the customer is not linked yet.'
     throw new DomainError('validation_failed', detail, { field: 'app_data.stripe.customer_id' })
   }
-  const kept = stripeCustomerId === link?.stripeCustomerId ? link.stripeDefaultPaymentMethodId : null
-  const stripeDefaultPaymentMethodId = data.default_payment_method_id ?? kept
+  const stripeDefaultPaymentMethodId = data.default_payment_method_id
   await linkCustomer(deps, customer, [
     {
       type: 'stripe',
       id: app.id,
       stripeCustomerId,
+      isWhoIsLinked: data.customer_id === undefined,
+      keepsPaymentMethod: stripeDefaultPaymentMethodId === undefined,
       ...withoutNulls({ stripeDefaultPaymentMethodId, labels: data.labels }),
     },
   ])

@@ -11,7 +11,7 @@ import {
 import type { AppRow, CustomerLink } from '../../db/stores/apps.ts'
 import type { CustomerRow } from '../../db/stores/customers.ts'
 import { insertOutbox } from '../../db/stores/outbox.ts'
-import { findCustomerLink } from '../../db/stores/customer-links.ts'
+import { findCustomerLink, lockCustomerLink } from '../../db/stores/customer-links.ts'
 import type { DB } from '../../db/types.gen.ts'
 import type { StripeCustomerView } from '../../stripe/customer-types.ts'
 import type { ApiDeps } from '../deps.ts'
@@ -110,8 +110,15 @@ export async function storeLink(
   await insertOutbox(trx, { kind: 'customer_linked', subjectId: link.customerId, payload })
 }
 
-type LinkItem = StripeCustomerAppDataItem & Pick<CustomerLink, 'labels'>
-type LinkToStore = InspectedLink & Pick<CustomerLink, 'labels'>
+interface Kept {
+  /** The payment method of the Stripe customer stays: which one that is, is read in its turn. */
+  readonly keepsPaymentMethod?: boolean
+  /** The Stripe customer was not named, but found as who is linked: another by then is not replaced. */
+  readonly isWhoIsLinked?: boolean
+}
+
+type LinkItem = StripeCustomerAppDataItem & Pick<CustomerLink, 'labels'> & Kept
+type LinkToStore = InspectedLink & Pick<CustomerLink, 'labels'> & Required<Kept>
 
 /**
  * Links a customer to existing Stripe customers; all of them are checked at Stripe, and stored together. Errors:
@@ -126,8 +133,9 @@ export async function linkCustomer(
   const links: LinkToStore[] = []
   for (const item of items) {
     const app = await appOf(deps, item.id ?? item.appId)
-    const { labels } = item
-    links.push({ ...(await inspectLink(deps, app, item)), ...(labels && { labels }) })
+    const { labels, keepsPaymentMethod = false, isWhoIsLinked = false } = item
+    const inspected = await inspectLink(deps, app, item)
+    links.push({ ...inspected, keepsPaymentMethod, isWhoIsLinked, ...(labels && { labels }) })
   }
   // In one order, lest two requests wait for each other.
   links.sort((a, b) => a.appId.localeCompare(b.appId))
@@ -147,8 +155,10 @@ async function store(
   customer: Pick<CustomerRow, 'id'>,
   links: readonly LinkToStore[],
 ): Promise<void> {
-  const naming = links.filter((link) => link.stripeDefaultPaymentMethodId !== null)
-  await whenTheirTurn(deps, naming, async () => {
+  const changing = links.filter(
+    ({ stripeDefaultPaymentMethodId: named, keepsPaymentMethod }) => named !== null || keepsPaymentMethod,
+  )
+  await whenTheirTurn(deps, changing, async () => {
     // First, for Stripe tells of the default that is set, and it has to be known whose that is.
     await storeAsOfNow(deps, customer, links)
     // What it was when it was looked at may have been changed by whoever's turn was before.
@@ -165,12 +175,24 @@ async function storeAsOfNow(
 ): Promise<void> {
   const now = deps.now()
   await deps.db.transaction().execute(async (trx) => {
-    for (const { app: _app, there, ...link } of links) {
+    for (const { app: _app, there, keepsPaymentMethod, isWhoIsLinked, ...named } of links) {
+      const before = await lockCustomerLink(trx, customerId, named.appId)
+      const isLinked = before?.stripeCustomerId === named.stripeCustomerId
+      if (isWhoIsLinked && !isLinked) throw linkedToAnother(named)
+      const charged =
+        keepsPaymentMethod && isLinked
+          ? { stripeDefaultPaymentMethodId: before.stripeDefaultPaymentMethodId }
+          : { paymentMethodSetAt: now }
+      const link = { ...named, customerId, ...charged }
       const hasPaymentMethod = (link.stripeDefaultPaymentMethodId ?? there.defaultPaymentMethodId) !== null
-      const dated = { ...link, customerId, paymentMethodSetAt: now }
-      await storeLink(trx, dated, { now, hasPaymentMethod })
+      await storeLink(trx, link, { now, hasPaymentMethod })
     }
   })
+}
+
+function linkedToAnother({ stripeCustomerId }: Pick<CustomerLink, 'stripeCustomerId'>): DomainError {
+  const detail = `The customer is not linked to ${stripeCustomerId} any more: another call changed that.`
+  return new DomainError('stripe_customer_busy', detail)
 }
 
 /** Who a customer is at each installed app. */
