@@ -86,6 +86,21 @@ test('invoices that wait are told apart by status and substatus; what is settled
   expect(now['perennial_stripe_apps{status="ready"}']).toBe(1)
 })
 
+test('an invoice whose next step is due counts, one that was written off and is to be looked at too', async () => {
+  const { db } = database
+  const { appId, profileId } = await insertProfile(db)
+  const customerId = await insertCustomer(db, { key: 'one', appId })
+  const owner = { customerId, subscriptionId: await due(customerId, -1), appId, profileId }
+  for (const status of ['issued', 'uncollectible', 'paid', 'voided'] as const)
+    await insertInvoiceRow(db, owner, { status })
+  await insertInvoiceRow(db, owner, { status: 'draft', substatus: 'accruing' })
+  const nextDueAt = sql<Date>`now() - interval '2 hours'`
+  await db.updateTable('invoices').set({ nextDueAt }).execute()
+  const now = await gauges()
+  expect(now['perennial_overdue{of="invoice"}']).toBe(2)
+  expect(Math.round((now['perennial_overdue_oldest_seconds{of="invoice"}'] ?? 0) / 3600)).toBe(2)
+})
+
 test('the outbox tells how many rows wait and how old the oldest is', async () => {
   const { db } = database
   for (const subjectId of ['a', 'b', 'c']) await insertOutbox(db, { kind: 'start_invoice', subjectId })

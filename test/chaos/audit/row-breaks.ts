@@ -77,9 +77,9 @@ export const rowBreaks: readonly RowBreak[] = [
   rows(
     'what was carried is not taken over',
     [
-      `UPDATE ledger_entries SET kind = 'late_payment' WHERE kind = 'carried_in';
+      `UPDATE ledger_entries SET kind = 'customer_balance_payment' WHERE kind = 'carried_in';
        UPDATE invoice_lines SET kind = 'flat' WHERE name = 'Carried balance'`,
-      `UPDATE ledger_entries SET kind = 'carried_in' WHERE kind = 'late_payment';
+      `UPDATE ledger_entries SET kind = 'carried_in' WHERE kind = 'customer_balance_payment';
        UPDATE invoice_lines SET kind = 'carried_balance' WHERE name = 'Carried balance'`,
     ],
     [/invoice \w+ took over 0, where 30 was carried/],

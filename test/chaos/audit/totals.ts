@@ -103,7 +103,7 @@ function checkAtStripe(found: Findings, fleet: Fleet, { invoice, lines }: WithLi
 function checkLedger(found: Findings, fleet: Fleet): void {
   const balances = new Map<string, bigint>()
   for (const entry of fleet.ours.ledger) {
-    if (entry.kind === 'customer_balance_payment' || entry.kind === 'late_payment') continue
+    if (entry.kind === 'customer_balance_payment') continue
     found.examine()
     const amount = BigInt(entry.amount_minor)
     const before = balances.get(entry.subscription_id) ?? 0n
