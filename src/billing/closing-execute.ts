@@ -1,11 +1,14 @@
 import type { Insertable } from 'kysely'
 import type { Db } from '../db/connection.ts'
-import { insertClosing, recordBilled } from '../db/stores/closings.ts'
+import { insertClosing } from '../db/stores/closings.ts'
+import type { NewClosing } from '../db/stores/closings.ts'
 import { insertLedgerEntry } from '../db/stores/ledger.ts'
 import { insertOutbox } from '../db/stores/outbox.ts'
+import type { SubscriptionChange } from '../db/stores/subscriptions.ts'
 import type { TimelineEntry } from '../db/stores/timeline.ts'
 import type { RatedUsage } from '../db/types.gen.ts'
 import { currency } from '../domain/currency.ts'
+import { DomainError } from '../domain/errors.ts'
 import { displayMinor } from '../domain/money.ts'
 import type { ClosingPlan } from './closing-plan.ts'
 import { invoiceRow, lineRows } from './invoice-rows.ts'
@@ -13,7 +16,7 @@ import { beginInvoice } from './new-invoice.ts'
 import type { InvoiceBeginning } from './new-invoice.ts'
 import type { PlannedLine } from './planned-line.ts'
 import { invoiceIdOf } from './stable-ids.ts'
-import { retireRunning, runningToContinue, writeClosingInvoice } from './running-invoice.ts'
+import { retireRunning, overwriteRunning, runningToContinue } from './running-invoice.ts'
 
 export interface ClosingResult {
   /** Null when nothing became billable, or the period was closed before. */
@@ -23,6 +26,8 @@ export interface ClosingResult {
 interface ExecuteOptions {
   readonly asOfMs: number
   readonly newId: () => string
+  /** How far the subscription, which is locked, is with it; left out: that is written apart. */
+  readonly moved?: SubscriptionChange
 }
 
 /**
@@ -35,35 +40,48 @@ export async function executeClosing(
   plan: ClosingPlan,
   options: ExecuteOptions,
 ): Promise<ClosingResult> {
-  const periodAt = new Date(plan.closing.atMs)
-  const key = { subscriptionId: plan.subscription.id, periodAt, reason: plan.reason }
-  const inserted = await insertClosing(db, {
-    ...key,
-    periodFrom: new Date(plan.closing.previousMs ?? plan.closing.atMs),
-    usageCutoff: plan.cutoff,
-    asOf: new Date(options.asOfMs),
-  })
-  if (!inserted) return { invoiceId: null }
+  if (plan.present.isClosed) return { invoiceId: null }
   const running = await runningToContinue(db, plan, options.asOfMs)
   if (plan.totals.disposition === 'nothing') {
     if (running) await retireRunning(db, running, { ...options, reason: 'the period had nothing to bill' })
+    await insertOnce(db, { closing: closingRow(plan, { ...options, invoiceId: null }), moved: options.moved })
     return { invoiceId: null }
   }
 
   const beginning = beginInvoice(plan, options.asOfMs)
   const invoiceId = running?.id ?? (await invoiceIdOf(db, plan))
   const ids = { ...options, invoiceId }
-  await writeClosingInvoice(db, running, {
-    invoice: invoiceRow(plan, beginning, ids),
-    lines: lineRows(plan, ids),
-    asOfMs: options.asOfMs,
+  const written = { invoice: invoiceRow(plan, beginning, ids), lines: lineRows(plan, ids) }
+  if (running) await overwriteRunning(db, running, { ...written, asOfMs: options.asOfMs })
+  await insertOnce(db, {
+    closing: closingRow(plan, ids),
+    ...(running === null && written),
+    slices: plan.lines.flatMap((line) => ratedUsageRow(plan, line)),
+    told: tellClosing(plan, { ...ids, beginning }),
+    moved: options.moved,
   })
-  const slices = plan.lines.flatMap((line) => ratedUsageRow(plan, line))
-  const told = tellClosing(plan, { invoiceId, asOfMs: options.asOfMs, beginning })
-  await recordBilled(db, key, { invoiceId, slices, told })
-  await bookCarried(db, plan, { invoiceId, newId: options.newId })
+  await bookCarried(db, plan, ids)
   if (beginning.waits) await insertOutbox(db, { kind: 'start_invoice', subjectId: invoiceId })
   return { invoiceId }
+}
+
+async function insertOnce(db: Db, made: NewClosing): Promise<void> {
+  if (!(await insertClosing(db, made))) throw new DomainError('conflict', 'another run closed the period')
+}
+
+function closingRow(
+  plan: ClosingPlan,
+  made: { readonly invoiceId: string | null; readonly asOfMs: number },
+): NewClosing['closing'] {
+  return {
+    subscriptionId: plan.subscription.id,
+    periodAt: new Date(plan.closing.atMs),
+    reason: plan.reason,
+    periodFrom: new Date(plan.closing.previousMs ?? plan.closing.atMs),
+    invoiceId: made.invoiceId,
+    usageCutoff: plan.cutoff,
+    asOf: new Date(made.asOfMs),
+  }
 }
 
 function ratedUsageRow(plan: ClosingPlan, line: PlannedLine): readonly Insertable<RatedUsage>[] {

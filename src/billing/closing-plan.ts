@@ -48,7 +48,7 @@ export async function planClosing(db: Db, request: PlanRequest): Promise<Closing
   const items = reason === 'period' ? itemsAt(terms, closing) : []
   const { cutoff, carriedInMinor, billed, meters, present } = await closingBasis(db, {
     subscription,
-    closing: { at: new Date(closing.atMs), invoiceId: firstInvoiceId(request) },
+    closing: { at: new Date(closing.atMs), reason, invoiceId: firstInvoiceId(request) },
     featureKeys: items.flatMap((item) => item.featureKey ?? []),
     lateWindow: lateWindow(request),
   })

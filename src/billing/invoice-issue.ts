@@ -1,6 +1,7 @@
 import { bindInvoiceNumber, passInvoiceNumber } from '../db/stores/invoice-numbers.ts'
-import { getInvoiceLines, setLineTaxes } from '../db/stores/invoices.ts'
-import type { InvoiceLineRow, InvoicePatch, InvoiceRow } from '../db/stores/invoices.ts'
+import type { LineToSend } from '../db/stores/invoice-to-send.ts'
+import { setLineTaxes } from '../db/stores/invoices.ts'
+import type { InvoicePatch, InvoiceRow } from '../db/stores/invoices.ts'
 import { addDuration, zoned } from '../domain/calendar.ts'
 import { DomainError } from '../domain/errors.ts'
 import { processorLines } from '../stripe/invoice-lines.ts'
@@ -16,7 +17,7 @@ import { spreadTax, taxTreatment } from './line-tax.ts'
 import { netMinor } from './net-minor.ts'
 import { numberSequenceOf } from './number-sequence.ts'
 import { searchSince } from './search-since.ts'
-import { namingWhatIsGone, requireStripeCustomer } from './stripe-customer.ts'
+import { namingWhatIsGone, requireSendable } from './stripe-customer.ts'
 import { issueItems } from './stripe-items.ts'
 
 /** An invoice that was issued, with what Stripe answered; null where Stripe bills it in its own invoices. */
@@ -34,27 +35,28 @@ export interface Issued {
 export async function issueInvoice(deps: CollectDeps, row: InvoiceRow, asOfMs: number): Promise<Issued> {
   const { stripe, workflow } = invoiceSettings(row)
   if (stripe.billing === 'subscription_items') return { row: await issueItems(deps, row, asOfMs), view: null }
-  const { app } = await requireStripeCustomer(deps, row)
+  const { app, lines } = await requireSendable(deps, row)
   try {
-    return await issueAtStripe(deps, row, { app, asOfMs })
+    return await issueAtStripe(deps, row, { app, lines, asOfMs })
   } catch (error) {
     if (!workflow.tax.enabled || !isTaxFailure(error)) throw await namingWhatIsGone(deps, row, error)
     const untaxed = await withoutTax(deps, row, { asOfMs, error })
-    return await issueAtStripe(deps, untaxed, { app, asOfMs })
+    return await issueAtStripe(deps, untaxed, { app, lines, asOfMs })
   }
 }
 
 interface Issuing {
   readonly app: StoredApp
+  readonly lines: readonly LineToSend[]
   readonly asOfMs: number
 }
 
 async function issueAtStripe(
   deps: CollectDeps,
   start: InvoiceRow,
-  { app, asOfMs }: Issuing,
+  { app, lines, asOfMs }: Issuing,
 ): Promise<Issued> {
-  const ours = invoiceToSync(start, await getInvoiceLines(deps.db, start.id))
+  const ours = invoiceToSync(start, lines)
   const { stripeInvoiceId, isFinal } = await deps.stripe.syncInvoice(app, ours)
   deps.progress?.()
   const theirs = isFinal ? await deps.stripe.getInvoice(app, stripeInvoiceId) : null
@@ -80,7 +82,7 @@ function requireSameSubtotal(view: StripeInvoiceView, { lines }: InvoiceToSync):
 }
 
 /** An invoice with its lines as Stripe is sent it. */
-export function invoiceToSync(row: InvoiceRow, lines: readonly InvoiceLineRow[]): InvoiceToSync {
+export function invoiceToSync(row: InvoiceRow, lines: readonly LineToSend[]): InvoiceToSync {
   const { workflow, stripe } = invoiceSettings(row)
   return {
     invoiceId: row.id,

@@ -10,7 +10,9 @@ export function taxConfigOf(own: TaxConfig | null | undefined, fallback: unknown
 }
 
 /** A line's tax code and behaviour as Stripe takes them. */
-export function taxTreatment(line: InvoiceLineRow): Pick<LineToSync, 'taxCode' | 'taxBehavior'> {
+export function taxTreatment(
+  line: Pick<InvoiceLineRow, 'taxConfig'>,
+): Pick<LineToSync, 'taxCode' | 'taxBehavior'> {
   const config = line.taxConfig as TaxConfig | null
   return {
     ...(config?.stripe !== undefined && { taxCode: config.stripe.code }),

@@ -82,15 +82,14 @@ async function writeInvoice(db: Db, running: InvoiceRow | null, { invoice, lines
 }
 
 /**
- * The closing's invoice: the running one where there is one, rated a last time. What is not collected is withdrawn at
- * Stripe before it is settled.
+ * The running invoice becomes the closing's, rated a last time. What is not collected is withdrawn at Stripe before it is
+ * settled.
  */
-export async function writeClosingInvoice(
+export async function overwriteRunning(
   db: Db,
-  running: InvoiceRow | null,
+  running: InvoiceRow,
   { invoice, lines, asOfMs }: Written & { readonly asOfMs: number },
 ): Promise<void> {
-  if (running === null) return await insertInvoice(db, invoice, lines)
   const asOf = new Date(asOfMs)
   const isSettled = invoice.status === 'paid' && wasPerhapsSent(running)
   await writeInvoice(db, running, {

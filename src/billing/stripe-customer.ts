@@ -1,4 +1,6 @@
+import type { CustomerAppRow } from '../db/stores/apps.ts'
 import { appAndLink } from '../db/stores/billing-settings.ts'
+import { appLinkAndLines } from '../db/stores/invoice-to-send.ts'
 import type { InvoiceRow } from '../db/stores/invoices.ts'
 import { setStripeCustomerDeleted } from '../db/stores/stripe-customers.ts'
 import { DomainError } from '../domain/errors.ts'
@@ -15,16 +17,34 @@ export async function requireStripeCustomer(
   deps: CollectDeps,
   row: InvoiceRow,
 ): Promise<StripeCustomerOfInvoice> {
-  if (row.stripeCustomerId === null) {
-    throw new DomainError(
-      'customer_not_linked',
-      'the customer has no Stripe customer; link one, then retry the invoice',
-    )
-  }
+  const stripeCustomerId = namedCustomer(row)
   const { app, link } = await appAndLink(deps.db, row.appId, row.customerId)
-  const isGone = link?.stripeDeletedAt !== null && link?.stripeCustomerId === row.stripeCustomerId
-  if (link !== null && isGone) throw deleted(row.stripeCustomerId)
-  return { stripeCustomerId: row.stripeCustomerId, app }
+  requireThere(stripeCustomerId, link)
+  return { stripeCustomerId, app }
+}
+
+/** The app, and what its invoice is sent with. Errors: customer_not_linked, stripe_customer_deleted. */
+export async function requireSendable(
+  deps: CollectDeps,
+  row: InvoiceRow,
+): Promise<Omit<Awaited<ReturnType<typeof appLinkAndLines>>, 'link'>> {
+  const stripeCustomerId = namedCustomer(row)
+  const { app, link, lines } = await appLinkAndLines(deps.db, row)
+  requireThere(stripeCustomerId, link)
+  return { app, lines }
+}
+
+function namedCustomer({ stripeCustomerId }: InvoiceRow): string {
+  if (stripeCustomerId !== null) return stripeCustomerId
+  throw new DomainError(
+    'customer_not_linked',
+    'the customer has no Stripe customer; link one, then retry the invoice',
+  )
+}
+
+function requireThere(stripeCustomerId: string, link: CustomerAppRow | null): void {
+  if (link === null || link.stripeDeletedAt === null || link.stripeCustomerId !== stripeCustomerId) return
+  throw deleted(stripeCustomerId)
 }
 
 const deleted = (stripeCustomerId: string): DomainError =>

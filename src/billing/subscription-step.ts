@@ -1,8 +1,10 @@
 import type { Database, Db } from '../db/connection.ts'
+import { lockedSubscriptionBilling } from '../db/stores/billing-settings.ts'
 import { runningInvoice } from '../db/stores/running-invoices.ts'
 import { lockSubscription, setLifecycleReason, updateSubscription } from '../db/stores/subscriptions.ts'
 import type { SubscriptionPatch, SubscriptionRow } from '../db/stores/subscriptions.ts'
 import { appendTimeline } from '../db/stores/timeline.ts'
+import { changed, changeOf } from '../db/stores/versioned.ts'
 import { withSnapshot } from '../db/transaction.ts'
 import { assertNever, DomainError, isDomainError } from '../domain/errors.ts'
 import { parkReason } from '../domain/safety.ts'
@@ -15,7 +17,7 @@ import { applyBillCommand, runUpcoming } from './running-commands.ts'
 import type { BillRequest } from './running-commands.ts'
 import { retireRunning } from './running-invoice.ts'
 import { grantWhatIsOpen } from './open-access.ts'
-import { loadSettings } from './settings.ts'
+import { settingsOf } from './settings.ts'
 import type { BillingSettings } from './settings.ts'
 import { acceptCommand } from './subscription-commands.ts'
 import type { SubscriptionRequest } from './subscription-commands.ts'
@@ -142,9 +144,11 @@ function inWords(command: SubscriptionRequest): string {
 }
 
 async function billWhatIsDue(db: Db, options: BillOptions): Promise<Stepped> {
-  const row = await mustLock(db, options.subscriptionId)
+  const found = await lockedSubscriptionBilling(db, options.subscriptionId)
+  if (found === null) throw unknown(options.subscriptionId)
+  const row = found.subscription
   if (row.lifecycle === 'parked') return { row, next: null, wakeMs: null, isRunning: false }
-  const settings = await loadSettings(db, row.customerId)
+  const settings = settingsOf(found.billing)
   const due = nextStep(row, settings, options.jitterWindowMs)
   if (due === null || due.dueMs > options.asOfMs)
     return await betweenClosings(db, { row, settings, options, next: due })
@@ -156,19 +160,26 @@ async function billWhatIsDue(db: Db, options: BillOptions): Promise<Stepped> {
   })
   const reason = options.isReleased ? null : absurdity(plan, options.asOfMs)
   if (reason !== null) return await park(db, row, options, reason)
-  await executeClosing(db, plan, options)
-  if (plan.present.hasAccessRequests)
-    await grantWhatIsOpen(db, { customerId: row.customerId, asOfMs: options.asOfMs })
-  const closed = { ...row, closedThrough: new Date(due.closing.atMs) }
+  return await close(db, plan, options)
+}
+
+/** Carries the plan out and goes on: in one statement, unless somebody waits for access, which is granted in between. */
+async function close(db: Db, plan: ClosingPlan, options: BillOptions): Promise<Stepped> {
+  const { subscription: row, settings, closing, present } = plan
+  const closed = { ...row, closedThrough: new Date(closing.atMs) }
   const next = nextStep(closed, settings, options.jitterWindowMs)
-  const mirrorMs = mirrorDueMs(closed, settings, undefined)
-  const written = await writeNext(
-    db,
-    { row: closed, settings, options, next },
-    { mirrorMs, isRunning: false },
-  )
-  const onTestClock = settings.customer.testClockId !== null
-  return { ...written, closed: { atMs: due.closing.atMs, onTestClock } }
+  const position = { row: closed, settings, options, next }
+  const running = { mirrorMs: mirrorDueMs(closed, settings, undefined), isRunning: false }
+  const { patch, wakeMs } = whatIsNext(position, running)
+  const told = { atMs: closing.atMs, onTestClock: settings.customer.testClockId !== null }
+  if (!present.isClosed && !present.hasAccessRequests) {
+    const moved = changeOf(row, patch)
+    await executeClosing(db, plan, { ...options, moved })
+    return { row: changed(row, moved), next, wakeMs, isRunning: false, closed: told }
+  }
+  await executeClosing(db, plan, options)
+  await grantWhatIsOpen(db, { customerId: row.customerId, asOfMs: options.asOfMs })
+  return { ...(await writeNext(db, position, running)), closed: told }
 }
 
 interface Position {
@@ -201,11 +212,13 @@ interface Running {
   readonly isRunning: boolean
 }
 
-async function writeNext(
-  db: Db,
-  { row, options, next }: Position,
-  { mirrorMs, isRunning }: Running,
-): Promise<Stepped> {
+async function writeNext(db: Db, position: Position, running: Running): Promise<Stepped> {
+  const { patch, wakeMs } = whatIsNext(position, running)
+  const row = await mustUpdate(db, position.row, patch)
+  return { row, next: position.next, wakeMs, isRunning: running.isRunning }
+}
+
+function whatIsNext({ row, options, next }: Position, { mirrorMs }: Running) {
   const wakeMs = next === null ? null : Math.min(next.dueMs, mirrorMs ?? next.dueMs)
   const patch = {
     closedThrough: row.closedThrough,
@@ -213,9 +226,8 @@ async function writeNext(
     lifecycleReason: null,
     nextDueAt: wakeMs === null ? null : new Date(wakeMs),
     nextClosingAt: next === null ? null : new Date(next.closing.atMs),
-  }
-  const updated = await mustUpdate(db, row, patch)
-  return { row: updated, next, wakeMs, isRunning }
+  } satisfies SubscriptionPatch
+  return { patch, wakeMs }
 }
 
 function lifecycleOf(row: SubscriptionRow, asOfMs: number): string {
@@ -247,9 +259,11 @@ async function park(db: Db, row: SubscriptionRow, options: StepOptions, reason: 
 
 async function mustLock(db: Db, id: string): Promise<SubscriptionRow> {
   const row = await lockSubscription(db, id)
-  if (!row) throw new DomainError('not_found', `subscription ${id} does not exist`)
+  if (!row) throw unknown(id)
   return row
 }
+
+const unknown = (id: string): DomainError => new DomainError('not_found', `subscription ${id} does not exist`)
 
 async function mustUpdate(db: Db, row: SubscriptionRow, patch: SubscriptionPatch): Promise<SubscriptionRow> {
   const written = await updateSubscription(db, row, patch)

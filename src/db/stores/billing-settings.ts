@@ -15,6 +15,7 @@ import type {
   Subscriptions,
 } from '../types.gen.ts'
 import { storedAppColumns } from './stripe-app-columns.ts'
+import { subscriptionColumns } from './subscriptions.ts'
 import type { SubscriptionRow } from './subscriptions.ts'
 
 /** The rows that decide how a customer is billed; null where there is none. */
@@ -45,6 +46,17 @@ export async function subscriptionBillingRows(
     subscription: rowOf<Subscriptions>(found.subscription, subscriptionInstants),
     billing: rowsOf(found),
   }
+}
+
+/** The same with the subscription whose step asks, locked until the transaction ends: two runs of one step do not interleave. */
+export async function lockedSubscriptionBilling(
+  db: Db,
+  subscriptionId: string,
+): Promise<{ readonly subscription: SubscriptionRow; readonly billing: BillingRows } | null> {
+  const [found] = await ofLocked(db, subscriptionId)
+  if (found === undefined) return null
+  const { customer, override, profile, app, link, subjectKeys, ...subscription } = found
+  return { subscription, billing: rowsOf({ customer, override, profile, app, link, subjectKeys }) }
 }
 
 type BillingDocuments = DocumentsOf<BillingRows>
@@ -83,6 +95,13 @@ const ofSubscription = prepared((db, subscriptionId: string) =>
     WHERE sub.id = ${subscriptionId} AND sub.deleted_at IS NULL`.compile(db),
 )
 
+const ofLocked = prepared((db, subscriptionId: string) =>
+  sql<BillingDocuments & SubscriptionRow>`
+    SELECT ${sql.join(subscriptionColumns.map((column) => sql.ref(`sub.${column}`)))}, ${documents}
+    FROM subscriptions sub JOIN customers c ON c.id = sub.customer_id ${billingOfCustomer}
+    WHERE sub.id = ${subscriptionId} FOR UPDATE OF sub`.compile(db),
+)
+
 const stamps = { createdAt: true, updatedAt: true } as const
 const linkInstants = { ...stamps, paymentMethodSetAt: true, stripeDeletedAt: true } as const
 const appInstants = {
@@ -105,18 +124,28 @@ const subscriptionInstants = {
 } as const
 
 /** The app of a profile, and who the customer is there. */
-export async function appAndLink(
-  db: Db,
-  appId: string,
-  customerId: string,
-): Promise<{ readonly app: StoredAppRow; readonly link: Selectable<CustomerApps> | null }> {
+export async function appAndLink(db: Db, appId: string, customerId: string): Promise<LinkedApp> {
   const [found] = await linkedApp(db, appId, customerId)
   if (found === undefined) throw new Error(`there is no app ${appId}`)
   const { link, ...app } = found
-  return { app, link: link && rowOf<CustomerApps>(link, linkInstants) }
+  return { app, link: linkOf(link) }
 }
 
+export interface LinkedApp {
+  readonly app: StoredAppRow
+  readonly link: Selectable<CustomerApps> | null
+}
+
+/** A link that was read as a document. */
+export const linkOf = (link: RowDocument | null): LinkedApp['link'] =>
+  link && rowOf<CustomerApps>(link, linkInstants)
+
 const linkedApp = prepared((db, appId: string, customerId: string) =>
+  ofLinkedApp(db, appId, customerId).compile(),
+)
+
+/** The question for both, for others to ask more with. */
+export const ofLinkedApp = (db: Db, appId: string, customerId: string) =>
   db
     .selectFrom('apps')
     .leftJoin('customerApps', (join) =>
@@ -125,8 +154,6 @@ const linkedApp = prepared((db, appId: string, customerId: string) =>
     .select(storedAppColumns.map((column) => `apps.${column}` as const))
     .select(sql<RowDocument | null>`to_jsonb(customer_apps)`.as('link'))
     .where('apps.id', '=', appId)
-    .compile(),
-)
 
 /** Where a customer's test clock stands; null for a customer in real time. */
 export async function frozenTimeOf(db: Db, customerId: string): Promise<Date | null> {

@@ -22,6 +22,8 @@ export interface ClosingBasis {
 
 /** What a closing finds there: mostly nothing, and then none of it is asked for again. */
 export interface PresentRows {
+  /** The closing itself, of an earlier run (billing rule 29). */
+  readonly isClosed: boolean
   /** Closings in the day that ends with this one (billing rule 33). */
   readonly closingsInLastDay: number
   readonly hasRunningInvoice: boolean
@@ -32,7 +34,7 @@ export interface PresentRows {
 
 interface BasisRequest {
   readonly subscription: { readonly id: string; readonly customerId: string; readonly currency: string }
-  readonly closing: { readonly at: Date; readonly invoiceId: string }
+  readonly closing: { readonly at: Date; readonly reason: string; readonly invoiceId: string }
   readonly featureKeys: readonly string[]
   /** The service periods that end in it are looked at again, both ends included; null: none are. */
   readonly lateWindow: { readonly from: Date; readonly to: Date } | null
@@ -49,6 +51,7 @@ export async function closingBasis(
     subscription.customerId,
     subscription.currency,
     closing.at,
+    closing.reason,
     closing.invoiceId,
     featureKeys,
     lateWindow?.from ?? null,
@@ -75,6 +78,7 @@ const basisOfClosing = prepared(
     customerId: string,
     currency: string,
     closingAt: Date,
+    reason: string,
     invoiceId: string,
     featureKeys: readonly string[],
     from: Date | null,
@@ -88,7 +92,7 @@ const basisOfClosing = prepared(
         'carried.balance',
         sql<string>`pg_current_snapshot()::text`.as('cutoff'),
         metersOfFeatures(sql`${featureKeys}::text[] || array(select feature_key from billed)`).as('meters'),
-        presentRows({ subscriptionId, customerId, closingAt, invoiceId }).as('present'),
+        presentRows({ subscriptionId, customerId, closingAt, reason, invoiceId }).as('present'),
       ])
       .select(ratedUsageColumns.map((column) => `billed.${column}` as const))
       .orderBy('billed.serviceFrom')
@@ -100,11 +104,14 @@ interface Asked {
   readonly subscriptionId: string
   readonly customerId: string
   readonly closingAt: Date
+  readonly reason: string
   readonly invoiceId: string
 }
 
-const presentRows = ({ subscriptionId, customerId, closingAt, invoiceId }: Asked) => sql<PresentRows>`
+const presentRows = ({ subscriptionId, customerId, closingAt, reason, invoiceId }: Asked) => sql<PresentRows>`
   jsonb_build_object(
+    'isClosed', exists (select from closings
+      where subscription_id = ${subscriptionId} and period_at = ${closingAt}::timestamptz and reason = ${reason}),
     'closingsInLastDay', (select count(*) from closings where subscription_id = ${subscriptionId}
       and period_at > ${closingAt}::timestamptz - interval '24 hours' and period_at <= ${closingAt}::timestamptz),
     'hasRunningInvoice', exists (select from invoices

@@ -2,92 +2,74 @@ import { sql } from 'kysely'
 import type { Insertable, Selectable } from 'kysely'
 import type { Db } from '../connection.ts'
 import { prepared, preparedForms } from '../prepared.ts'
+import { movedSubscription } from './subscriptions.ts'
+import type { SubscriptionChange } from './subscriptions.ts'
 import type { TimelineEntry } from './timeline.ts'
-import type { Closings, RatedUsage } from '../types.gen.ts'
+import type { Closings, InvoiceLines, Invoices, RatedUsage } from '../types.gen.ts'
 
-export type ClosingRow = Selectable<Closings>
 export type RatedUsageRow = Selectable<RatedUsage>
 
-/** Inserts the closing; false when this period was closed before: the primary key is what makes it exactly once (rule 29). */
-export async function insertClosing(db: Db, closing: Insertable<Closings>): Promise<boolean> {
-  return (await insertingClosing(db, closing)).length > 0
+/** A closing with all that it made. */
+export interface NewClosing {
+  readonly closing: Insertable<Closings>
+  /** Left out where a running invoice became the closing's, or nothing was billed. */
+  readonly invoice?: Insertable<Invoices> | undefined
+  readonly lines?: readonly Insertable<InvoiceLines>[] | undefined
+  /** What each usage slice has been billed by now, the base of the next difference (rule 9). */
+  readonly slices?: readonly Insertable<RatedUsage>[] | undefined
+  readonly told?: readonly TimelineEntry[] | undefined
+  /** How far its subscription is with it, which is locked. */
+  readonly moved?: SubscriptionChange | undefined
 }
 
-const insertingClosing = preparedForms((db, closing: Insertable<Closings>) =>
-  db
+/**
+ * Writes a closing with all that it made, in one statement; false where its period was closed by another since the snapshot was
+ * taken: the primary key is what makes it exactly once (rule 29), and the transaction has to be rolled back.
+ */
+export async function insertClosing(db: Db, made: NewClosing): Promise<boolean> {
+  return (await insertingClosing(db, { ...made, ...withoutEmpty(made) })).length > 0
+}
+
+/** An empty list is nothing to insert. */
+function withoutEmpty({ lines, slices, told }: NewClosing): Pick<NewClosing, 'lines' | 'slices' | 'told'> {
+  return { lines: orNothing(lines), slices: orNothing(slices), told: orNothing(told) }
+}
+
+const orNothing = <T>(rows: readonly T[] | undefined): readonly T[] | undefined =>
+  rows === undefined || rows.length === 0 ? undefined : rows
+
+const insertingClosing = preparedForms((db, made: NewClosing) => {
+  const { closing, invoice, lines, slices, told, moved } = made
+  const closed = db
     .insertInto('closings')
     .values(closing)
     .onConflict((oc) => oc.doNothing())
     .returning('subscriptionId')
-    .compile(),
-)
+  const parts = [
+    sql`closed AS (${closed})`,
+    ...(invoice === undefined ? [] : [sql`made AS (${db.insertInto('invoices').values(invoice)})`]),
+    ...(lines === undefined ? [] : [sql`listed AS (${db.insertInto('invoiceLines').values([...lines])})`]),
+    ...(slices === undefined ? [] : [sql`rated AS (${billedSlices(db, slices)})`]),
+    ...(moved === undefined ? [] : [sql`moved AS (${movedSubscription(db, moved)})`]),
+    ...(told === undefined ? [] : [sql`told AS (${db.insertInto('timeline').values([...told])})`]),
+  ]
+  return sql<{
+    readonly subscriptionId: string
+  }>`WITH ${sql.join(parts)} SELECT subscription_id FROM closed`.compile(db)
+})
 
-/**
- * What the closing made: its invoice, what each usage slice has been billed by now, the base of the next difference (rule 9),
- * and what is told of it.
- */
-export async function recordBilled(
-  db: Db,
-  closing: Pick<ClosingRow, 'subscriptionId' | 'periodAt' | 'reason'>,
-  { invoiceId, slices, told }: Made,
-): Promise<void> {
-  const { subscriptionId, periodAt, reason } = closing
-  const billed = { subscriptionId, periodAt, reason, invoiceId }
-  if (slices.length === 0) await recordingClosed(db, { billed, told })
-  else await recording(db, { billed, slices, told })
-}
-
-interface Made {
-  readonly invoiceId: string
-  readonly slices: readonly Insertable<RatedUsage>[]
-  readonly told: readonly TimelineEntry[]
-}
-
-interface Billed {
-  readonly subscriptionId: string
-  readonly periodAt: Date
-  readonly reason: string
-  readonly invoiceId: string
-}
-
-const closedWith = (db: Db, { subscriptionId, periodAt, reason, invoiceId }: Billed) =>
+const billedSlices = (db: Db, slices: readonly Insertable<RatedUsage>[]) =>
   db
-    .updateTable('closings')
-    .set({ invoiceId })
-    .where('subscriptionId', '=', subscriptionId)
-    .where('periodAt', '=', periodAt)
-    .where('reason', '=', reason)
-
-const recordingClosed = preparedForms(
-  (db, { billed, told }: Pick<Made, 'told'> & { readonly billed: Billed }) =>
-    db
-      .with('closed', () => closedWith(db, billed))
-      .insertInto('timeline')
-      .values([...told])
-      .compile(),
-)
-
-const recording = preparedForms(
-  (db, { billed, slices, told }: Pick<Made, 'slices' | 'told'> & { readonly billed: Billed }) =>
-    db
-      .with('closed', () => closedWith(db, billed))
-      .with('rated', () =>
-        db
-          .insertInto('ratedUsage')
-          .values([...slices])
-          .onConflict((oc) =>
-            oc.columns(['subscriptionId', 'lineKey']).doUpdateSet((eb) => ({
-              quantity: eb.ref('excluded.quantity'),
-              billedMinor: eb.ref('excluded.billedMinor'),
-              usageCutoff: eb.ref('excluded.usageCutoff'),
-              updatedAt: sql`now()`,
-            })),
-          ),
-      )
-      .insertInto('timeline')
-      .values([...told])
-      .compile(),
-)
+    .insertInto('ratedUsage')
+    .values([...slices])
+    .onConflict((oc) =>
+      oc.columns(['subscriptionId', 'lineKey']).doUpdateSet((eb) => ({
+        quantity: eb.ref('excluded.quantity'),
+        billedMinor: eb.ref('excluded.billedMinor'),
+        usageCutoff: eb.ref('excluded.usageCutoff'),
+        updatedAt: sql`now()`,
+      })),
+    )
 
 /** Usage slices that were billed and may still gain late usage: their service period ends in the window. */
 export async function ratedUsageSince(

@@ -1,8 +1,8 @@
 import { sql } from 'kysely'
 import type { Db } from '../connection.ts'
 import { preparedForms } from '../prepared.ts'
-import { invoiceColumns } from './invoices.ts'
-import type { InvoiceRow } from './invoices.ts'
+import { changed, changeOf } from './versioned.ts'
+import type { Versioned } from './versioned.ts'
 
 /** What an invoice is finalized under: its draft at Stripe, and the sequence that its number is from. */
 interface NumberedDraft {
@@ -10,28 +10,24 @@ interface NumberedDraft {
   readonly supplier: { readonly key: string; readonly prefix: string }
 }
 
-export type NumberedInvoice = InvoiceRow & { readonly number: string }
+/** The invoice as it is now. */
+export type Numbered<Row> = Row & { readonly number: string; readonly stripeInvoiceId: string }
 
 /**
  * Binds the next number of the supplier's sequence to the invoice, with the draft that is finalized under it next (rule 22).
  * One that has a number keeps it: a retry spends none. Written under the version that was read; undefined where the row was
  * written meanwhile, and then no number is spent. One statement: the sequence is locked for no longer than that takes.
  */
-export async function bindInvoiceNumber(
+export async function bindInvoiceNumber<Row extends Versioned>(
   db: Db,
-  { id, version }: { readonly id: string; readonly version: number },
+  row: Row,
   { stripeInvoiceId, supplier }: NumberedDraft,
-): Promise<NumberedInvoice | undefined> {
-  return (
-    await binding(db, {
-      id,
-      version,
-      ...supplier,
-      passed: passedKey(supplier.prefix),
-      stripeInvoiceId,
-      at: new Date(),
-    })
-  )[0]
+): Promise<Numbered<Row> | undefined> {
+  const change = changeOf(row, { stripeInvoiceId })
+  const { id, version, set } = change
+  const passed = passedKey(supplier.prefix)
+  const [bound] = await binding(db, { id, version, ...supplier, passed, stripeInvoiceId, at: set.updatedAt })
+  return bound && { ...changed(row, change), stripeInvoiceId, number: bound.number }
 }
 
 interface Binding {
@@ -46,7 +42,7 @@ interface Binding {
 }
 
 const binding = preparedForms((db, { id, version, key, prefix, passed, stripeInvoiceId, at }: Binding) =>
-  sql<NumberedInvoice>`
+  sql<{ readonly number: string }>`
     WITH bound AS (SELECT id, number, version FROM invoices WHERE id = ${id} AND version = ${version} FOR UPDATE),
     taken AS (
       INSERT INTO invoice_number_sequences AS s (supplier_key, prefix, next_number)
@@ -60,7 +56,7 @@ const binding = preparedForms((db, { id, version, key, prefix, passed, stripeInv
       stripe_invoice_id = ${stripeInvoiceId}, version = bound.version + 1, updated_at = ${at}
     FROM bound LEFT JOIN taken ON true
     WHERE invoices.id = bound.id
-    RETURNING ${sql.join(invoiceColumns.map((column) => sql.ref(`invoices.${column}`)))}`.compile(db),
+    RETURNING invoices.number`.compile(db),
 )
 
 /**

@@ -3,12 +3,14 @@ import type { Insertable, Selectable, Updateable } from 'kysely'
 import type { Db } from '../connection.ts'
 import { prepared, preparedForms } from '../prepared.ts'
 import type { InvoiceLines, Invoices } from '../types.gen.ts'
-import { changeOf } from './versioned.ts'
-import type { VersionedChange } from './versioned.ts'
+import { changed, changeOf } from './versioned.ts'
+import type { Versioned, VersionedChange } from './versioned.ts'
 
 export type InvoiceRow = Selectable<Invoices>
 export type InvoiceLineRow = Selectable<InvoiceLines>
-export type InvoicePatch = Omit<Updateable<Invoices>, 'id' | 'version' | 'updatedAt'>
+/** What is taken at the closing stays: documents are not changed. */
+type Fixed = 'id' | 'version' | 'updatedAt' | `${string}Snapshot`
+export type InvoicePatch = Omit<Updateable<Invoices>, Fixed>
 
 /** All of them: what is prepared names its columns. */
 export const invoiceColumns = [
@@ -155,22 +157,21 @@ const linesOfInvoice = prepared((db, invoiceId: string) =>
     .compile(),
 )
 
-/** Writes the patch if the row is still at `version` and returns it as it is now; undefined when it lost a race. */
-export async function updateInvoice(
+/**
+ * Writes the patch if the row is still at the version that was read, and answers it as it is now; undefined when it lost a
+ * race.
+ */
+export async function updateInvoice<Row extends Versioned>(
   db: Db,
-  row: { readonly id: string; readonly version: number },
+  row: Row,
   patch: InvoicePatch,
-): Promise<InvoiceRow | undefined> {
-  return (await updating(db, changeOf(row, patch)))[0]
+): Promise<Row | undefined> {
+  const change = changeOf(row, patch)
+  return (await updating(db, change)).length > 0 ? changed(row, change) : undefined
 }
 
 const updateOf = (db: Db, { id, version, set }: VersionedChange<InvoicePatch>) =>
-  db
-    .updateTable('invoices')
-    .set(set)
-    .where('id', '=', id)
-    .where('version', '=', version)
-    .returning(invoiceColumns)
+  db.updateTable('invoices').set(set).where('id', '=', id).where('version', '=', version).returning('id')
 
 const updating = preparedForms((db, change: VersionedChange<InvoicePatch>) => updateOf(db, change).compile())
 
@@ -182,36 +183,33 @@ export interface Told {
 }
 
 /** The same, with the entry of the invoice's timeline that says so, in one statement. */
-export async function updateInvoiceAndTell(
+export async function updateInvoiceAndTell<Row extends Versioned>(
   db: Db,
-  row: { readonly id: string; readonly version: number },
+  row: Row,
   { patch, told }: { readonly patch: InvoicePatch; readonly told: Told },
-): Promise<InvoiceRow | undefined> {
-  return (await updatingAndTelling(db, { change: changeOf(row, patch), ...told }))[0]
+): Promise<Row | undefined> {
+  const change = changeOf(row, patch)
+  return (await updatingAndTelling(db, { change, ...told })).length > 0 ? changed(row, change) : undefined
 }
 
 const updatingAndTelling = preparedForms(
   (db, { change, at, kind, detail }: Told & { readonly change: VersionedChange<InvoicePatch> }) =>
     db
       .with('written', () => updateOf(db, change))
-      .with('told', (qb) =>
-        qb
-          .insertInto('timeline')
-          .columns(['subjectType', 'subjectId', 'at', 'kind', 'detail'])
-          .expression((eb) =>
-            eb
-              .selectFrom('written')
-              .select([
-                sql.lit('invoice').as('subjectType'),
-                'written.id',
-                sql<Date>`${at}::timestamptz`.as('at'),
-                sql<string>`${kind}::text`.as('kind'),
-                sql<string>`${detail}::text`.as('detail'),
-              ]),
-          ),
+      .insertInto('timeline')
+      .columns(['subjectType', 'subjectId', 'at', 'kind', 'detail'])
+      .expression((eb) =>
+        eb
+          .selectFrom('written')
+          .select([
+            sql.lit('invoice').as('subjectType'),
+            'written.id',
+            sql<Date>`${at}::timestamptz`.as('at'),
+            sql<string>`${kind}::text`.as('kind'),
+            sql<string>`${detail}::text`.as('detail'),
+          ]),
       )
-      .selectFrom('written')
-      .select(invoiceColumns)
+      .returning('subjectId')
       .compile(),
 )
 

@@ -2,7 +2,7 @@ import type { Selectable, Updateable } from 'kysely'
 import type { Db } from '../connection.ts'
 import { prepared, preparedForms } from '../prepared.ts'
 import type { Subscriptions } from '../types.gen.ts'
-import { changeOf } from './versioned.ts'
+import { changed, changeOf } from './versioned.ts'
 import type { VersionedChange } from './versioned.ts'
 
 export type SubscriptionRow = Selectable<Subscriptions>
@@ -37,7 +37,10 @@ export const subscriptionColumns = [
   'updatedAt',
   'version',
 ] as const
-export type SubscriptionPatch = Omit<Updateable<Subscriptions>, 'id' | 'version' | 'updatedAt'>
+export type SubscriptionPatch = Omit<
+  Updateable<Subscriptions>,
+  'id' | 'version' | 'updatedAt' | 'phases' | 'metadata'
+>
 
 /** The row, locked until the transaction ends: two runs of one step do not interleave. */
 export async function lockSubscription(db: Db, id: string): Promise<SubscriptionRow | undefined> {
@@ -52,24 +55,26 @@ export async function getSubscription(db: Db, id: string): Promise<SubscriptionR
   return await db.selectFrom('subscriptions').selectAll().where('id', '=', id).executeTakeFirst()
 }
 
-/** Writes the patch if the row is still at `version` and returns it as it is now; undefined when a later step has written it. */
+/**
+ * Writes the patch if the row is still at the version that was read, and answers it as it is now: for a row that is locked, or
+ * else what was noted on it without a version since is not told. Undefined when a later step has written it.
+ */
 export async function updateSubscription(
   db: Db,
-  row: { readonly id: string; readonly version: number },
+  row: SubscriptionRow,
   patch: SubscriptionPatch,
 ): Promise<SubscriptionRow | undefined> {
-  return (await updating(db, changeOf(row, patch)))[0]
+  const change = changeOf(row, patch)
+  return (await updating(db, change)).length > 0 ? changed(row, change) : undefined
 }
 
-const updating = preparedForms((db, { id, version, set }: VersionedChange<SubscriptionPatch>) =>
-  db
-    .updateTable('subscriptions')
-    .set(set)
-    .where('id', '=', id)
-    .where('version', '=', version)
-    .returning(subscriptionColumns)
-    .compile(),
-)
+const updating = preparedForms((db, change: SubscriptionChange) => movedSubscription(db, change).compile())
+
+export type SubscriptionChange = VersionedChange<SubscriptionPatch>
+
+/** The write itself, for a statement that writes more. */
+export const movedSubscription = (db: Db, { id, version, set }: SubscriptionChange) =>
+  db.updateTable('subscriptions').set(set).where('id', '=', id).where('version', '=', version).returning('id')
 
 /** Records an accepted command; false when this request id was accepted before. */
 export async function recordCommand(
