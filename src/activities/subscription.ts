@@ -28,24 +28,28 @@ export function subscriptionActivities(deps: ActivityDeps): SubscriptionActiviti
           ...(command && { command }),
         })
         observeClosing(deps, result)
-        await collectInlineInvoices(deps, subscriptionId, asOfMs)
+        const isCollected = await collectInlineInvoices(deps, subscriptionId, asOfMs)
         const isAsked = command?.kind === 'invoice_now' || command?.kind === 'approve_bill'
         const againMs = result.isRunning
           ? await sendRunningInvoice(deps, { subscriptionId, asOfMs, isAsked })
           : null
-        deps.kickRelay()
+        // What was billed and paid at once put nothing in.
+        if (command !== undefined || !isCollected) deps.kickRelay()
         return toStep(result, againMs)
       }),
   }
 }
 
+/** Whether there was anything to collect, and all of it is settled. */
 async function collectInlineInvoices(
   deps: ActivityDeps,
   subscriptionId: string,
   asOfMs: number,
-): Promise<void> {
+): Promise<boolean> {
+  const settled: boolean[] = []
   for (const [index, invoice] of (await inlineInvoices(deps.db, subscriptionId)).entries())
-    await collectInline(deps, { invoice, asOfMs, isFresh: index === 0 })
+    settled.push(await collectInline(deps, { invoice, asOfMs, isFresh: index === 0 }))
+  return settled.length > 0 && settled.every(Boolean)
 }
 
 interface Collecting {
@@ -57,9 +61,10 @@ interface Collecting {
 
 /**
  * The happy path: the step that closed the period also issues and collects, and Stripe's reply settles it. Whatever is
- * not settled by that waits in a workflow of its own, so the next period never waits for a payment.
+ * not settled by that waits in a workflow of its own, so the next period never waits for a payment. Answers whether it is
+ * settled.
  */
-async function collectInline(deps: ActivityDeps, { invoice, asOfMs, isFresh }: Collecting): Promise<void> {
+async function collectInline(deps: ActivityDeps, { invoice, asOfMs, isFresh }: Collecting): Promise<boolean> {
   let row = invoice
   try {
     const known = isFresh ? invoice : undefined
@@ -68,7 +73,9 @@ async function collectInline(deps: ActivityDeps, { invoice, asOfMs, isFresh }: C
   } catch (error) {
     deps.log.warn({ invoiceId: invoice.id, err: error }, 'collecting goes on in the invoice workflow')
   }
-  if (!settledStatuses.includes(row.status as InvoiceStatus)) await handOver(deps.db, invoice.id)
+  const isSettled = settledStatuses.includes(row.status as InvoiceStatus)
+  if (!isSettled) await handOver(deps.db, invoice.id)
+  return isSettled
 }
 
 function toStep(

@@ -71,11 +71,10 @@ export function preparedForms<Values extends object, Row>(
   const forms = new Map<string, CompiledQuery<Row>>()
   return async (db, given) => {
     const values: unknown[] = []
-    const form = formOf(given, values)
-    const name = JSON.stringify(form, (_key, part: unknown) => (part instanceof Slot ? 0 : part))
+    const name = nameOf(given, values)
     let compiled = forms.get(name)
     if (compiled === undefined) {
-      compiled = build(db, form as Values)
+      compiled = build(db, formOf(given) as Values)
       if (forms.size < FORMS_MAX) {
         register(compiled)
         forms.set(name, compiled)
@@ -85,16 +84,31 @@ export function preparedForms<Values extends object, Row>(
   }
 }
 
-/** Records and lists of records keep their form; all else is a value, whose place is taken by a stand-in. */
-function formOf(given: unknown, values: unknown[]): unknown {
+/** Names a form, and takes the values out of it: with each write, so the form itself is made only where it is new. */
+function nameOf(given: unknown, values: unknown[]): string {
+  if (isRecord(given)) {
+    let members = ''
+    for (const [name, member] of Object.entries(given))
+      if (member !== undefined) members += `${name}:${nameOf(member, values)},`
+    return `{${members}}`
+  }
+  if (isListOfRecords(given)) return `[${given.map((one) => nameOf(one, values)).join(',')}]`
+  values.push(given)
+  return '0'
+}
+
+/** Records and lists of records keep their form; all else is a value, whose place is taken by a stand-in: in the same order. */
+function formOf(given: unknown, count = { values: 0 }): unknown {
   if (isRecord(given)) {
     const members = Object.entries(given).filter(([, member]) => member !== undefined)
-    return Object.fromEntries(members.map(([name, member]) => [name, formOf(member, values)]))
+    return Object.fromEntries(members.map(([name, member]) => [name, formOf(member, count)]))
   }
-  if (Array.isArray(given) && given.length > 0 && given.every(isRecord))
-    return given.map((one) => formOf(one, values))
-  return new Slot(values.push(given) - 1)
+  if (isListOfRecords(given)) return given.map((one) => formOf(one, count))
+  return new Slot(count.values++)
 }
+
+const isListOfRecords = (given: unknown): given is readonly object[] =>
+  Array.isArray(given) && given.length > 0 && given.every(isRecord)
 
 const isRecord = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
