@@ -10,6 +10,7 @@ import type { BillableItem } from '../domain/schedule.ts'
 interface FeatureMeter {
   readonly meter: UsageMeter
   readonly groupByFilters: Readonly<Record<string, readonly string[]>>
+  readonly series: FeatureMeterRow['series']
 }
 
 /** By feature key: the meter that counts it, and which of its groups. */
@@ -39,6 +40,7 @@ function featureMeter(row: FeatureMeterRow): FeatureMeter {
     groupByFilters: Object.fromEntries(
       Object.entries(filters).map(([key, value]) => [key, typeof value === 'string' ? [value] : value]),
     ),
+    series: row.series,
   }
 }
 
@@ -78,6 +80,7 @@ export async function meterQuantity(
     from: new Date(item.service.from),
     to: new Date(item.service.to),
     groupByFilters: found.groupByFilters,
+    series: found.series,
   }
   if (context.unseenBy !== undefined && !(await hasLateUsage(db, { ...request, cutoff: context.unseenBy }))) {
     return 'nothing_new'

@@ -17,6 +17,8 @@ import type {
 import { storedAppColumns } from './stripe-app-columns.ts'
 import { subscriptionColumns } from './subscriptions.ts'
 import type { SubscriptionRow } from './subscriptions.ts'
+import { seriesOfMeter } from './usage-series.ts'
+import type { ReadableSeries } from './usage-series.ts'
 
 /** The rows that decide how a customer is billed; null where there is none. */
 export interface BillingRows {
@@ -191,6 +193,8 @@ export async function featureMeters(
 export type FeatureMeterRow = Pick<Selectable<Features>, 'meterGroupByFilters'> &
   Pick<Selectable<Meters>, 'eventType' | 'eventFrom' | 'aggregation' | 'valueProperty' | 'groupBy'> & {
     readonly featureKey: string
+    /** Where its rollups are; null where it has none. */
+    readonly series: ReadableSeries | null
   }
 
 /** The same as a value of another question. */
@@ -199,7 +203,7 @@ export function metersOfFeatures(featureKeys: RawBuilder<unknown>) {
     select coalesce(jsonb_agg(jsonb_build_object('feature_key', features.key,
       'meter_group_by_filters', features.meter_group_by_filters, 'event_type', meters.event_type,
       'event_from', meters.event_from, 'aggregation', meters.aggregation, 'value_property', meters.value_property,
-      'group_by', meters.group_by) order by features.archived_at nulls last), '[]')
+      'group_by', meters.group_by, 'series', ${seriesOfMeter}) order by features.archived_at nulls last), '[]')
     from features join meters on meters.id = features.meter_id where features.key = any(${featureKeys}))`
 }
 

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Db } from '../connection.ts'
 import { readUsage } from './usage-reading.ts'
+import type { ReadableSeries } from './usage-series.ts'
 import type { Cut } from './usage-segments.ts'
 import { aggregateOf } from './usage-sql.ts'
 import type { UsageScope } from './usage-sql.ts'
@@ -13,6 +14,8 @@ export interface UsageRequest {
   readonly from: Date
   readonly to: Date
   readonly groupByFilters?: Readonly<Record<string, readonly string[]>>
+  /** The meter's series, where it was found just now: one that has moved on since is looked for again. */
+  readonly series?: ReadableSeries | null
 }
 
 export interface UsageQuantity {
@@ -45,10 +48,10 @@ export async function hasLateUsage(
   db: Db,
   request: UsageRequest & { readonly cutoff: string },
 ): Promise<boolean> {
-  const { cutoff, ...rest } = request
+  const { cutoff, series, ...rest } = request
   const rows = await readUsage(
     db,
-    { scope: rest, buckets: ofAnyLength },
+    { scope: rest, buckets: ofAnyLength, series },
     ({ unseenBy }) => sql<{ late: boolean }>`SELECT (${unseenBy(cutoff)}) AS late`,
   )
   return rows[0]?.late ?? false
@@ -62,10 +65,13 @@ export async function currentCutoff(db: Db): Promise<string> {
   return cutoff
 }
 
-async function quantityOf(db: Db, scope: UsageScope): Promise<UsageQuantity> {
+async function quantityOf(
+  db: Db,
+  { series, ...scope }: UsageScope & Pick<UsageRequest, 'series'>,
+): Promise<UsageQuantity> {
   const rows = await readUsage(
     db,
-    { scope, buckets: ofAnyLength },
+    { scope, buckets: ofAnyLength, series },
     (usage) => sql<{ quantity: string | null; events: string }>`
       SELECT ${aggregateOf(scope.meter)} AS quantity, coalesce(sum(n), 0)::text AS events FROM (${usage.rows}) counted`,
   )

@@ -18,6 +18,8 @@ export interface Reading {
   readonly columns?: UsageColumns
   /** Which buckets give the answer; null: only events do. */
   readonly buckets: Cut | null
+  /** The meter's series, where it was found just now. */
+  readonly series?: ReadableSeries | null | undefined
 }
 
 /** Rows of a meter's usage, to be read in the statement they are given to. */
@@ -37,13 +39,14 @@ const TRIES = 10
  */
 export async function readUsage<T>(
   db: Db,
-  { scope, ...reading }: Reading & { readonly scope: UsageScope },
+  { scope, series: known, ...reading }: Reading & { readonly scope: UsageScope },
   query: (usage: MeterUsage) => RawBuilder<T>,
 ): Promise<readonly T[]> {
   const { buckets } = reading
   if (buckets !== null && !asksOfCutoff(scope)) {
     for (let attempt = 1; attempt <= TRIES; attempt += 1) {
-      const series = await findSeries(db, scope.meter)
+      const isFound = attempt === 1 && known !== undefined
+      const series = isFound ? known : await findSeries(db, scope.meter)
       if (series === null) break
       const usage = rolledUpUsage({ scope, ...reading, buckets, series })
       const { rows } = await sql<T & SeriesNow>`
@@ -91,7 +94,7 @@ function rawUsage(scope: UsageScope, { columns = () => [] }: Reading): MeterUsag
   }
 }
 
-interface RolledUpReading extends Reading {
+interface RolledUpReading extends Omit<Reading, 'series'> {
   readonly buckets: Cut
   readonly scope: UsageScope
   readonly series: ReadableSeries

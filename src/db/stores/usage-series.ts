@@ -63,6 +63,15 @@ const keepsOfAggregation = sql.join(
   sql` `,
 )
 
+/** The series of a row of `meters` as a value of another question: `findSeries` finds the same. */
+export const seriesOfMeter = sql<ReadableSeries | null>`(
+  SELECT jsonb_build_object('id', s.id, 'rolledSeq', s.rolled_seq::text,
+    'isBehind', coalesce((SELECT max(seq) FROM events) > s.rolled_seq, false))
+  FROM usage_series s WHERE NOT s.obsolete AND s.event_type = meters.event_type AND s.group_by = meters.group_by
+    AND s.keeps = CASE meters.aggregation ${keepsOfAggregation} END
+    AND s.value_property IS NOT DISTINCT FROM CASE WHEN s.keeps <> 'count' THEN coalesce(meters.value_property, '$') END
+  ORDER BY s.id LIMIT 1)`
+
 /** What living meters measure, and what was deleted but is still billed by features that were sold. */
 const measuredByMeters = sql`
   SELECT id, key, event_type, keeps, CASE WHEN keeps <> 'count' THEN coalesce(value_property, '$') END AS value_property, group_by
