@@ -73,9 +73,9 @@ export const variables = {
   CLOSE_JITTER: 'Seconds over which the closings of one instant are spread (0).',
   WORKFLOW_BUNDLE: 'File with bundled workflows (bundled when the worker starts).',
   WORKER_MAX_ACTIVITIES:
-    'Activities a worker runs at once (20): commands, test clocks, steps that failed or took long.',
+    'Activities a worker runs at once (20): commands that may need Stripe, test clocks, steps that failed or took long.',
   WORKER_MAX_WORKFLOW_TASKS:
-    'Workflow tasks a worker runs at once (20), each with the step of a boundary or an invoice in it.',
+    'Workflow tasks a worker runs at once (20), each with the step of a boundary, an invoice or a cancelation in it.',
   SHUTDOWN_DRAIN:
     'Seconds a stopping API, not ready any more, serves on; then as many for kept-alive connections (5).',
   PERENNIAL_DEPLOYMENT: 'Name under which Temporal tells versions of workers apart (none: it does not).',

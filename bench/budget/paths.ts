@@ -38,6 +38,8 @@ const HAPPY = [
 ]
 const PERIOD = [atMost('median', 25)]
 const INVOICE = [atMost('median', 30)]
+/** Of a command that needs rows only. */
+const COMMAND = [atMost('workflow tasks', 1), atMost('activities', 0), atMost('local activities', 1)]
 
 const USAGE_ONLY = 'usage_only'
 const declining = 'pm_card_chargeCustomerFail'
@@ -77,7 +79,11 @@ export const paths: readonly Path[] = [
   { name: 'invoice: approved', targets: INVOICE, walk: life(approve) },
   { name: 'invoice: a draft period', targets: INVOICE, walk: life(waitOutDraftPeriod) },
   { name: 'command: bill now, synchronized with a draft at Stripe', walk: command(billNow) },
-  { name: 'command: cancel at the period’s end', walk: command(cancel('next_billing_cycle')) },
+  {
+    name: 'command: cancel at the period’s end',
+    targets: COMMAND,
+    walk: command(cancel('next_billing_cycle')),
+  },
   { name: 'command: cancel at once, to the end of the workflow', walk: command(cancel('immediate')) },
 ]
 

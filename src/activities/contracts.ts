@@ -30,6 +30,11 @@ export interface Refusal {
 export interface SubscriptionStep {
   /** When to look again; null when nothing more will ever be due. At or before now: at once. */
   readonly nextDueMs: number | null
+  /**
+   * A cancelation as of then or later, and its withdrawal, needs rows only, and no earlier wake than `nextDueMs` (but for the
+   * spread of closings). Null where every command may need Stripe; left out by workers of 0.1.0.
+   */
+  readonly quietFromMs?: number | null
   readonly ended: boolean
   readonly lifecycle: string
   /** For people, in the Temporal UI. */

@@ -79,7 +79,7 @@ async function collectInline(deps: ActivityDeps, { invoice, asOfMs, isFresh }: C
 }
 
 function toStep(
-  { row, next, wakeMs, refused }: SubscriptionStepResult,
+  { row, next, wakeMs, isRunning, refused }: SubscriptionStepResult,
   againMs: number | null,
 ): SubscriptionStep {
   const nextDueMs = againMs === null || wakeMs === null ? (wakeMs ?? againMs) : Math.min(wakeMs, againMs)
@@ -92,6 +92,7 @@ function toStep(
     row.closedThrough === null ? 'Nothing billed yet' : `Billed through ${row.closedThrough.toISOString()}`
   return {
     nextDueMs,
+    quietFromMs: next?.reason === 'period' && !isRunning ? next.closing.atMs : null,
     ended,
     lifecycle: row.lifecycle,
     summary: `${row.lifecycle}. ${billed}; waits for ${waitingFor}`,

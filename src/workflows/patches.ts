@@ -12,3 +12,8 @@ export function pokeBeginsRun(): boolean {
 export function billsInTask(): boolean {
   return patched('bill-in-task')
 }
+
+/** After 0.1.0 a command that needs rows only is carried out within the workflow task. Asked where one comes: most never do. */
+export function commandsInTask(): boolean {
+  return patched('command-in-task')
+}

@@ -30,31 +30,34 @@ export const { advanceInvoice } = proxyLocalActivities<InvoiceActivities>({
 })
 
 const atServer = proxyActivities<SubscriptionActivities>(steps)
-/**
- * Tried once, for as long as one request that Stripe does not answer and what comes before it. A step that takes longer
- * than eight seconds prolongs its workflow task, which hears of commands meanwhile.
- */
-const inTask = proxyLocalActivities<SubscriptionActivities>({
-  startToCloseTimeout: '20 seconds',
-  retry: { maximumAttempts: 1 },
-})
+const once = { maximumAttempts: 1 } as const
+const inTask = {
+  /**
+   * Tried once, for as long as one request that Stripe does not answer and what comes before it. A step that takes longer
+   * than eight seconds prolongs its workflow task, which hears of commands meanwhile.
+   */
+  billing: proxyLocalActivities<SubscriptionActivities>({ startToCloseTimeout: '20 seconds', retry: once }),
+  /** A few statements: what takes longer waits for a row, or its worker stood still, and leaves the task without delay. */
+  command: proxyLocalActivities<SubscriptionActivities>({ startToCloseTimeout: '3 seconds', retry: once }),
+} as const
+
+/** Where a step is run: by an activity of the server, or by a local one as boundaries are billed or commands carried out. */
+export type StepPlace = 'server' | keyof typeof inTask
 
 type AdvanceInput = Parameters<SubscriptionActivities['advanceSubscription']>[0]
 
 /**
- * A step of a subscription. What is due is billed by a local activity (where `isInTask`): one workflow task instead of two and
- * an activity. Not so a command: who asked waits for it, and a worker that stands still would take it along with its task.
+ * A step of a subscription. What is due is billed by a local activity, and a command that needs rows only is carried out by
+ * one: one workflow task instead of two and an activity. Not so a command that may need Stripe: who asked waits for it, and a
+ * worker that stands still would take it along with its task.
  *
  * What fails or takes too long goes on as an activity: its retries write no history, however long they last, and the
  * Temporal UI shows what is in the way. The first try may be under way still, as that of a worker that was given up may be.
  */
-export async function advanceSubscription(
-  input: AdvanceInput,
-  { isInTask }: { readonly isInTask: boolean },
-): Promise<SubscriptionStep> {
-  if (!isInTask || input.command !== undefined) return await atServer.advanceSubscription(input)
+export async function advanceSubscription(input: AdvanceInput, place: StepPlace): Promise<SubscriptionStep> {
+  if (place === 'server') return await atServer.advanceSubscription(input)
   try {
-    return await inTask.advanceSubscription(input)
+    return await inTask[place].advanceSubscription(input)
   } catch {
     return await atServer.advanceSubscription(input)
   }

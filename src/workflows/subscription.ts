@@ -12,8 +12,9 @@ import { createClock } from './clock.ts'
 import type { ClockSource } from './clock.ts'
 import { createCommandQueue } from './commands.ts'
 import { poke, subscriptionCommand } from './messages.ts'
-import { billsInTask, pokeBeginsRun } from './patches.ts'
+import { billsInTask, commandsInTask, pokeBeginsRun } from './patches.ts'
 import { advanceSubscription } from './proxies.ts'
+import type { StepPlace } from './proxies.ts'
 import { billingStatusAttribute, nextBillingTimeAttribute } from './search-attributes.ts'
 
 export interface SubscriptionInput {
@@ -22,6 +23,8 @@ export interface SubscriptionInput {
   /** Known when continuing as new; a fresh subscription looks at once. */
   readonly nextDueMs: number | null
   readonly waitingFor: string
+  /** As of the last step ({@link SubscriptionStep}). */
+  readonly quietFromMs?: number | null
 }
 
 /** Continue as new after this many steps: bounds history and lets a deployment's code reach every sleeper. */
@@ -41,9 +44,10 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
   const clock = createClock(input.clock)
   const interrupted = (): boolean => poked || !commands.isEmpty()
 
-  const isInTask = billsInTask()
+  const billingPlace = billsInTask() ? 'billing' : 'server'
   let nextDueMs = input.nextDueMs
   let waitingFor = input.waitingFor
+  let quietFromMs = input.quietFromMs ?? null
   let shown = { lifecycle: '', nextDueMs: -1 as number | null }
 
   for (let steps = 0; ; steps++) {
@@ -52,22 +56,43 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
     if (commands.isEmpty() && (isLong || (poked && pokeBeginsRun()))) {
       await condition(allHandlersFinished)
       // A poke is heeded by the next run.
-      const next = { nextDueMs: poked ? 0 : nextDueMs, waitingFor }
+      const next = { nextDueMs: poked ? 0 : nextDueMs, waitingFor, quietFromMs }
       await continueAsNew<typeof subscription>({ ...input, ...next, clock: clock.source() })
     }
     const command = commands.next()
     // A command goes first.
     poked = poked && command !== undefined && pokeBeginsRun()
     const asked = { subscriptionId: input.subscriptionId, ...(command && { command }) }
-    const step = await advanceSubscription({ ...asked, asOfMs: clock.nowMs() }, { isInTask })
+    const asOfMs = clock.nowMs()
+    const place = command === undefined ? billingPlace : commandPlace(command, { quietFromMs, asOfMs })
+    const step = await advanceSubscription({ ...asked, asOfMs }, place)
     if (command) commands.complete(command, step.refused)
     shown = show(step, shown)
     // A command that came during the last step still gets its answer.
     if (step.ended && commands.isEmpty()) break
     nextDueMs = step.nextDueMs
     waitingFor = step.waitingFor
+    quietFromMs = step.quietFromMs ?? null
   }
   await condition(allHandlersFinished)
+}
+
+interface Quiet {
+  readonly quietFromMs: number | null
+  readonly asOfMs: number
+}
+
+/**
+ * A worker may stand still when a command is written and its task not yet handed in: the task is lost, and the command too
+ * where nobody asks for it any more. So only what needs no earlier wake is carried out within the task: a workflow that never
+ * hears of it sleeps no longer than it should.
+ */
+function commandPlace(command: SubscriptionCommand, { quietFromMs, asOfMs }: Quiet): StepPlace {
+  if (quietFromMs === null || quietFromMs <= asOfMs) return 'server'
+  const isQuiet =
+    command.kind === 'unschedule_cancelation' ||
+    (command.kind === 'cancel' && command.effectiveAtMs >= quietFromMs)
+  return isQuiet && commandsInTask() ? 'command' : 'server'
 }
 
 type Shown = { lifecycle: string; nextDueMs: number | null }

@@ -4,12 +4,16 @@ import {
   billBoundary,
   confirmAtTheBank,
   exhaustDunning,
+  firstInvoice,
   payByPage,
   recoverByDunning,
+  sleeping,
+  subscribe,
   waitOutDraftPeriod,
 } from '../support/billing-paths.ts'
 import type { Walker } from '../support/billing-paths.ts'
 import { countHistory, readHistory, sinceFirstTimer } from '../support/history.ts'
+import type { HistoryCounts } from '../support/history.ts'
 import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
 import { addTokenPlan, startScenario } from '../support/scenario.ts'
@@ -51,6 +55,30 @@ test('the happy path from a boundary to paid costs one workflow task and no acti
     ['paid', false],
     ['paid', false],
   ])
+})
+
+test('a cancelation at the period’s end, and its withdrawal, cost a workflow task each; an earlier end an activity too', async () => {
+  const { call, client } = walker.installation
+  const { customerId, subscriptionId } = await subscribe(walker, { key: 'commanded' })
+  await firstInvoice(walker, customerId, 'paid')
+  const workflowId = `subscription/${subscriptionId}`
+  await sleeping(walker, workflowId)
+  const costOf = async (command: string, body: object): Promise<Partial<HistoryCounts>> => {
+    const before = countHistory(await readHistory(client, workflowId))
+    await call('POST', `/api/v1/subscriptions/${subscriptionId}/${command}`, body)
+    const after = countHistory(await readHistory(client, workflowId))
+    return {
+      workflowTasks: after.workflowTasks - before.workflowTasks,
+      activities: after.activities - before.activities,
+      localActivities: after.localActivities - before.localActivities,
+    }
+  }
+  const inTask = { workflowTasks: 1, activities: 0, localActivities: 1 }
+  expect(await costOf('cancel', { timing: 'next_billing_cycle' })).toEqual(inTask)
+  expect(await costOf('unschedule-cancelation', {})).toEqual(inTask)
+  const tomorrow = new Date(Date.now() + 86_400_000).toISOString()
+  const atServer = { workflowTasks: 2, activities: 1, localActivities: 0 }
+  expect(await costOf('cancel', { timing: tomorrow })).toEqual(atServer)
 })
 
 const slow: readonly (readonly [string, (walker: Walker, key: string) => Promise<string>])[] = [

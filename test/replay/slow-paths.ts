@@ -118,6 +118,36 @@ export async function outlastObstacle(walker: Walker, key: string): Promise<stri
   return workflowId
 }
 
+/**
+ * A cancelation and its withdrawal within their workflow tasks, a cancelation that waits for its row until it has to go on as
+ * an activity, and one that needs an earlier wake.
+ */
+export async function commandInTask(walker: Walker, key: string): Promise<string> {
+  const { call, client, database } = walker.installation
+  const { customerId, subscriptionId } = await subscribe(walker, { key })
+  await firstInvoice(walker, customerId, 'paid')
+  const workflowId = `subscription/${subscriptionId}`
+  await sleeping(walker, workflowId)
+  const path = `/api/v1/subscriptions/${subscriptionId}`
+  const cancel = async (timing: string): Promise<unknown> => await call('POST', `${path}/cancel`, { timing })
+  const withdraw = async (): Promise<unknown> => await call('POST', `${path}/unschedule-cancelation`)
+  await cancel('next_billing_cycle')
+  await withdraw()
+  const held = await database.db.startTransaction().execute()
+  await held.selectFrom('subscriptions').select('id').where('id', '=', subscriptionId).forUpdate().execute()
+  const canceled = cancel('next_billing_cycle')
+  await waitFor(
+    async () => await readHistory(client, workflowId),
+    (events) => events.some(({ kind }) => kind === 'activityTaskScheduled'),
+  )
+  await held.commit().execute()
+  await canceled
+  await withdraw()
+  await cancel(new Date(Date.now() + 86_400_000).toISOString())
+  await sleeping(walker, workflowId)
+  return workflowId
+}
+
 /** A subscription that is parked, since it would have billed something absurd, and released. */
 export async function parkAndRelease(walker: Walker, key: string): Promise<string> {
   const { installation } = walker
