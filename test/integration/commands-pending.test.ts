@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { sql } from 'kysely'
 import { pino } from 'pino'
 import { ulid } from 'ulid'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -44,14 +45,16 @@ afterAll(async () => {
   await installation.close()
 })
 
-async function cancel() {
+async function ask(command: string, payload: object) {
   return await impatient.inject({
     method: 'POST',
-    url: `/api/v1/subscriptions/${subscriptionId}/cancel`,
-    headers: { 'idempotency-key': 'once', 'content-type': 'application/json' },
-    payload: { timing: 'next_billing_cycle' },
+    url: `/api/v1/subscriptions/${subscriptionId}/${command}`,
+    headers: { 'idempotency-key': `${command}-once`, 'content-type': 'application/json' },
+    payload,
   })
 }
+
+const cancel = async () => await ask('cancel', { timing: 'next_billing_cycle' })
 
 test('a command that workers do not come to in time is answered as that, goes on, and is told of under its key', async () => {
   const { db } = installation.database
@@ -72,4 +75,15 @@ test('a command that workers do not come to in time is answered as that, goes on
     `/api/v1/subscriptions/${subscriptionId}/timeline`,
   )
   expect(timeline.filter(({ kind }) => kind.includes('cancel'))).toHaveLength(1)
+})
+
+test('a command that is written when its answer is out of time is answered from rows', async () => {
+  const { db } = installation.database
+  // Written: what comes after it asks how the customer is billed.
+  const held = await db.startTransaction().execute()
+  await sql`LOCK TABLE billing_profiles IN ACCESS EXCLUSIVE MODE`.execute(held)
+  const answer = await ask('unschedule-cancelation', {})
+  await held.commit().execute()
+  expect(answer.statusCode).toBe(200)
+  expect(answer.json()).not.toHaveProperty('activeTo')
 })

@@ -3,7 +3,7 @@ import { termsOf } from '../../billing/terms.ts'
 import { findCustomerByIdOrKey, findSubscription } from '../../db/stores/subscription-reads.ts'
 import { wasCommandAccepted } from '../../db/stores/subscriptions.ts'
 import type { SubscriptionRow } from '../../db/stores/subscriptions.ts'
-import { DomainError } from '../../domain/errors.ts'
+import { DomainError, isDomainError } from '../../domain/errors.ts'
 import { billingPeriod } from '../../domain/schedule.ts'
 import type { ApiDeps } from '../deps.ts'
 import { parseInstant } from '../instants.ts'
@@ -12,6 +12,8 @@ import { startWorkflow } from './create-subscription.ts'
 
 /** A caller's clock may be behind ours by this much: such an instant means now. */
 const CLOCK_SKEW_MS = 60_000
+
+type Command = Parameters<ApiDeps['temporal']['updateSubscription']>[1]
 
 export interface SubscriptionAction {
   readonly id: string
@@ -39,7 +41,7 @@ export async function cancelSubscription(
   const nowMs = await nowForCustomer(deps.db, row.customerId, deps.now())
   const effectiveAtMs = effectiveAt(row, timing ?? 'immediate', nowMs)
   await ensureStarted(deps, row)
-  await deps.temporal.updateSubscription(id, { kind: 'cancel', requestId, effectiveAtMs })
+  await command(deps, id, { kind: 'cancel', requestId, effectiveAtMs })
   return await subscriptionOf(deps, id)
 }
 
@@ -58,7 +60,7 @@ export async function unscheduleCancelation(
       `The subscription ended at ${row.activeTo.toISOString()}; subscribe again.`,
     )
   }
-  await deps.temporal.updateSubscription(id, { kind: 'unschedule_cancelation', requestId })
+  await command(deps, id, { kind: 'unschedule_cancelation', requestId })
   return await subscriptionOf(deps, id)
 }
 
@@ -72,9 +74,24 @@ export async function releaseSubscription(
   if (row.lifecycle !== 'parked') {
     throw new DomainError('conflict', `The subscription is ${row.lifecycle}, not parked.`)
   }
-  await deps.temporal.updateSubscription(id, { kind: 'release', requestId })
+  await command(deps, id, { kind: 'release', requestId })
   return await subscriptionOf(deps, id)
 }
+
+/**
+ * Waits until it is carried out. Where nobody tells so in time the rows may: a worker that stood still after it had written
+ * the command has lost the answer, and a repeat would find it there.
+ */
+async function command(deps: ApiDeps, id: string, asked: Command): Promise<void> {
+  try {
+    await deps.temporal.updateSubscription(id, asked)
+  } catch (error) {
+    if (!isUnanswered(error) || !(await isRepeat(deps, { id, requestId: asked.requestId }))) throw error
+  }
+}
+
+const isUnanswered = (error: unknown): boolean =>
+  isDomainError(error) && (error.code === 'command_pending' || error.code === 'service_unavailable')
 
 /** Carried out already, although its caller was not told: the answer is what came of it, read after this, not a refusal. */
 async function isRepeat({ db }: ApiDeps, { id, requestId }: SubscriptionAction): Promise<boolean> {
