@@ -60,7 +60,7 @@ describe('a failed payment', () => {
       nextDueAt: new Date(issuedMs + 9 * day),
       nextLookAt: new Date(issuedMs + 9 * day),
       dunningSnapshot,
-    } as Partial<InvoiceRow>)
+    })
     expect(dueMs(settle(row, failure, { asOfMs: issuedMs + 9 * day }).patch)).toBe(issuedMs + 14 * day)
   })
 
