@@ -75,9 +75,8 @@ export class Admission {
     const reason = this.#noRoomFor(kind)
     if (reason !== null) return reason
     if (this.#queuedQueries() >= room(this.#limits.queuedQueries, kind)) return 'database'
-    const arrivals = kind === 'webhook' ? this.#webhooks : this.#calls
-    const arrival = arrivals.enter()
-    return arrival === null ? 'requests' : this.#ticket(kind, arrivals, arrival)
+    const arrival = (kind === 'webhook' ? this.#webhooks : this.#calls).enter()
+    return arrival === null ? 'requests' : this.#ticket(kind, arrival)
   }
 
   #noRoomFor(kind: RequestKind): RefusalReason | null {
@@ -91,14 +90,14 @@ export class Admission {
     if (kind === 'command') this.#commands += change
   }
 
-  #ticket(kind: RequestKind, arrivals: Arrivals, arrival: Arrival): Ticket {
+  #ticket(kind: RequestKind, arrival: Arrival): Ticket {
     let isWorking = false
     return {
-      readBody: (bytes, displaced) => (arrivals.readBody(arrival, bytes, displaced) ? null : 'bodies'),
+      readBody: (bytes, displaced) => (arrival.readBody(bytes, displaced) ? null : 'bodies'),
       begin: () => {
         const reason = this.#noRoomFor(kind)
         if (reason !== null) return reason
-        if (!arrivals.arrive(arrival)) return 'left'
+        if (!arrival.arrive()) return 'left'
         isWorking = true
         this.#work(kind, 1)
         return null
@@ -106,11 +105,11 @@ export class Admission {
       done: () => {
         if (isWorking) this.#work(kind, -1)
         isWorking = false
-        arrivals.leave(arrival)
+        arrival.leave()
       },
       // Work goes on when the client has gone, and counts for as long.
       left: () => {
-        if (!isWorking) arrivals.leave(arrival)
+        if (!isWorking) arrival.leave()
       },
     }
   }

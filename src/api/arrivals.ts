@@ -12,17 +12,20 @@ export interface ArrivalLimits {
 
 /** A request whose body is still coming, or has come and is held. */
 export interface Arrival {
-  heldBytes: number
-  /** Called when it has to make room for another. */
-  displaced: (() => void) | null
+  /** Whether there is room for its body, which is about to be read. `displaced` is called if it has to make room for another. */
+  readonly readBody: (bytes: number, displaced: () => void) => boolean
+  /** Its body is there; false: it had to make room, or has left. */
+  readonly arrive: () => boolean
+  /** Nothing of it is held any more. */
+  readonly leave: () => void
 }
 
 /** Counts the requests that arrive and what is held of their bodies. */
 export class Arrivals {
   readonly #limits: ArrivalLimits
   #bytes = 0
-  /** The oldest first. */
-  readonly #arriving = new Set<Arrival>()
+  /** How each makes room; the oldest first. */
+  readonly #arriving = new Set<() => void>()
 
   constructor(limits: ArrivalLimits) {
     this.#limits = limits
@@ -30,48 +33,45 @@ export class Arrivals {
 
   /** Null: there is no room. */
   enter(): Arrival | null {
-    while (this.#arriving.size >= this.#limits.requests) if (!this.#displaceOldest()) return null
-    const arrival: Arrival = { heldBytes: 0, displaced: null }
-    this.#arriving.add(arrival)
-    return arrival
+    return this.#makeRoom(() => this.#arriving.size < this.#limits.requests) ? this.#arrival() : null
   }
 
-  /** Whether there is room for its body, which is about to be read. */
-  readBody(arrival: Arrival, bytes: number, displaced: () => void): boolean {
-    // The oldest may be this one.
-    while (this.#arriving.has(arrival) && !this.#fits(bytes)) if (!this.#displaceOldest()) return false
-    if (!this.#arriving.has(arrival)) return false
-    arrival.displaced = displaced
-    arrival.heldBytes += bytes
-    this.#bytes += bytes
-    return true
-  }
-
-  /** Its body is there; false: it had to make room, or has left. */
-  arrive(arrival: Arrival): boolean {
-    return this.#arriving.delete(arrival)
-  }
-
-  /** Nothing of it is held any more. */
-  leave(arrival: Arrival): void {
-    this.#arriving.delete(arrival)
-    this.#bytes -= arrival.heldBytes
-    arrival.heldBytes = 0
-  }
-
-  /** One is taken whatever its size: the limit of a body is the route's. */
-  #fits(bytes: number): boolean {
-    return this.#bytes === 0 || this.#bytes + bytes <= this.#limits.bodyBytes
-  }
-
-  /** False: none may be, or there is none. */
-  #displaceOldest(): boolean {
-    if (!this.#limits.isOldestDisplaced) return false
-    for (const oldest of this.#arriving) {
-      this.leave(oldest)
-      oldest.displaced?.()
-      return true
+  #makeRoom(isRoom: () => boolean): boolean {
+    if (isRoom() || !this.#limits.isOldestDisplaced) return isRoom()
+    for (const makeRoom of this.#arriving) {
+      makeRoom()
+      if (isRoom()) return true
     }
     return false
+  }
+
+  #arrival(): Arrival {
+    let held = 0
+    let displaced = (): void => {}
+    const makeRoom = (): void => {
+      leave()
+      displaced()
+    }
+    const leave = (): void => {
+      this.#arriving.delete(makeRoom)
+      this.#bytes -= held
+      held = 0
+    }
+    this.#arriving.add(makeRoom)
+    return {
+      readBody: (bytes, onDisplaced) => {
+        // One is taken whatever its size: the limit of a body is the route's.
+        const fits = (): boolean => this.#bytes === 0 || this.#bytes + bytes <= this.#limits.bodyBytes
+        const isHere = (): boolean => this.#arriving.has(makeRoom)
+        // It may be the oldest itself.
+        if (!isHere() || !this.#makeRoom(fits) || !isHere()) return false
+        displaced = onDisplaced
+        held += bytes
+        this.#bytes += bytes
+        return true
+      },
+      arrive: () => this.#arriving.delete(makeRoom),
+      leave,
+    }
   }
 }

@@ -1,4 +1,3 @@
-import { createHmac } from 'node:crypto'
 import { Stripe } from 'stripe'
 import { expect, test } from 'vitest'
 import { verifyWebhook } from '../../src/stripe/webhooks.ts'
@@ -90,17 +89,6 @@ test('rule 30: a body that was changed after signing is refused', () => {
   const signed = delivery()
   const rawBody = Buffer.from(signed.rawBody.toString().replace('in_1', 'in_2'))
   expect(() => verifyWebhook({ ...signed, rawBody })).toThrow(refusal)
-})
-
-test('rule 30: the signature is over the bytes as they came, also where they are not UTF-8', () => {
-  const inLatin = (note: string): Buffer => Buffer.from(JSON.stringify({ ...invoicePaid, note }), 'latin1')
-  const timestamp = nowMs / 1000
-  const digest = createHmac('sha256', secret).update(`${timestamp}.`).update(inLatin('é')).digest('hex')
-  const signed = { header: `t=${timestamp},v1=${digest}`, secrets: [secret], nowMs }
-  expect(verifyWebhook({ ...signed, rawBody: inLatin('é') })).toMatchObject({ id: 'evt_1' })
-  expect(() => verifyWebhook({ ...signed, rawBody: inLatin('è') }), 'the same to who decodes it').toThrow(
-    refusal,
-  )
 })
 
 test.each([undefined, '', 'nonsense', 't=1,v0=abc', 't=abc,v1='])('the header %j is refused', (header) => {

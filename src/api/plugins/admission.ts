@@ -55,36 +55,29 @@ export function admission(deps: ApiDeps, limits: ApiLimits) {
   }
   return fp(async (app) => {
     app.decorateRequest('ticket', null)
-    app.addHook('onRequest', (request, reply, done) => {
+    app.addHook('onRequest', async (request, reply) => {
       const kind = request.routeOptions.config.admission
-      if (kind === 'exempt') return done()
+      if (kind === 'exempt') return
       const entered = gate.enter(kind ?? ('call' satisfies RequestKind))
       if (typeof entered === 'string') return held(reply, entered)
       request.ticket = entered
-      reply.raw.once('close', () => entered.left())
-      done()
+      reply.raw.once('close', entered.left)
     })
-    app.addHook('preParsing', (request, reply, payload, done) => {
-      const refusal = request.ticket?.readBody(bodyBytes(request), () => {
+    app.addHook('preParsing', async (request, reply, payload) => {
+      const displaced = (): void => {
         observer.refused('bodies')
         endLate(request.raw.socket)
-      })
-      held(reply, refusal ?? null)
-      done(null, payload)
+      }
+      held(reply, request.ticket?.readBody(bodyBytes(request), displaced) ?? null)
+      return payload
     })
-    app.addHook('preValidation', (request, reply, done) => {
-      held(reply, request.ticket?.begin() ?? null)
-      done()
-    })
+    app.addHook('preValidation', async (request, reply) => held(reply, request.ticket?.begin() ?? null))
   })
 }
 
 /** Comes last of all that works on an answer: with it the request’s work is done. */
 export const admissionEnd = fp(async (app) => {
-  app.addHook('onSend', (request, _reply, _payload, done) => {
-    request.ticket?.done()
-    done()
-  })
+  app.addHook('onSend', async (request) => request.ticket?.done())
 })
 
 /** Comes after authentication: each key at its own rate, where one is set. */

@@ -5,7 +5,6 @@ import { anyApiKeyExists, findApiKey, hashApiKey, touchApiKey } from '../../db/s
 import type { ApiKey, ApiKeyScope } from '../../db/stores/api-keys.ts'
 import type { ApiDeps } from '../deps.ts'
 import { heldLookup } from '../held-lookup.ts'
-import { goOnAfter } from './go-on-after.ts'
 
 /** What a route asks of its caller; `public` asks nothing. */
 export type RouteScope = ApiKeyScope | 'public'
@@ -136,17 +135,14 @@ export function authentication(deps: ApiDeps, beyondLoopback = false) {
       route.config = { ...route.config, scope }
       for (const method of [route.method].flat()) app.scopedRoutes.push({ method, url: route.url, scope })
     })
-    const admit = async (request: FastifyRequest, scope: ApiKeyScope): Promise<void> => {
+    app.addHook('onRequest', async (request) => {
+      const scope = request.routeOptions.config.scope
+      if (scope === undefined || scope === 'public') return
       if (await isOpen()) return requireThisMachine(request)
       const presented = presentedKey(request)
       if (presented === null)
         throw new DomainError('unauthorized', 'Send an API key: `Authorization: Bearer <key>`.')
       request.caller = await authenticate(presented, scope)
-    }
-    app.addHook('onRequest', (request, _reply, done) => {
-      const scope = request.routeOptions.config.scope
-      if (scope === undefined || scope === 'public') done()
-      else void goOnAfter(admit(request, scope), done)
     })
   })
 }

@@ -35,9 +35,8 @@ export const draining = fp(async (app: FastifyInstance) => {
     const until = Date.now() + drainMs
     while (Date.now() < until && (await connections(app)) > 0) await delay(POLL_MS)
   })
-  app.addHook('onSend', (_request, reply, _payload, done) => {
+  app.addHook('onSend', async (_request, reply) => {
     if (isPortClosed) reply.header('connection', 'close')
-    done()
   })
 })
 

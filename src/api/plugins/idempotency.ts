@@ -12,7 +12,6 @@ import {
 } from '../../db/stores/idempotency-keys.ts'
 import type { HeldKey, StoredAnswer } from '../../db/stores/idempotency-keys.ts'
 import type { ApiDeps } from '../deps.ts'
-import { goOnAfter } from './go-on-after.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -104,8 +103,7 @@ export function idempotency(deps: ApiDeps) {
       await store(held, reply, payload)
     } catch (error) {
       // What was asked for is done: the caller gets the answer, and the claim expires.
-      const message = 'the answer could not be stored under its idempotency key'
-      request.log.error({ err: error, requestId: request.id }, message)
+      request.log.error({ err: error }, 'the answer could not be stored under its idempotency key')
     }
   }
   const prune = async (): Promise<void> => {
@@ -118,27 +116,21 @@ export function idempotency(deps: ApiDeps) {
   return fp(async (app) => {
     app.decorateRequest('fingerprint', null)
     app.decorateRequest('heldKey', null)
-    app.addHook('preParsing', (request, _reply, payload, done) => {
-      if (givenKey(request) === null) return done(null, payload)
+    app.addHook('preParsing', async (request, _reply, payload) => {
+      if (givenKey(request) === null) return payload
       const hash = createHash('sha256').update(`${request.method} ${request.url}\n`)
       request.fingerprint = hash
       const tee = new Transform({
-        transform(chunk: Buffer, _encoding, passed) {
+        transform(chunk: Buffer, _encoding, done) {
           hash.update(chunk)
-          passed(null, chunk)
+          done(null, chunk)
         },
       })
       payload.on('error', (error: Error) => tee.destroy(error))
-      done(null, payload.pipe(tee))
+      return payload.pipe(tee)
     })
-    app.addHook('preHandler', (request, reply, done) => {
-      if (request.fingerprint === null) done()
-      else void goOnAfter(claim(request, reply), done)
-    })
-    app.addHook('onSend', (request, reply, payload, done) => {
-      if (request.heldKey === null) done()
-      else void goOnAfter(settle(request, reply, payload), done)
-    })
+    app.addHook('preHandler', claim)
+    app.addHook('onSend', settle)
     const timer = setInterval(() => void prune(), PRUNE_EVERY_MS).unref()
     app.addHook('onClose', async () => clearInterval(timer))
   })

@@ -22,12 +22,11 @@ export const jsonBodies = fp(async (app) => {
       }
     })
   })
-  app.addHook('onRequest', (request, _reply, done) => {
+  app.addHook('onRequest', async (request) => {
     if (request.url.includes('%00')) {
       throw new DomainError('nul_character', 'The address holds a NUL character (%00); remove it.', {
         field: 'url',
       })
     }
-    done()
   })
 })

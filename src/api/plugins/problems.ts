@@ -184,9 +184,8 @@ function endWith(code: ErrorCode, socket: Socket): void {
 
 /** One error handler, and one for what is not here. */
 export const problems = fp(async (app) => {
-  app.addHook('onRequest', (request, reply, done) => {
+  app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
-    done()
   })
   app.setErrorHandler<FastifyError | DomainError | StripeFailure>((error, request, reply) => {
     const problem = toDomainError(error, request)
