@@ -6,12 +6,13 @@ const INVOICES = 100
 
 /** Why late usage would go unseen in this database, and what to do; null where it does not. */
 export async function transactionIdsProblem(db: Db): Promise<string | null> {
-  // Where there is little usage, cutoffs are ahead of the newest event by far.
+  // Where there is little usage, cutoffs are ahead of the newest event by far. A cutoff names the next id, an event one that
+  // was given out.
   const { rows } = await sql<{ stored: string | null; next: string; isBehind: boolean | null }>`
-    SELECT stored, next, stored >= next AS is_behind FROM (SELECT greatest(
-      (SELECT txid FROM events ORDER BY seq DESC LIMIT 1),
+    SELECT greatest(event, cutoff) AS stored, next, event >= next OR cutoff > next AS is_behind FROM (SELECT
+      (SELECT txid FROM events ORDER BY seq DESC LIMIT 1) AS event,
       (SELECT max(pg_snapshot_xmax(usage_cutoff::pg_snapshot)) FROM closings WHERE invoice_id = ANY (ARRAY(
-        SELECT id FROM invoices ORDER BY created_at DESC, id DESC LIMIT ${INVOICES})))) AS stored) newest,
+        SELECT id FROM invoices ORDER BY created_at DESC, id DESC LIMIT ${INVOICES}))) AS cutoff) newest,
       pg_snapshot_xmax(pg_current_snapshot()) next`.execute(db)
   const [newest] = rows
   if (newest?.isBehind !== true) return null
