@@ -9,7 +9,7 @@ import { promisify } from 'node:util'
 import { Client } from 'pg'
 import { expect, test } from 'vitest'
 import { readReport } from '../../bench/support/results.ts'
-import { testService } from '../support/services.ts'
+import { adminUrl } from '../support/database.ts'
 
 const script = fileURLToPath(new URL('../../bench/run.ts', import.meta.url))
 
@@ -19,7 +19,7 @@ test('a benchmark runs to its end and leaves its figures', { timeout: 180_000 },
   const json = join(folder, 'results.json')
   const args = ['--import', 'tsx', script, '--only', 'api', '--rounds', '1', '--size', 'tiny', '--json', json]
   try {
-    const env = { ...process.env, DATABASE_URL: await testService('postgres') }
+    const env = { ...process.env, DATABASE_URL: await adminUrl() }
     const { stdout } = await promisify(execFile)(process.execPath, args, { env })
     expect(stdout).toContain('Fastify and bare SQL')
     const { results } = await readReport(json)
@@ -35,7 +35,7 @@ test('one that SIGTERM ends leaves neither its folder nor its database', { timeo
   const folder = await mkdtemp(join(tmpdir(), 'perennial-bench-test-'))
   const json = join(folder, 'results.json')
   const args = ['--import', 'tsx', script, '--only', 'api', '--size', 'tiny', '--json', json]
-  const url = await testService('postgres')
+  const url = await adminUrl()
   const env = { ...process.env, DATABASE_URL: url, TMPDIR: folder }
   const bench = spawn(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'pipe'] })
   const ended = once(bench, 'exit')

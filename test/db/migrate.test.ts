@@ -13,17 +13,16 @@ import type { Database } from '../../src/db/connection.ts'
 import { isOutsideTransaction, readMigrations } from '../../src/db/migration-files.ts'
 import { migrate, pendingMigrations, requireSchema, untilSchema } from '../../src/db/migrate.ts'
 import { waitFor } from '../support/scenario.ts'
-import { testService } from '../support/services.ts'
+import { adminUrl } from '../support/database.ts'
 
 let url = ''
 let db: Database
 const cleanUps: (() => Promise<void>)[] = []
 
 beforeEach(async () => {
-  const admin = new URL(await testService('postgres'))
-  admin.pathname = '/postgres'
+  const admin = await adminUrl()
   const name = `empty_${randomUUID().replaceAll('-', '')}`
-  const postgres = openDatabase({ connectionString: admin.href, maxConnections: 1 })
+  const postgres = openDatabase({ connectionString: admin, maxConnections: 1 })
   await sql.raw(`CREATE DATABASE ${name}`).execute(postgres)
   url = Object.assign(new URL(admin), { pathname: `/${name}` }).href
   db = openDatabase({ connectionString: url, maxConnections: 4 })

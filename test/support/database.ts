@@ -23,32 +23,34 @@ export async function createTestDatabase(): Promise<TestDatabase> {
 export async function copyDatabase({ url }: TestDatabase): Promise<TestDatabase> {
   const original = new URL(url)
   const name = original.pathname.slice(1)
-  const admin = new URL(url)
-  admin.pathname = '/postgres'
-  await execute(admin.href, `ALTER DATABASE ${name} ALLOW_CONNECTIONS false`)
+  const admin = adminOf(original)
+  await execute(admin, `ALTER DATABASE ${name} ALLOW_CONNECTIONS false`)
   try {
-    await execute(
-      admin.href,
-      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${name}'`,
-    )
+    await execute(admin, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${name}'`)
     return await databaseFrom(original)
   } finally {
-    await execute(admin.href, `ALTER DATABASE ${name} ALLOW_CONNECTIONS true`)
+    await execute(admin, `ALTER DATABASE ${name} ALLOW_CONNECTIONS true`)
   }
 }
+
+/** Where to look at databases from: while a session is on the one that all are copied from, none can be made. */
+export async function adminUrl(): Promise<string> {
+  return adminOf(new URL(await testService('postgres')))
+}
+
+const adminOf = (server: URL): string => Object.assign(new URL(server), { pathname: '/postgres' }).href
 
 async function databaseFrom(template: URL): Promise<TestDatabase> {
   const templateName = template.pathname.slice(1)
   const name = `test_${randomUUID().replaceAll('-', '')}`
-  const admin = new URL(template)
-  admin.pathname = '/postgres'
-  await execute(admin.href, `CREATE DATABASE ${name} TEMPLATE ${templateName} STRATEGY FILE_COPY`)
+  const admin = adminOf(template)
+  await execute(admin, `CREATE DATABASE ${name} TEMPLATE ${templateName} STRATEGY FILE_COPY`)
   const url = new URL(template)
   url.pathname = `/${name}`
   const db = openDatabase({ connectionString: url.href, maxConnections: 8 })
   const drop = async (): Promise<void> => {
     await db.destroy()
-    await execute(admin.href, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
+    await execute(admin, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
   }
   return { db, url: url.href, drop }
 }
