@@ -1,4 +1,5 @@
 import { monthsLaterInUtc, parseCadence, zoned } from './calendar.ts'
+import { remembered } from './remembered.ts'
 
 /** A half-open interval of epoch milliseconds, [from, to) (rule 2). */
 export interface Period {
@@ -31,18 +32,13 @@ export function boundaryAt(grid: Grid, k: number): number {
  * Of zones other than UTC. A calendar's object stands in a WeakMap, and what is in one outlives a small garbage collection: a
  * process that counts periods all the time stands still for ten times as long in each.
  */
-const knownBoundaries = new Map<string, number>()
-const knownBoundariesMax = 10_000
+const knownBoundary = remembered<number>(10_000)
 
 function zonedBoundary({ anchorMs, timeZone }: Grid, unit: 'month' | 'day', steps: number): number {
-  const key = `${anchorMs} ${timeZone} ${unit} ${steps}`
-  const known = knownBoundaries.get(key)
-  if (known !== undefined) return known
-  const step = unit === 'month' ? { months: steps } : { days: steps }
-  const boundary = zoned(anchorMs, timeZone).add(step, { overflow: 'constrain' }).epochMilliseconds
-  if (knownBoundaries.size >= knownBoundariesMax) knownBoundaries.clear()
-  knownBoundaries.set(key, boundary)
-  return boundary
+  return knownBoundary(`${anchorMs} ${timeZone} ${unit} ${steps}`, () => {
+    const step = unit === 'month' ? { months: steps } : { days: steps }
+    return zoned(anchorMs, timeZone).add(step, { overflow: 'constrain' }).epochMilliseconds
+  })
 }
 
 /** The first boundary after an instant; at a boundary, the next one. */

@@ -2,23 +2,17 @@ import { Temporal } from 'temporal-polyfill'
 import { zoned } from './calendar.ts'
 import { DomainError } from './errors.ts'
 import type { Period } from './periods.ts'
+import { remembered } from './remembered.ts'
 
 export const windowSizes = ['MINUTE', 'HOUR', 'DAY', 'MONTH'] as const
 export type WindowSize = (typeof windowSizes)[number]
 
 /** A calendar takes longer to tell a window than PostgreSQL to sum it up, and the same days are asked for again and again. */
-const knownWindows = new Map<string, Period>()
-const knownWindowsMax = 10_000
+const knownWindow = remembered<Period>(10_000)
 
 /** The window of a local day or month, given by its first date: 23 or 25 hours long where the clocks change. */
 export function calendarWindow(size: 'DAY' | 'MONTH', date: string, timeZone: string): Period {
-  const key = `${size} ${date} ${timeZone}`
-  const known = knownWindows.get(key)
-  if (known !== undefined) return known
-  const window = readWindow(size, date, timeZone)
-  if (knownWindows.size >= knownWindowsMax) knownWindows.clear()
-  knownWindows.set(key, window)
-  return window
+  return knownWindow(`${size} ${date} ${timeZone}`, () => readWindow(size, date, timeZone))
 }
 
 function readWindow(size: 'DAY' | 'MONTH', date: string, timeZone: string): Period {
