@@ -84,6 +84,38 @@ test('days and months that we list are those that PostgreSQL tells, from rollups
   )
 }, 120_000)
 
+test('hours of a bounded interval are those that PostgreSQL tells, whether they are whole hours of UTC or not', async () => {
+  const { db } = database
+  let run = 0
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(...places),
+      fc.array(used, { minLength: 1, maxLength: 30 }),
+      async ([timeZone, change], list) => {
+        const subject = `hours-${++run}`
+        const at = Date.parse(change)
+        const events = list.map(({ seconds, ...data }) =>
+          event({ subject, time: new Date(at + seconds * 1000).toISOString(), data }),
+        )
+        await store(db, ...events)
+        await rollUpAll(db)
+        const query = {
+          meter: measured,
+          subjects: [subject],
+          windowSize: 'HOUR',
+          timeZone,
+          groupBy: [],
+        } as const
+        const bounded = { ...query, from: new Date(at - 2 * DAY_MS), to: new Date(at + 2 * DAY_MS) }
+        expect(await queryMeter(db, bounded)).toEqual(
+          await queryMeter(db, { ...query, from: null, to: null }),
+        )
+      },
+    ),
+    { numRuns: runs(60) },
+  )
+}, 120_000)
+
 test('a list of windows holds its interval without gap or overlap, and no window that it does not touch', () => {
   fc.assert(
     fc.property(

@@ -37,39 +37,42 @@ const MINUTE_MS = 60_000
 interface RawRow {
   readonly value: string
   /** Which of the listed windows, counted from 1. */
-  readonly place: number | null
+  readonly place?: number
   /** The local date that days and months begin with where they are not listed. */
-  readonly date: string | null
+  readonly date?: string
   /** Where an hour began that was cut in two. */
-  readonly base: Date | null
-  readonly start: Date | null
-  readonly end: Date | null
+  readonly base?: Date
+  readonly start?: Date
+  readonly end?: Date
   readonly groups: readonly (string | null)[] | null
 }
 
 /** Usage by window and group, in order of both; windows and groups without usage have no row. */
 export async function queryMeter(db: Db, query: MeterQuery): Promise<readonly MeterQueryRow[]> {
-  const { meter, groupBy, windowSize } = query
-  const columns: UsageColumns = (text) => [
-    ...windowColumns(query, { listed, buckets }),
-    ...groupBy.map((key) => groupColumn(key, meter.groupBy, text)),
-  ]
+  const { meter, groupBy } = query
   const listed = listedWindows(query)
   const buckets =
     listed === null
       ? await bucketsInWindows(db, query).catch(refuseUnknownZone(query.timeZone))
       : bucketsBetween(listed)
+  const windows = listed === null ? toldWindows(query, buckets) : [placeIn(listed)]
+  const columns: UsageColumns = (text) => [
+    ...windows.map(({ of }) => of),
+    ...groupBy.map((key) => groupColumn(key, meter.groupBy, text)),
+  ]
   // Columns of their own: a list of them is compared many times slower.
-  const groups = groupBy.map((_key, index) => sql.raw(`x${index + 3}`))
-  const keys = sql.join([sql`x0`, sql`x1`, sql`x2`, ...groups])
+  const names = [...windows, ...groupBy].map((_key, index) => sql.raw(`x${index}`))
+  const groups = names.slice(windows.length)
+  const shown = windows.map(({ as }, index) => sql`, ${as(sql.raw(`x${index}`))}`)
+  const keys = sql.join(names)
   const rows = await readUsage(
     db,
     { scope: query, columns, buckets },
     (usage) => sql<RawRow>`
-      SELECT value, ${listed === null ? shownWindow(windowSize) : sql`x0 AS place`},
+      SELECT value ${sql.join(shown, sql``)},
         ${groupBy.length === 0 ? sql`NULL` : sql`ARRAY[${sql.join(groups)}]`}::text[] AS groups
       FROM (
-        SELECT ${aggregateOf(meter)} AS value, ${keys} ${windowSize === null ? span : sql``}
+        SELECT ${aggregateOf(meter)} AS value, ${keys} ${query.windowSize === null ? span : sql``}
         FROM (${usage.rows}) usage GROUP BY ${keys} ${beforeSorted}
       ) summed ORDER BY ${keys} LIMIT ${ROWS_MAX + 1}`,
   ).catch(refuseUnknownZone(query.timeZone))
@@ -130,21 +133,6 @@ function windowsOf({ windowSize, timeZone, from, to }: MeterQuery): WindowOf {
   }
 }
 
-/** Only what is needed: every column costs, in every row. */
-function shownWindow(windowSize: WindowSize | null): RawBuilder<unknown> {
-  switch (windowSize) {
-    case 'DAY':
-    case 'MONTH':
-      return sql`to_char(x0, 'YYYY-MM-DD') AS date`
-    case 'HOUR':
-      return sql`x1 AS base, x2 AS start`
-    case 'MINUTE':
-      return sql`x2 AS start`
-    case null:
-      return sql`date_trunc('minute', first) AS start, date_trunc('minute', last) AS end`
-  }
-}
-
 function groupColumn(
   key: string,
   groupBy: Readonly<Record<string, string>>,
@@ -162,31 +150,39 @@ function groupColumn(
   })
 }
 
-/** What a window is told apart by: its place in a list or its local date (days and months), its base and its start (hours and minutes). */
-function windowColumns(
-  query: MeterQuery,
-  { listed, buckets }: { readonly listed: readonly Period[] | null; readonly buckets: Cut | null },
-): readonly RawBuilder<unknown>[] {
+/** What windows are told apart by, and how it is answered. No more than is needed: every column costs, in every row. */
+interface WindowColumn {
+  readonly of: RawBuilder<unknown>
+  readonly as: (column: RawBuilder<unknown>) => RawBuilder<unknown>
+}
+
+function placeIn(windows: readonly Period[]): WindowColumn {
+  const beginnings = windows.map(({ from }) => new Date(from))
+  const of = sql`width_bucket(events.time, ${beginnings}::timestamptz[])`
+  return { of, as: (column) => sql`${column} AS place` }
+}
+
+function toldWindows(query: MeterQuery, buckets: Cut | null): readonly WindowColumn[] {
   const { windowSize, timeZone } = query
-  const none = sql`NULL::timestamptz`
-  if (listed !== null) {
-    const beginnings = listed.map(({ from }) => new Date(from))
-    return [sql`width_bucket(events.time, ${beginnings}::timestamptz[])`, none, none]
-  }
+  const start = (of: RawBuilder<unknown>): WindowColumn => ({ of, as: (column) => sql`${column} AS start` })
   switch (windowSize) {
-    case null:
-      return [sql`NULL::timestamp`, none, none]
+    case null: {
+      // One group, and none where there is no usage.
+      const as = () => sql`date_trunc('minute', first) AS start, date_trunc('minute', last) AS end`
+      return [{ of: sql`NULL::timestamp`, as }]
+    }
     case 'DAY':
-    case 'MONTH':
+    case 'MONTH': {
       // Their ends are calendar arithmetic (billing rule 3).
-      return [sql`date_trunc(${windowSize.toLowerCase()}, events.time AT TIME ZONE ${timeZone})`, none, none]
+      const of = sql`date_trunc(${windowSize.toLowerCase()}, events.time AT TIME ZONE ${timeZone})`
+      return [{ of, as: (column) => sql`to_char(${column}, 'YYYY-MM-DD') AS date` }]
+    }
     case 'MINUTE':
-      return [sql`NULL::timestamp`, none, windowBase(query)]
+      return [start(windowBase(query))]
     case 'HOUR':
       // Every hour of the zone is a whole number of them after any hour of UTC: no calendar has to be asked of each row.
-      if (buckets?.longest === 60)
-        return [sql`NULL::timestamp`, none, sql`date_bin('1 hour', events.time, '0001-01-01T00:00Z')`]
-      return [sql`NULL::timestamp`, windowBase(query), windowStart(query)]
+      if (buckets?.longest === 60) return [start(sql`date_bin('1 hour', events.time, '0001-01-01T00:00Z')`)]
+      return [{ of: windowBase(query), as: (column) => sql`${column} AS base` }, start(windowStart(query))]
   }
 }
 

@@ -10,6 +10,7 @@ import type { Period } from '../../domain/periods.ts'
 const WHOLE_QUARTERS_SINCE = Date.UTC(2012, 0, 1)
 const DAYS_MAX = 4000
 const DAY_MS = 86_400_000
+const HOUR_MS = 3_600_000
 const MINUTE_MS = 60_000
 
 /**
@@ -44,16 +45,17 @@ export async function bucketsInWindows(db: Db, query: MeterQuery): Promise<Cut |
   return { longest: (await isWholeHoursOff(db, query)) ? 60 : 15, since }
 }
 
-/** PostgreSQL cuts the windows, so it is asked. No zone changes its offset for less than a day. */
+/** No zone changes its offset for less than a day, so that its days tell, from the one before to the one behind. */
 async function isWholeHoursOff(db: Db, { timeZone, from, to }: MeterQuery): Promise<boolean> {
   // Of what is before that the events are cut as well.
   if (from === null || to === null || from.getTime() < WHOLE_QUARTERS_SINCE) return false
-  const begin = from.getTime() - DAY_MS
-  const end = to.getTime() + DAY_MS
-  if (end - begin > DAYS_MAX * DAY_MS) return false
+  const around = { from: from.getTime() - DAY_MS, to: to.getTime() + DAY_MS }
+  const days = calendarWindows('DAY', around, timeZone)
+  if (days !== null) return days.every((day) => day.from % HOUR_MS === 0 && day.to % HOUR_MS === 0)
+  if (around.to - around.from > DAYS_MAX * DAY_MS) return false
   const { rows } = await sql<{ whole: boolean }>`
     SELECT coalesce(bool_and(extract(minute FROM day AT TIME ZONE ${timeZone}) = extract(minute FROM day AT TIME ZONE 'UTC')), true) AS whole
-    FROM generate_series(${new Date(begin)}::timestamptz, ${new Date(end)}::timestamptz, interval '1 day') day`.execute(
+    FROM generate_series(${new Date(around.from)}::timestamptz, ${new Date(around.to)}::timestamptz, interval '1 day') day`.execute(
     db,
   )
   return rows[0]?.whole ?? false
