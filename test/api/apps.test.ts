@@ -48,6 +48,21 @@ test('a managed app needs webhooks or events, and is told of the installation by
   expect(await world.endpoints()).toEqual([])
 })
 
+test.each(['http://', 'https:///portal', 'https://portal .example', 'ftp://portal.example'])(
+  'the customer portal is not at %s',
+  async (customerPortalUrl) => {
+    const refused = await world.send('POST', `${world.listing}/manual`, {
+      apiKey: 'sk_test_x',
+      customerPortalUrl,
+    })
+    expect(refused).toMatchObject({
+      status: 400,
+      body: { code: 'validation_failed', field: 'customerPortalUrl' },
+    })
+    expect(refused.body.detail).toContain('an address like https://')
+  },
+)
+
 test('a key with every permission lacks nothing', async () => {
   await world.registerKey('rk_test_everything', {
     permissions: [

@@ -29,7 +29,7 @@ const shapes: ReadonlyMap<string, string> = new Map([
   ['^[A-Z]{3}$', 'be an ISO 4217 code like USD'],
   ['^[A-Z]{2}$', 'be an ISO 3166-1 code of two letters like US'],
   ['^[a-z0-9]+(?:_[a-z0-9]+)*$', 'be of lower-case letters, digits and single underscores'],
-  ['^https?://', 'be an address that begins with https:// or http://'],
+  ['^https?://[^\\s/?#]\\S*$', 'be an address like https://billing.stripe.com/p/login/…'],
   ['^cus_', 'be the id of a Stripe customer (cus_…)'],
   ['^sub_', 'be the id of a Stripe subscription (sub_…)'],
   ['^txcd_\\d{8}$', 'be a tax code of Stripe (txcd_ and eight digits)'],

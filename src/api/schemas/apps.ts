@@ -69,7 +69,7 @@ const AppWebhook = Type.Object({
 })
 
 const CustomerPortalUrl = Type.String({
-  pattern: '^https?://',
+  pattern: '^https?://[^\\s/?#]\\S*$',
   maxLength: 2048,
   description: 'The address of the customer portal, from Stripe’s settings.',
 })
