@@ -16,6 +16,18 @@ interface Rule {
   readonly annotations: { readonly summary: string; readonly action: string }
 }
 
+interface AlertTests {
+  readonly tests: readonly {
+    readonly alert_rule_test: readonly {
+      readonly alertname: string
+      readonly exp_alerts?: readonly {
+        readonly exp_labels: Rule['labels']
+        readonly exp_annotations: Rule['annotations']
+      }[]
+    }[]
+  }[]
+}
+
 const root = new URL('../../', import.meta.url)
 const page = await readFile(new URL('docs/operations.md', root), 'utf8')
 const file = parse(await readFile(new URL('docs/alerts.yml', root), 'utf8')) as {
@@ -89,4 +101,18 @@ test('every alert says how urgent it is and what to do, and the page says the sa
     expect(page).toContain(`| \`${alert}\` | ${annotations.action} |`)
   }
   expect([...page.matchAll(/^\| `Perennial\w+` \|/gm)]).toHaveLength(rules.length)
+})
+
+test('what promtool is told to expect of an alert is what it says', async () => {
+  const { tests } = parse(await readFile(new URL('docs/alerts.test.yml', root), 'utf8')) as AlertTests
+  const cases = tests.flatMap((one) => one.alert_rule_test)
+  expect(cases.length).toBeGreaterThan(0)
+  for (const { alertname, exp_alerts: expected = [] } of cases) {
+    const rule = rules.find(({ alert }) => alert === alertname)
+    expect(rule, alertname).toBeDefined()
+    for (const { exp_labels: labels, exp_annotations: annotations } of expected) {
+      expect(labels.severity, alertname).toBe(rule?.labels.severity)
+      expect(annotations.action, alertname).toBe(rule?.annotations.action)
+    }
+  }
 })
