@@ -27,6 +27,7 @@ export function subscriptionActivities(deps: ActivityDeps): SubscriptionActiviti
           jitterWindowMs,
           ...(command && { command }),
         })
+        if (result.isOnlyCommand === true) return toStep(result, null)
         observeClosing(deps, result)
         const isCollected = await collectInlineInvoices(deps, subscriptionId, asOfMs)
         const isAsked = command?.kind === 'invoice_now' || command?.kind === 'approve_bill'

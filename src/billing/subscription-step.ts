@@ -1,17 +1,19 @@
 import type { Database, Db } from '../db/connection.ts'
 import { lockedSubscriptionBilling } from '../db/stores/billing-settings.ts'
 import { runningInvoice } from '../db/stores/running-invoices.ts'
-import { lockSubscription, setLifecycleReason, updateSubscription } from '../db/stores/subscriptions.ts'
-import type { SubscriptionPatch, SubscriptionRow } from '../db/stores/subscriptions.ts'
+import { setLifecycleReason, updateSubscription } from '../db/stores/subscriptions.ts'
+import type { SubscriptionRow } from '../db/stores/subscriptions.ts'
 import { appendTimeline } from '../db/stores/timeline.ts'
 import { changed, changeOf } from '../db/stores/versioned.ts'
 import { withSnapshot } from '../db/transaction.ts'
-import { assertNever, DomainError, isDomainError } from '../domain/errors.ts'
+import { isDomainError } from '../domain/errors.ts'
+import type { DomainError } from '../domain/errors.ts'
 import { parkReason } from '../domain/safety.ts'
+import { applyCommand } from './command-step.ts'
 import { executeClosing } from './closing-execute.ts'
 import { planClosing } from './closing-plan.ts'
 import type { ClosingPlan } from './closing-plan.ts'
-import { mirrorDueMs, nextStep, upcomingClosing } from './next-due.ts'
+import { mirrorDueMs, nextStep } from './next-due.ts'
 import type { NextStep } from './next-due.ts'
 import { applyBillCommand, runUpcoming } from './running-commands.ts'
 import type { BillRequest } from './running-commands.ts'
@@ -19,7 +21,7 @@ import { retireRunning } from './running-invoice.ts'
 import { grantWhatIsOpen } from './open-access.ts'
 import { settingsOf } from './settings.ts'
 import type { BillingSettings } from './settings.ts'
-import { acceptCommand } from './subscription-commands.ts'
+import { mustBeWritten, unknownSubscription, whatIsNext } from './step-position.ts'
 import type { SubscriptionRequest } from './subscription-commands.ts'
 
 export interface StepOptions {
@@ -40,42 +42,55 @@ export interface SubscriptionStepResult {
   /** The closing instant that was billed in this step, and whether by a test clock; left out where none was. */
   readonly closed?: { readonly atMs: number; readonly onTestClock: boolean }
   readonly refused: DomainError | null
+  /** A command was all there was to do: there is no invoice to look after, and nothing was put into the outbox. */
+  readonly isOnlyCommand?: boolean
 }
 
-type Stepped = Omit<SubscriptionStepResult, 'refused'>
+type Stepped = Omit<SubscriptionStepResult, 'refused' | 'isOnlyCommand'>
+
+interface Position {
+  readonly row: SubscriptionRow
+  readonly settings: BillingSettings
+  readonly options: BillOptions
+  readonly next: NextStep | null
+}
+
+interface Running {
+  readonly mirrorMs: number | null
+  readonly isRunning: boolean
+}
 
 /**
- * One step of a subscription in one transaction: apply the command, bill at most one closing that is due, write when to
- * act next. Safe to repeat: commands by request id, closings by primary key. Errors: not_found.
+ * One step of a subscription: apply the command, bill at most one closing that is due, write when to act next. A command is a
+ * transaction of its own where more comes after it, which is cut by a snapshot. Safe to repeat: commands by request id, closings by primary key. Errors: not_found.
  */
 export async function stepSubscription(db: Database, options: StepOptions): Promise<SubscriptionStepResult> {
   const { command } = options
   // What is asked of the open period comes after what is due has been closed.
   if (command?.kind === 'invoice_now' || command?.kind === 'approve_bill') {
     const stepped = await billNow(db, { ...options, isReleased: false, isChanged: false })
-    const refused = await refusalOf(async () => await applyBillCommand(db, command, options))
+    const { refused } = await unlessRefused(async () => await applyBillCommand(db, command, options))
     return { ...stepped, isRunning: true, refused }
   }
-  const refused =
-    command === undefined
-      ? null
-      : // Read committed: a command has to see what the transaction that it waited for wrote (overlaps).
-        await refusalOf(
-          async () =>
-            await db.transaction().execute(async (trx) => await applyCommand(trx, options, command)),
-        )
-  const isChanged = command !== undefined && refused === null
-  const isReleased = command?.kind === 'release' && isChanged
+  if (command === undefined)
+    return { ...(await billNow(db, { ...options, isReleased: false, isChanged: false })), refused: null }
+  const { outcome, refused } = await unlessRefused(
+    async () => await applyCommand(db, { ...options, command }),
+  )
+  if (outcome) return { ...outcome, isRunning: false, refused, isOnlyCommand: true }
+  const isChanged = refused === null
+  const isReleased = command.kind === 'release' && isChanged
   return { ...(await billNow(db, { ...options, isReleased, isChanged })), refused }
 }
 
-async function refusalOf(apply: () => Promise<void>): Promise<DomainError | null> {
+async function unlessRefused<T>(
+  apply: () => Promise<T>,
+): Promise<{ readonly outcome: T | null; readonly refused: DomainError | null }> {
   try {
-    await apply()
-    return null
+    return { outcome: await apply(), refused: null }
   } catch (error) {
     if (!isDomainError(error)) throw error
-    return error
+    return { outcome: null, refused: error }
   }
 }
 
@@ -99,53 +114,9 @@ async function noteObstacle(db: Database, options: StepOptions, error: unknown):
   if (isDomainError(error)) await setLifecycleReason(db, options.subscriptionId, error.message)
 }
 
-async function applyCommand(db: Db, options: StepOptions, command: SubscriptionRequest): Promise<void> {
-  const row = await mustLock(db, options.subscriptionId)
-  const patch = await acceptCommand(db, row, command)
-  if (Object.keys(patch).length === 0) return
-  await mustUpdate(db, row, {
-    ...patch,
-    ...shownAfter({ ...row, ...patch } as SubscriptionRow, options.asOfMs),
-  })
-  await note(db, options, command.kind, inWords(command))
-}
-
-/**
- * Written with what was asked, not with what is billed after it: whoever reads in between, or while a closing is in the
- * way, is not told of a subscription that goes on, or of a bill that will not come.
- */
-function shownAfter(row: SubscriptionRow, asOfMs: number): SubscriptionPatch {
-  const lifecycle = lifecycleAfter(row, asOfMs)
-  const closing = upcomingClosing(row)
-  if (closing === null) return { lifecycle, nextClosingAt: null }
-  const nextClosingAt = new Date(closing.atMs)
-  // Who is parked is not due. Of the others the billing that follows says what they wait for beyond the instant.
-  return { lifecycle, nextClosingAt, ...(lifecycle !== 'parked' && { nextDueAt: nextClosingAt }) }
-}
-
-/** It has ended once its last period is billed, and that is to come. */
-function lifecycleAfter(row: SubscriptionRow, asOfMs: number): string {
-  if (row.lifecycle === 'parked') return row.lifecycle
-  const lifecycle = lifecycleOf(row, asOfMs)
-  return lifecycle === 'ended' ? 'canceled' : lifecycle
-}
-
-function inWords(command: SubscriptionRequest): string {
-  switch (command.kind) {
-    case 'cancel':
-      return `Canceled as of ${new Date(command.effectiveAtMs).toISOString()}`
-    case 'unschedule_cancelation':
-      return 'Cancelation withdrawn'
-    case 'release':
-      return 'Released by an operator'
-    default:
-      return assertNever(command)
-  }
-}
-
 async function billWhatIsDue(db: Db, options: BillOptions): Promise<Stepped> {
   const found = await lockedSubscriptionBilling(db, options.subscriptionId)
-  if (found === null) throw unknown(options.subscriptionId)
+  if (found === null) throw unknownSubscription(options.subscriptionId)
   const row = found.subscription
   if (row.lifecycle === 'parked') return { row, next: null, wakeMs: null, isRunning: false }
   const settings = settingsOf(found.billing)
@@ -170,7 +141,7 @@ async function close(db: Db, plan: ClosingPlan, options: BillOptions): Promise<S
   const next = nextStep(closed, settings, options.jitterWindowMs)
   const position = { row: closed, settings, options, next }
   const running = { mirrorMs: mirrorDueMs(closed, settings, undefined), isRunning: false }
-  const { patch, wakeMs } = whatIsNext(position, running)
+  const { patch, wakeMs } = whatIsNext({ ...position, ...running, asOfMs: options.asOfMs })
   const told = { atMs: closing.atMs, onTestClock: settings.customer.testClockId !== null }
   if (!present.isClosed && !present.hasAccessRequests) {
     const moved = changeOf(row, patch)
@@ -180,13 +151,6 @@ async function close(db: Db, plan: ClosingPlan, options: BillOptions): Promise<S
   await executeClosing(db, plan, options)
   await grantWhatIsOpen(db, { customerId: row.customerId, asOfMs: options.asOfMs })
   return { ...(await writeNext(db, position, running)), closed: told }
-}
-
-interface Position {
-  readonly row: SubscriptionRow
-  readonly settings: BillingSettings
-  readonly options: BillOptions
-  readonly next: NextStep | null
 }
 
 /** Nothing is to be closed: the running invoice is rated when it is its time, and withdrawn when nothing closes it. */
@@ -207,40 +171,10 @@ async function betweenClosings(db: Db, position: Position): Promise<Stepped> {
   return await writeNext(db, position, { mirrorMs, isRunning })
 }
 
-interface Running {
-  readonly mirrorMs: number | null
-  readonly isRunning: boolean
-}
-
 async function writeNext(db: Db, position: Position, running: Running): Promise<Stepped> {
-  const { patch, wakeMs } = whatIsNext(position, running)
-  const row = await mustUpdate(db, position.row, patch)
+  const { patch, wakeMs } = whatIsNext({ ...position, ...running, asOfMs: position.options.asOfMs })
+  const row = mustBeWritten(await updateSubscription(db, position.row, patch))
   return { row, next: position.next, wakeMs, isRunning: running.isRunning }
-}
-
-function whatIsNext({ row, options, next }: Position, { mirrorMs }: Running) {
-  const wakeMs = next === null ? null : Math.min(next.dueMs, mirrorMs ?? next.dueMs)
-  const patch = {
-    closedThrough: row.closedThrough,
-    lifecycle: lifecycleOf(row, options.asOfMs),
-    lifecycleReason: null,
-    nextDueAt: wakeMs === null ? null : new Date(wakeMs),
-    nextClosingAt: next === null ? null : new Date(next.closing.atMs),
-  } satisfies SubscriptionPatch
-  return { patch, wakeMs }
-}
-
-function lifecycleOf(row: SubscriptionRow, asOfMs: number): string {
-  if (asOfMs < row.activeFrom.getTime()) return 'scheduled'
-  if (row.activeTo === null) return 'active'
-  return asOfMs < row.activeTo.getTime() ? 'canceled' : endedLifecycle(row)
-}
-
-/** It has ended for its customer; it is inactive for us once its last period is billed. */
-function endedLifecycle(row: SubscriptionRow): string {
-  const isBilled = row.closedThrough !== null && row.activeTo !== null && row.closedThrough >= row.activeTo
-  const neverBegan = row.activeTo !== null && row.activeTo <= row.activeFrom
-  return isBilled || neverBegan ? 'ended' : 'canceled'
 }
 
 /** Why billing this closing would be absurd; null when it is fine (rule 33). */
@@ -252,33 +186,10 @@ function absurdity({ closing, reason, present }: ClosingPlan, nowMs: number): st
 }
 
 async function park(db: Db, row: SubscriptionRow, options: StepOptions, reason: string): Promise<Stepped> {
-  await note(db, options, 'parked', `Parked: ${reason}`)
-  const updated = await mustUpdate(db, row, { lifecycle: 'parked', lifecycleReason: reason, nextDueAt: null })
+  const { subscriptionId, asOfMs } = options
+  const told = { kind: 'parked', detail: `Parked: ${reason}`, at: new Date(asOfMs) } as const
+  await appendTimeline(db, [{ subjectType: 'subscription', subjectId: subscriptionId, ...told }])
+  const parked = { lifecycle: 'parked', lifecycleReason: reason, nextDueAt: null }
+  const updated = mustBeWritten(await updateSubscription(db, row, parked))
   return { row: updated, next: null, wakeMs: null, isRunning: false }
-}
-
-async function mustLock(db: Db, id: string): Promise<SubscriptionRow> {
-  const row = await lockSubscription(db, id)
-  if (!row) throw unknown(id)
-  return row
-}
-
-const unknown = (id: string): DomainError => new DomainError('not_found', `subscription ${id} does not exist`)
-
-async function mustUpdate(db: Db, row: SubscriptionRow, patch: SubscriptionPatch): Promise<SubscriptionRow> {
-  const written = await updateSubscription(db, row, patch)
-  if (!written) throw new DomainError('conflict', 'a later step wrote the subscription')
-  return written
-}
-
-async function note(db: Db, options: StepOptions, kind: string, detail: string): Promise<void> {
-  await appendTimeline(db, [
-    {
-      subjectType: 'subscription',
-      subjectId: options.subscriptionId,
-      at: new Date(options.asOfMs),
-      kind,
-      detail,
-    },
-  ])
 }

@@ -1,5 +1,4 @@
 import type { FastifyInstance } from 'fastify'
-import { sql } from 'kysely'
 import { pino } from 'pino'
 import { ulid } from 'ulid'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -13,13 +12,24 @@ let installation: Installation
 /** One more API, whose callers have less patience. */
 let impatient: FastifyInstance
 let subscriptionId = ''
+/** Comes between the moment that no answer came in time and what is made of that. */
+let whenUnanswered = async (): Promise<void> => {}
 
 beforeAll(async () => {
   installation = await startInstallation()
   const { client, taskQueue, database } = installation
+  const gateway = temporalGateway(client, { taskQueue, answerWithinMs: 500 })
+  const updateSubscription: typeof gateway.updateSubscription = async (id, command) => {
+    try {
+      await gateway.updateSubscription(id, command)
+    } catch (error) {
+      await whenUnanswered()
+      throw error
+    }
+  }
   impatient = await buildApp({
     db: database.db,
-    temporal: temporalGateway(client, { taskQueue, answerWithinMs: 500 }),
+    temporal: { ...gateway, updateSubscription },
     stripe: {} as never,
     config: { publicUrl: '' },
     newId: ulid,
@@ -79,11 +89,16 @@ test('a command that workers do not come to in time is answered as that, goes on
 
 test('a command that is written when its answer is out of time is answered from rows', async () => {
   const { db } = installation.database
-  // Written: what comes after it asks how the customer is billed.
   const held = await db.startTransaction().execute()
-  await sql`LOCK TABLE billing_profiles IN ACCESS EXCLUSIVE MODE`.execute(held)
+  await held.selectFrom('subscriptions').select('id').where('id', '=', subscriptionId).forUpdate().execute()
+  const written = async () =>
+    await db.selectFrom('subscriptionCommands').select('kind').where('kind', 'like', 'unschedule%').execute()
+  whenUnanswered = async () => {
+    await held.commit().execute()
+    await waitFor(written, ({ length }) => length === 1)
+  }
+  expect(await written()).toEqual([])
   const answer = await ask('unschedule-cancelation', {})
-  await held.commit().execute()
   expect(answer.statusCode).toBe(200)
   expect(answer.json()).not.toHaveProperty('activeTo')
 })

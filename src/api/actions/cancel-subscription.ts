@@ -1,6 +1,9 @@
-import { nowForCustomer } from '../../billing/clock.ts'
 import { termsOf } from '../../billing/terms.ts'
-import { findCustomerByIdOrKey, findSubscription } from '../../db/stores/subscription-reads.ts'
+import {
+  commandedSubscription,
+  findCustomerByIdOrKey,
+  findSubscription,
+} from '../../db/stores/subscription-reads.ts'
 import { wasCommandAccepted } from '../../db/stores/subscriptions.ts'
 import type { SubscriptionRow } from '../../db/stores/subscriptions.ts'
 import { DomainError, isDomainError } from '../../domain/errors.ts'
@@ -29,8 +32,8 @@ export async function cancelSubscription(
   deps: ApiDeps,
   { id, requestId, timing }: SubscriptionAction & { readonly timing: string | undefined },
 ): Promise<SubscriptionRow> {
-  const row = await subscriptionOf(deps, id)
-  if (await isRepeat(deps, { id, requestId })) return await subscriptionOf(deps, id)
+  const { row, isRepeat, nowMs } = await subject(deps, { id, requestId })
+  if (isRepeat) return row
   if (row.activeTo !== null) {
     const ends = row.activeTo.toISOString()
     throw new DomainError(
@@ -38,7 +41,6 @@ export async function cancelSubscription(
       `The subscription was canceled already; its end is ${ends}.`,
     )
   }
-  const nowMs = await nowForCustomer(deps.db, row.customerId, deps.now())
   const effectiveAtMs = effectiveAt(row, timing ?? 'immediate', nowMs)
   await ensureStarted(deps, row)
   await command(deps, id, { kind: 'cancel', requestId, effectiveAtMs })
@@ -50,10 +52,9 @@ export async function unscheduleCancelation(
   deps: ApiDeps,
   { id, requestId }: SubscriptionAction,
 ): Promise<SubscriptionRow> {
-  const row = await subscriptionOf(deps, id)
-  if (await isRepeat(deps, { id, requestId })) return await subscriptionOf(deps, id)
+  const { row, isRepeat, nowMs } = await subject(deps, { id, requestId })
+  if (isRepeat) return row
   if (row.activeTo === null) throw new DomainError('conflict', 'No cancelation is scheduled.')
-  const nowMs = await nowForCustomer(deps.db, row.customerId, deps.now())
   if (row.activeTo.getTime() <= nowMs) {
     throw new DomainError(
       'conflict',
@@ -69,8 +70,8 @@ export async function releaseSubscription(
   deps: ApiDeps,
   { id, requestId }: SubscriptionAction,
 ): Promise<SubscriptionRow> {
-  const row = await subscriptionOf(deps, id)
-  if (await isRepeat(deps, { id, requestId })) return await subscriptionOf(deps, id)
+  const { row, isRepeat } = await subject(deps, { id, requestId })
+  if (isRepeat) return row
   if (row.lifecycle !== 'parked') {
     throw new DomainError('conflict', `The subscription is ${row.lifecycle}, not parked.`)
   }
@@ -86,16 +87,26 @@ async function command(deps: ApiDeps, id: string, asked: Command): Promise<void>
   try {
     await deps.temporal.updateSubscription(id, asked)
   } catch (error) {
-    if (!isUnanswered(error) || !(await isRepeat(deps, { id, requestId: asked.requestId }))) throw error
+    if (!isUnanswered(error)) throw error
+    if (!(await wasCommandAccepted(deps.db, { subscriptionId: id, requestId: asked.requestId }))) throw error
   }
 }
 
 const isUnanswered = (error: unknown): boolean =>
   isDomainError(error) && (error.code === 'command_pending' || error.code === 'service_unavailable')
 
-/** Carried out already, although its caller was not told: the answer is what came of it, read after this, not a refusal. */
-async function isRepeat({ db }: ApiDeps, { id, requestId }: SubscriptionAction): Promise<boolean> {
-  return await wasCommandAccepted(db, { subscriptionId: id, requestId })
+interface Subject {
+  readonly row: SubscriptionRow
+  /** Carried out already, although its caller was not told: the row is what came of it, and the answer, not a refusal. */
+  readonly isRepeat: boolean
+  /** On the customer's clock. */
+  readonly nowMs: number
+}
+
+async function subject(deps: ApiDeps, action: SubscriptionAction): Promise<Subject> {
+  const asked = found((await commandedSubscription(deps.db, action)) ?? null, 'subscription', action.id)
+  const { row, isRepeat, frozenTime } = asked
+  return { row, isRepeat, nowMs: (frozenTime ?? deps.now()).getTime() }
 }
 
 /** Resolved once, when it is accepted (billing rule 6). */

@@ -112,7 +112,11 @@ export const ratedUsageColumns = [
 
 /** Whether a fee in advance was billed short because the subscription was to end: the rest would be billed by nobody. */
 export async function isFeeCut(db: Db, subscriptionId: string, activeTo: Date): Promise<boolean> {
-  const row = await db
+  return (await feeCut(db, subscriptionId, activeTo)).length > 0
+}
+
+const feeCut = prepared((db, subscriptionId: string, activeTo: Date) =>
+  db
     .selectFrom('invoiceLines')
     // Of a closing: on a running invoice nothing is billed yet.
     .innerJoin('closings', 'closings.invoiceId', 'invoiceLines.invoiceId')
@@ -122,6 +126,5 @@ export async function isFeeCut(db: Db, subscriptionId: string, activeTo: Date): 
     .where('invoiceLines.serviceTo', '=', activeTo)
     .where('invoiceLines.fullServiceTo', '>', activeTo)
     .limit(1)
-    .executeTakeFirst()
-  return row !== undefined
-}
+    .compile(),
+)

@@ -24,6 +24,22 @@ const inlineOf = prepared((db, subscriptionId: string) =>
     .compile(),
 )
 
+/** Whether a step of the subscription has an invoice to look after: one that still runs, or one to collect. */
+export async function hasInvoiceInHand(db: Db, subscriptionId: string): Promise<boolean> {
+  return (await inHandOf(db, subscriptionId)).length > 0
+}
+
+const inHandOf = prepared((db, subscriptionId: string) =>
+  db
+    .selectFrom('invoices')
+    .select('id')
+    .where('subscriptionId', '=', subscriptionId)
+    .where('status', 'not in', settledStatuses)
+    .where((eb) => eb.or([eb('hasWorkflow', '=', false), eb('substatus', '=', ACCRUING)]))
+    .limit(1)
+    .compile(),
+)
+
 /** Gives the invoice a workflow of its own: the mark and the request to start it are one transaction. */
 export async function handOver(db: Database, invoiceId: string): Promise<void> {
   await db.transaction().execute(async (trx) => {

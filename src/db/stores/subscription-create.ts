@@ -1,5 +1,6 @@
 import type { Insertable, Transaction } from 'kysely'
 import type { Db } from '../connection.ts'
+import { prepared } from '../prepared.ts'
 import type { DB, Subscriptions } from '../types.gen.ts'
 import { insertOutbox } from './outbox.ts'
 import type { SubscriptionRow } from './subscriptions.ts'
@@ -24,25 +25,39 @@ export async function insertSubscription(
  * both find no overlap, and none begins for a customer that is being deleted.
  */
 export async function lockCustomer(trx: Db, customerId: string): Promise<boolean> {
-  const customer = trx.selectFrom('customers').select('id').where('id', '=', customerId)
-  return (await customer.where('deletedAt', 'is', null).forUpdate().executeTakeFirst()) !== undefined
+  return (await locking(trx, customerId)).length > 0
 }
+
+const locking = prepared((db, customerId: string) =>
+  db
+    .selectFrom('customers')
+    .select('id')
+    .where('id', '=', customerId)
+    .where('deletedAt', 'is', null)
+    .forUpdate()
+    .compile(),
+)
 
 /** The first subscription of the customer that is alive anywhere in `[from, ∞)`. */
 export async function overlappingSubscription(
   db: Db,
   query: { readonly customerId: string; readonly from: Date },
 ): Promise<{ readonly id: string; readonly activeFrom: Date; readonly activeTo: Date | null } | undefined> {
-  return await db
+  return (await overlapping(db, query.customerId, query.from))[0]
+}
+
+const overlapping = prepared((db, customerId: string, from: Date) =>
+  db
     .selectFrom('subscriptions')
     .select(['id', 'activeFrom', 'activeTo'])
-    .where('customerId', '=', query.customerId)
+    .where('customerId', '=', customerId)
     .where('deletedAt', 'is', null)
     .where('lifecycle', '!=', 'ended')
-    .where((eb) => eb.or([eb('activeTo', 'is', null), eb('activeTo', '>', query.from)]))
+    .where((eb) => eb.or([eb('activeTo', 'is', null), eb('activeTo', '>', from)]))
     .orderBy('activeFrom')
-    .executeTakeFirst()
-}
+    .limit(1)
+    .compile(),
+)
 
 /** Holds a test clock until the transaction ends: it can neither begin to advance nor be deleted meanwhile. */
 export async function lockClock(

@@ -85,6 +85,44 @@ const viewedSubscription = prepared((db, id: string) =>
     .compile(),
 )
 
+/** A subscription that something is asked of, with what decides whether it may be. */
+export interface CommandedSubscription {
+  readonly row: SubscriptionRow
+  /** Where the customer's test clock stands; null in real time. */
+  readonly frozenTime: Date | null
+  /** Carried out already, under this request id. */
+  readonly isRepeat: boolean
+}
+
+/** A subscription that was not deleted, and whether it was asked for this before: as one moment shows both. */
+export async function commandedSubscription(
+  db: Db,
+  asked: { readonly id: string; readonly requestId: string },
+): Promise<CommandedSubscription | undefined> {
+  const [found] = await commanded(db, asked.id, asked.requestId)
+  if (found === undefined) return undefined
+  const { frozenTime, isRepeat, ...row } = found
+  return { row, frozenTime, isRepeat }
+}
+
+const commanded = prepared((db, id: string, requestId: string) =>
+  db
+    .selectFrom('subscriptions')
+    .innerJoin('customers', 'customers.id', 'subscriptions.customerId')
+    .leftJoin('testClocks', 'testClocks.id', 'customers.testClockId')
+    .select(subscriptionColumns.map((column) => `subscriptions.${column}` as const))
+    .select('testClocks.frozenTime')
+    .select(
+      sql<boolean>`exists (select from subscription_commands accepted
+        where accepted.subscription_id = subscriptions.id and accepted.request_id = ${requestId})`.as(
+        'isRepeat',
+      ),
+    )
+    .where('subscriptions.id', '=', id)
+    .where('subscriptions.deletedAt', 'is', null)
+    .compile(),
+)
+
 /** One page of the subscriptions that match, and how many there are in all. */
 export async function listSubscriptions(
   db: Db,

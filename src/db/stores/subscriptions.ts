@@ -4,6 +4,7 @@ import { prepared, preparedForms } from '../prepared.ts'
 import type { Subscriptions } from '../types.gen.ts'
 import { changed, changeOf } from './versioned.ts'
 import type { VersionedChange } from './versioned.ts'
+import type { TimelineEntry } from './timeline.ts'
 
 export type SubscriptionRow = Selectable<Subscriptions>
 /** All of them: what is prepared names its columns. */
@@ -72,27 +73,50 @@ const updating = preparedForms((db, change: SubscriptionChange) => movedSubscrip
 
 export type SubscriptionChange = VersionedChange<SubscriptionPatch>
 
+/** The same, and what is told of it, in one statement: for a row that is locked. */
+export async function updateSubscriptionTelling(
+  db: Db,
+  row: SubscriptionRow,
+  { patch, told }: { readonly patch: SubscriptionPatch; readonly told: TimelineEntry },
+): Promise<SubscriptionRow | undefined> {
+  const change = changeOf(row, patch)
+  return (await updatingTelling(db, { change, told })).length > 0 ? changed(row, change) : undefined
+}
+
+const updatingTelling = preparedForms(
+  (db, { change, told }: { readonly change: SubscriptionChange; readonly told: TimelineEntry }) =>
+    db
+      .with('told', (writing) => writing.insertInto('timeline').values(told))
+      .with('moved', () => movedSubscription(db, change))
+      .selectFrom('moved')
+      .select('id')
+      .compile(),
+)
+
 /** The write itself, for a statement that writes more. */
 export const movedSubscription = (db: Db, { id, version, set }: SubscriptionChange) =>
   db.updateTable('subscriptions').set(set).where('id', '=', id).where('version', '=', version).returning('id')
 
+export interface AcceptedCommand {
+  readonly subscriptionId: string
+  readonly requestId: string
+  readonly kind: string
+  readonly effectiveAt: Date | null
+}
+
 /** Records an accepted command; false when this request id was accepted before. */
-export async function recordCommand(
-  db: Db,
-  command: {
-    readonly subscriptionId: string
-    readonly requestId: string
-    readonly kind: string
-    readonly effectiveAt: Date | null
-  },
-): Promise<boolean> {
-  const result = await db
+export async function recordCommand(db: Db, command: AcceptedCommand): Promise<boolean> {
+  return (await recording(db, command)).length > 0
+}
+
+const recording = preparedForms((db, command: AcceptedCommand) =>
+  db
     .insertInto('subscriptionCommands')
     .values(command)
     .onConflict((oc) => oc.columns(['subscriptionId', 'requestId']).doNothing())
-    .executeTakeFirst()
-  return result.numInsertedOrUpdatedRows === 1n
-}
+    .returning('requestId')
+    .compile(),
+)
 
 /** Whether a command with this request id was accepted before. */
 export async function wasCommandAccepted(
