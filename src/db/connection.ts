@@ -11,7 +11,7 @@ import type {
   UnknownRow,
 } from 'kysely'
 import { Pool, TypeOverrides } from 'pg'
-import type { PoolClient } from 'pg'
+import type { PoolClient, QueryResult as PgResult } from 'pg'
 import { statementName } from './prepared.ts'
 import type { DB } from './types.gen.ts'
 
@@ -65,8 +65,14 @@ class ColumnNames extends CamelCasePlugin {
 function namingStatements(pool: Pool): PostgresPool {
   const clients = new WeakMap<PoolClient, PostgresPoolClient>()
   const naming = (client: PoolClient): PostgresPoolClient => {
+    // By a callback: what a promise of pg's answers outlives small garbage collections, whose pauses grow with it.
     const query = async (text: string, values: unknown[]) =>
-      await client.query({ name: statementName(text), text, values })
+      await new Promise<PgResult>((resolve, reject) => {
+        const config = { name: statementName(text), text, values }
+        client.query(config, (error: Error | null, result) =>
+          error === null ? resolve(result) : reject(error),
+        )
+      })
     // Cursors, the other thing that Kysely could ask for, are for streams: there are none.
     return { query, release: () => client.release() } as unknown as PostgresPoolClient
   }
