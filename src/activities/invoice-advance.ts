@@ -30,7 +30,7 @@ interface AdvanceOptions extends InvoiceStepOptions {
 export async function advanceWithReason(deps: ActivityDeps, options: AdvanceOptions): Promise<InvoiceRow> {
   for (let generation = 1; ; generation++) {
     try {
-      return await stepInvoice(deps, generation === 1 ? options : { ...options, row: undefined })
+      return await stepInvoice(deps, generation === 1 ? options : { ...options, known: undefined })
     } catch (error) {
       const row = await getInvoiceRow(deps.db, options.invoiceId)
       const verdict = verdictOf(error)

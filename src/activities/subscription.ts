@@ -1,8 +1,8 @@
 import { Context } from '@temporalio/activity'
+import type { KnownInvoice } from '../billing/invoice-step.ts'
 import { stepSubscription } from '../billing/subscription-step.ts'
 import type { SubscriptionStepResult } from '../billing/subscription-step.ts'
 import { handOver, inlineInvoices } from '../db/stores/invoice-handover.ts'
-import type { InvoiceRow } from '../db/stores/invoices.ts'
 import { settledStatuses } from '../domain/invoice-state.ts'
 import type { InvoiceStatus } from '../domain/invoice-state.ts'
 import type { SubscriptionActivities, SubscriptionStep } from './contracts.ts'
@@ -29,7 +29,9 @@ export function subscriptionActivities(deps: ActivityDeps): SubscriptionActiviti
         })
         if (result.isOnlyCommand === true) return toStep(result, null)
         observeClosing(deps, result)
-        const isCollected = await collectInlineInvoices(deps, subscriptionId, asOfMs)
+        const isCollected = result.toCollect
+          ? await collectInline(deps, result.toCollect, asOfMs)
+          : await collectInlineInvoices(deps, subscriptionId, asOfMs)
         const isAsked = command?.kind === 'invoice_now' || command?.kind === 'approve_bill'
         const againMs = result.isRunning
           ? await sendRunningInvoice(deps, { subscriptionId, asOfMs, isAsked })
@@ -47,16 +49,29 @@ async function collectInlineInvoices(
   subscriptionId: string,
   asOfMs: number,
 ): Promise<boolean> {
+  const invoices = await inlineInvoices(deps.db, subscriptionId)
+  return await collectInline(
+    deps,
+    invoices.map((row) => ({ row })),
+    asOfMs,
+  )
+}
+
+/** Of what is known only the first is still so when it is its turn: nothing that takes time came between. */
+async function collectInline(
+  deps: ActivityDeps,
+  invoices: readonly KnownInvoice[],
+  asOfMs: number,
+): Promise<boolean> {
   const settled: boolean[] = []
-  for (const [index, invoice] of (await inlineInvoices(deps.db, subscriptionId)).entries())
-    settled.push(await collectInline(deps, { invoice, asOfMs, isFresh: index === 0 }))
+  for (const [index, invoice] of invoices.entries())
+    settled.push(await collectOne(deps, { invoice, asOfMs, isFresh: index === 0 }))
   return settled.length > 0 && settled.every(Boolean)
 }
 
 interface Collecting {
-  readonly invoice: InvoiceRow
+  readonly invoice: KnownInvoice
   readonly asOfMs: number
-  /** Read just now: nothing that takes time came between. */
   readonly isFresh: boolean
 }
 
@@ -65,17 +80,18 @@ interface Collecting {
  * not settled by that waits in a workflow of its own, so the next period never waits for a payment. Answers whether it is
  * settled.
  */
-async function collectInline(deps: ActivityDeps, { invoice, asOfMs, isFresh }: Collecting): Promise<boolean> {
-  let row = invoice
+async function collectOne(deps: ActivityDeps, { invoice, asOfMs, isFresh }: Collecting): Promise<boolean> {
+  let { row } = invoice
+  const invoiceId = row.id
   try {
     const known = isFresh ? invoice : undefined
-    row = await advanceWithReason(deps, { invoiceId: invoice.id, asOfMs, look: false, row: known })
+    row = await advanceWithReason(deps, { invoiceId, asOfMs, look: false, known })
     observePaid(deps, row, asOfMs)
   } catch (error) {
-    deps.log.warn({ invoiceId: invoice.id, err: error }, 'collecting goes on in the invoice workflow')
+    deps.log.warn({ invoiceId, err: error }, 'collecting goes on in the invoice workflow')
   }
   const isSettled = settledStatuses.includes(row.status as InvoiceStatus)
-  if (!isSettled) await handOver(deps.db, invoice.id)
+  if (!isSettled) await handOver(deps.db, invoiceId)
   return isSettled
 }
 

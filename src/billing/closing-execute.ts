@@ -1,7 +1,7 @@
 import type { Insertable } from 'kysely'
 import type { Db } from '../db/connection.ts'
 import { insertClosing } from '../db/stores/closings.ts'
-import type { NewClosing } from '../db/stores/closings.ts'
+import type { NewClosing, StoredInvoice } from '../db/stores/closings.ts'
 import { insertLedgerEntry } from '../db/stores/ledger.ts'
 import { insertOutbox } from '../db/stores/outbox.ts'
 import type { SubscriptionChange } from '../db/stores/subscriptions.ts'
@@ -21,6 +21,8 @@ import { retireRunning, overwriteRunning, runningToContinue } from './running-in
 export interface ClosingResult {
   /** Null when nothing became billable, or the period was closed before. */
   readonly invoiceId: string | null
+  /** The invoice that was made; null where none was, or a running one became it. */
+  readonly stored: StoredInvoice | null
 }
 
 interface ExecuteOptions {
@@ -40,12 +42,12 @@ export async function executeClosing(
   plan: ClosingPlan,
   options: ExecuteOptions,
 ): Promise<ClosingResult> {
-  if (plan.present.isClosed) return { invoiceId: null }
+  if (plan.present.isClosed) return nothingMade
   const running = await runningToContinue(db, plan, options.asOfMs)
   if (plan.totals.disposition === 'nothing') {
     if (running) await retireRunning(db, running, { ...options, reason: 'the period had nothing to bill' })
     await insertOnce(db, { closing: closingRow(plan, { ...options, invoiceId: null }), moved: options.moved })
-    return { invoiceId: null }
+    return nothingMade
   }
 
   const beginning = beginInvoice(plan, options.asOfMs)
@@ -53,7 +55,7 @@ export async function executeClosing(
   const ids = { ...options, invoiceId }
   const written = { invoice: invoiceRow(plan, beginning, ids), lines: lineRows(plan, ids) }
   if (running) await overwriteRunning(db, running, { ...written, asOfMs: options.asOfMs })
-  await insertOnce(db, {
+  const stored = await insertOnce(db, {
     closing: closingRow(plan, ids),
     ...(running === null && written),
     slices: plan.lines.flatMap((line) => ratedUsageRow(plan, line)),
@@ -62,11 +64,15 @@ export async function executeClosing(
   })
   await bookCarried(db, plan, ids)
   if (beginning.waits) await insertOutbox(db, { kind: 'start_invoice', subjectId: invoiceId })
-  return { invoiceId }
+  return { invoiceId, stored }
 }
 
-async function insertOnce(db: Db, made: NewClosing): Promise<void> {
-  if (!(await insertClosing(db, made))) throw new DomainError('conflict', 'another run closed the period')
+const nothingMade: ClosingResult = { invoiceId: null, stored: null }
+
+async function insertOnce(db: Db, made: NewClosing): Promise<StoredInvoice | null> {
+  const closed = await insertClosing(db, made)
+  if (closed === null) throw new DomainError('conflict', 'another run closed the period')
+  return closed.stored
 }
 
 function closingRow(

@@ -1,6 +1,7 @@
 import type { Db } from '../db/connection.ts'
 import type { CustomerAppRow } from '../db/stores/apps.ts'
 import { appAndLink, storedApp } from '../db/stores/billing-settings.ts'
+import type { LinkedApp } from '../db/stores/billing-settings.ts'
 import { lockCustomerLink } from '../db/stores/customer-links.ts'
 import type { InvoicePatch, InvoiceRow } from '../db/stores/invoices.ts'
 import { isCollecting } from '../domain/invoice-state.ts'
@@ -16,10 +17,20 @@ import { changeInvoice, invoiceRef } from './invoice-write.ts'
 import { namingWhatIsGone } from './stripe-customer.ts'
 import { settleItems } from './stripe-items.ts'
 
+interface FirstCollection {
+  readonly asOfMs: number
+  /** The app, and who the customer is there, where that was found just now. */
+  readonly linked?: LinkedApp | undefined
+}
+
 /** The first payment, or the e-mail. */
-export async function collectFirst(deps: CollectDeps, row: InvoiceRow, asOfMs: number): Promise<InvoiceRow> {
+export async function collectFirst(
+  deps: CollectDeps,
+  row: InvoiceRow,
+  { asOfMs, linked }: FirstCollection,
+): Promise<InvoiceRow> {
   if (invoiceSettings(row).workflow.payment.collectionMethod === 'send_invoice') {
-    const app = await storedApp(deps.db, row.appId)
+    const app = linked?.app ?? (await storedApp(deps.db, row.appId))
     const view = await deps.stripe.sendInvoice(app, invoiceRef(row))
     const sent = await changeInvoice(deps.db, row, {
       asOfMs,
@@ -28,7 +39,7 @@ export async function collectFirst(deps: CollectDeps, row: InvoiceRow, asOfMs: n
     })
     return await book(deps, sent, { view, asOfMs })
   }
-  return await charge(deps, row, asOfMs)
+  return await charge(deps, row, { asOfMs, linked })
 }
 
 /**
@@ -36,7 +47,11 @@ export async function collectFirst(deps: CollectDeps, row: InvoiceRow, asOfMs: n
  * to make up for, for it was not booked yet (rule 32). It is booked with the failure that one came, and what is not known
  * before Stripe is asked stays due until then: a run that dies in between is made up for by the next.
  */
-async function charge(deps: CollectDeps, row: InvoiceRow, asOfMs: number): Promise<InvoiceRow> {
+async function charge(
+  deps: CollectDeps,
+  row: InvoiceRow,
+  { asOfMs, linked }: FirstCollection,
+): Promise<InvoiceRow> {
   const attempt = async (
     from: InvoiceRow,
     means: Means,
@@ -45,7 +60,7 @@ async function charge(deps: CollectDeps, row: InvoiceRow, asOfMs: number): Promi
     const seen = { view, asOfMs, attempt: from.attempts + 1, charged: means.method }
     return [await book(deps, from, seen), view]
   }
-  const [booked, view] = await attempt(row, await meansOf(deps, row))
+  const [booked, view] = await attempt(row, linked ? meansBy(row, linked) : await meansOf(deps, row))
   if (!hasNewMethod(booked) && !hadNothing(booked)) return booked
   const means = await meansOf(deps, booked)
   const hasCome = means.method === null ? await hasDefaultNow(deps, booked, means) : hasNewMethod(booked)
@@ -65,9 +80,10 @@ interface Means {
 }
 
 async function meansOf(deps: CollectDeps, row: InvoiceRow): Promise<Means> {
-  const { app, link } = await appAndLink(deps.db, row.appId, row.customerId)
-  return { app, method: methodOf(row, link) }
+  return meansBy(row, await appAndLink(deps.db, row.appId, row.customerId))
 }
+
+const meansBy = (row: InvoiceRow, { app, link }: LinkedApp): Means => ({ app, method: methodOf(row, link) })
 
 /** That of another Stripe customer would only be refused. */
 const methodOf = (row: InvoiceRow, link: CustomerAppRow | null): string | null =>
@@ -131,9 +147,9 @@ export async function followUp(deps: CollectDeps, row: InvoiceRow, options: Foll
   const isAnswered = settled.attempts > row.attempts
   // Booked with its answer, so that a run that dies before it is made up for by the next: the row says why it pays.
   const isPaying = !isAnswered && shouldPay(settled, { isAsked, isRetryDue, asOfMs })
-  if (seen.status === 'open' && isPaying && !isUnsent(row)) return await charge(deps, row, asOfMs)
+  if (seen.status === 'open' && isPaying && !isUnsent(row)) return await charge(deps, row, { asOfMs })
   const booked = await book(deps, row, { view: seen, asOfMs })
-  return seen.status === 'open' && isUnsent(booked) ? await collectFirst(deps, booked, asOfMs) : booked
+  return seen.status === 'open' && isUnsent(booked) ? await collectFirst(deps, booked, { asOfMs }) : booked
 }
 
 async function lookAt(deps: CollectDeps, row: InvoiceRow, id: string): Promise<StripeInvoiceView> {

@@ -1,7 +1,8 @@
 import { bindInvoiceNumber, passInvoiceNumber } from '../db/stores/invoice-numbers.ts'
-import type { LineToSend } from '../db/stores/invoice-to-send.ts'
+import type { LinkedApp } from '../db/stores/billing-settings.ts'
+import type { LineToSend, ToSend } from '../db/stores/invoice-to-send.ts'
 import { setLineTaxes } from '../db/stores/invoices.ts'
-import type { InvoicePatch, InvoiceRow } from '../db/stores/invoices.ts'
+import type { InvoicePatch, InvoiceRow, LinkedInvoice } from '../db/stores/invoices.ts'
 import { addDuration, zoned } from '../domain/calendar.ts'
 import { DomainError } from '../domain/errors.ts'
 import { processorLines } from '../stripe/invoice-lines.ts'
@@ -12,7 +13,7 @@ import type { CollectDeps } from './collect-deps.ts'
 import { invoiceSettings } from './invoice-settings.ts'
 import { nextLookMs } from './invoice-look.ts'
 import { isTaxFailure, withoutTax } from './invoice-tax.ts'
-import { invoiceRef, write } from './invoice-write.ts'
+import { invoiceRef, write, writeAndLink } from './invoice-write.ts'
 import { spreadTax, taxTreatment } from './line-tax.ts'
 import { netMinor } from './net-minor.ts'
 import { numberSequenceOf } from './number-sequence.ts'
@@ -21,9 +22,19 @@ import { namingWhatIsGone, requireSendable } from './stripe-customer.ts'
 import { issueItems } from './stripe-items.ts'
 
 /** An invoice that was issued, with what Stripe answered; null where Stripe bills it in its own invoices. */
-export interface Issued {
+export type Issued = IssuedAtStripe | { readonly row: InvoiceRow; readonly view: null }
+
+interface IssuedAtStripe {
   readonly row: InvoiceRow
-  readonly view: StripeInvoiceView | null
+  readonly view: StripeInvoiceView
+  /** Who its customer is at the app, found with that it is issued: what is charged next. */
+  readonly linked: LinkedApp
+}
+
+interface IssueOptions {
+  readonly asOfMs: number
+  /** What it is sent with, where it was made just now. */
+  readonly toSend: ToSend | undefined
 }
 
 /**
@@ -32,10 +43,14 @@ export interface Issued {
  * enforce it, it is issued without. Errors: customer_not_linked, stripe_customer_deleted, stripe_invoice_deleted,
  * stripe_totals_differ.
  */
-export async function issueInvoice(deps: CollectDeps, row: InvoiceRow, asOfMs: number): Promise<Issued> {
+export async function issueInvoice(
+  deps: CollectDeps,
+  row: InvoiceRow,
+  { asOfMs, toSend }: IssueOptions,
+): Promise<Issued> {
   const { stripe, workflow } = invoiceSettings(row)
   if (stripe.billing === 'subscription_items') return { row: await issueItems(deps, row, asOfMs), view: null }
-  const { app, lines } = await requireSendable(deps, row)
+  const { app, lines } = await requireSendable(deps, row, toSend)
   try {
     return await issueAtStripe(deps, row, { app, lines, asOfMs })
   } catch (error) {
@@ -55,7 +70,7 @@ async function issueAtStripe(
   deps: CollectDeps,
   start: InvoiceRow,
   { app, lines, asOfMs }: Issuing,
-): Promise<Issued> {
+): Promise<IssuedAtStripe> {
   const ours = invoiceToSync(start, lines)
   const { stripeInvoiceId, isFinal } = await deps.stripe.syncInvoice(app, ours)
   deps.progress?.()
@@ -67,7 +82,8 @@ async function issueAtStripe(
   const view = theirs ?? (await deps.stripe.finalizeInvoice(app, { ...invoiceRef(row), number }))
   deps.progress?.()
   if (theirs === null) requireSameSubtotal(view, ours)
-  return { row: await adopt(deps, row, { view, asOfMs, number, lines: processorLines(ours) }), view }
+  const adopted = await adopt(deps, row, { view, asOfMs, number, lines: processorLines(ours) })
+  return { row: adopted.row, view, linked: { app, link: adopted.link } }
 }
 
 /** Somebody may change the draft between the comparison and its end: nothing of it is collected (rule 17). */
@@ -156,7 +172,7 @@ async function adopt(
   deps: CollectDeps,
   row: InvoiceRow,
   { view, asOfMs, number, lines }: Finalized,
-): Promise<InvoiceRow> {
+): Promise<LinkedInvoice> {
   const { workflow, timeZone } = invoiceSettings(row)
   const isSent = workflow.payment.collectionMethod === 'send_invoice'
   const taxes = lines.flatMap(({ lineId, parts }) => {
@@ -184,9 +200,9 @@ async function adopt(
     sentAt: null,
   } satisfies InvoicePatch
   const told = { at, kind: 'issued', detail: `Issued as ${number} (${view.stripeInvoiceId})${rounded}` }
-  if (taxed.length === 0) return await write(deps.db, row, patch, told)
+  if (taxed.length === 0) return await writeAndLink(deps.db, row, { patch, told })
   return await deps.db.transaction().execute(async (trx) => {
     await setLineTaxes(trx, taxed)
-    return await write(trx, row, patch, told)
+    return await writeAndLink(trx, row, { patch, told })
   })
 }

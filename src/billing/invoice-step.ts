@@ -1,3 +1,4 @@
+import type { ToSend } from '../db/stores/invoice-to-send.ts'
 import { getInvoiceRow, wasInvoiceCommandAccepted } from '../db/stores/invoices.ts'
 import type { InvoiceRow } from '../db/stores/invoices.ts'
 import { ACCRUING } from '../db/stores/running-invoices.ts'
@@ -20,8 +21,14 @@ export interface InvoiceStepOptions {
   readonly command?: InvoiceRequest
   /** Something happened at Stripe: fetch and act on what it is now. */
   readonly look: boolean
-  /** The invoice, where it was read just now. */
-  readonly row?: InvoiceRow | undefined
+  readonly known?: KnownInvoice | undefined
+}
+
+/** An invoice that was read, or made, just now. */
+export interface KnownInvoice {
+  readonly row: InvoiceRow
+  /** What it was made with. */
+  readonly toSend?: ToSend
 }
 
 /**
@@ -29,7 +36,7 @@ export interface InvoiceStepOptions {
  * run finds what the first did. Errors: not_found, action_not_available; StripeFailure when a call did not get through.
  */
 export async function stepInvoice(deps: CollectDeps, options: InvoiceStepOptions): Promise<InvoiceRow> {
-  const start = options.row ?? (await getInvoiceRow(deps.db, options.invoiceId))
+  const start = options.known?.row ?? (await getInvoiceRow(deps.db, options.invoiceId))
   if (!start) throw new DomainError('not_found', `invoice ${options.invoiceId} does not exist`)
   const { asOfMs, command, look } = options
   // A step that is run again finds its command done; what is left to do is due anyway.
@@ -43,12 +50,12 @@ export async function stepInvoice(deps: CollectDeps, options: InvoiceStepOptions
   if (row.status === 'draft') row = await leaveDraft(deps, row, asOfMs)
   if (goesOnByItself(row, options)) row = await goOn(deps, row)
   if (row.status === 'issuing' && row.substatus !== 'failed') {
-    const issued = await issueInvoice(deps, row, asOfMs)
+    const issued = await issueInvoice(deps, row, { asOfMs, toSend: options.known?.toSend })
     // Stripe's own invoices collect it.
     if (issued.view === null) return issued.row
     // Paid by a balance, or settled by a person meanwhile: there is nothing to collect.
     if (issued.view.status !== 'open') return await book(deps, issued.row, { view: issued.view, asOfMs })
-    return await collectFirst(deps, issued.row, asOfMs)
+    return await collectFirst(deps, issued.row, { asOfMs, linked: issued.linked })
   }
   if (isCollecting(row.status as InvoiceStatus) || look || waitsForLook(row)) {
     const seen = await followUp(deps, row, {

@@ -1,6 +1,12 @@
 import type { Database, Db } from '../db/connection.ts'
-import { recordInvoiceCommand, updateInvoice, updateInvoiceAndTell } from '../db/stores/invoices.ts'
-import type { InvoicePatch, InvoiceRow, Told } from '../db/stores/invoices.ts'
+import { lockAccess } from '../db/stores/access.ts'
+import {
+  recordInvoiceCommand,
+  updateInvoice,
+  updateInvoiceAndLink,
+  updateInvoiceAndTell,
+} from '../db/stores/invoices.ts'
+import type { InvoicePatch, InvoiceRow, LinkedInvoice, Told, ToldChange } from '../db/stores/invoices.ts'
 import { bookCarriedOn, insertLedgerEntryOnce } from '../db/stores/ledger.ts'
 import { insertOutbox } from '../db/stores/outbox.ts'
 import { appendTimeline } from '../db/stores/timeline.ts'
@@ -9,21 +15,20 @@ import { DomainError } from '../domain/errors.ts'
 import { displayMinor } from '../domain/money.ts'
 import type { InvoiceRef } from '../stripe/invoice-types.ts'
 import { whereLeft } from './left-balance.ts'
-import { openAccess } from './open-access.ts'
+import { decidesAccess, openAccess } from './open-access.ts'
 
-/**
- * Writes under the version that was read; another run that was faster wins, and this one starts over. What was told of it
- * goes with it.
- */
-export async function write(
-  db: Db,
-  row: InvoiceRow,
-  patch: InvoicePatch,
-  told: Told | null = null,
-): Promise<InvoiceRow> {
-  const written =
-    told === null ? await updateInvoice(db, row, patch) : await updateInvoiceAndTell(db, row, { patch, told })
-  if (!written) throw new DomainError('conflict', 'another run wrote the invoice')
+/** Writes under the version that was read; another run that was faster wins, and this one starts over. */
+export async function write(db: Db, row: InvoiceRow, patch: InvoicePatch): Promise<InvoiceRow> {
+  return unlessRaced(await updateInvoice(db, row, patch))
+}
+
+/** The same, with what is told of it; answers who its customer is at its app as well. */
+export async function writeAndLink(db: Db, row: InvoiceRow, change: ToldChange): Promise<LinkedInvoice> {
+  return unlessRaced(await updateInvoiceAndLink(db, row, change))
+}
+
+function unlessRaced<T>(written: T | undefined): T {
+  if (written === undefined) throw new DomainError('conflict', 'another run wrote the invoice')
   return written
 }
 
@@ -51,8 +56,9 @@ export async function changeInvoice(
     const kind = patch.status ?? row.status
     const told = detail === null ? null : { at: new Date(asOfMs), kind, detail }
     const found = meanwhile === undefined ? patch : { ...patch, ...(await meanwhile(trx)) }
-    const written = await write(trx, row, found, told)
-    await openAccess(trx, { before: row, after: written, asOfMs })
+    const decides = decidesAccess(row, found.status)
+    const written = await writeAndLock(trx, row, { patch: found, told, decides })
+    if (decides) await openAccess(trx, { before: row, after: written, asOfMs })
     if (command)
       await recordInvoiceCommand(trx, { invoiceId: row.id, requestId: command.requestId, kind: command.kind })
     if (written.status === 'voided' && row.status !== 'voided') await carryOn(trx, written, asOfMs)
@@ -73,6 +79,25 @@ export async function changeInvoice(
     }
     return written
   })
+}
+
+interface Locking {
+  readonly patch: InvoicePatch
+  readonly told: Told | null
+  readonly decides: boolean
+}
+
+/** In one statement where something is told of it: from then on nobody else decides about its customer's access. */
+async function writeAndLock(
+  trx: Db,
+  row: InvoiceRow,
+  { patch, told, decides }: Locking,
+): Promise<InvoiceRow> {
+  const accessOf = decides ? row.customerId : undefined
+  if (told !== null) return unlessRaced(await updateInvoiceAndTell(trx, row, { patch, told, accessOf }))
+  const written = await write(trx, row, patch)
+  if (decides) await lockAccess(trx, row.customerId)
+  return written
 }
 
 /** A balance that a voided invoice took over comes to the next one, where there is one (rule 21). */

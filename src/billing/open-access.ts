@@ -1,5 +1,5 @@
 import type { Db } from '../db/connection.ts'
-import { insertSubscriptionAccess, isAccessWaitedFor, lockAccess } from '../db/stores/access.ts'
+import { insertSubscriptionAccess, isAccessWaitedFor } from '../db/stores/access.ts'
 import { pendingAccessRequests, settleAccessRequests } from '../db/stores/access-requests.ts'
 import type { AccessRequestRow } from '../db/stores/access-requests.ts'
 import type { InvoiceRow } from '../db/stores/invoices.ts'
@@ -16,15 +16,16 @@ interface InvoiceChange {
   readonly asOfMs: number
 }
 
+/** Whether a change of an invoice decides about its customer's access: then this is locked with it. */
+export const decidesAccess = (before: InvoiceRow, status: string | undefined): boolean =>
+  (status === 'paid' || status === 'voided') && status !== before.status
+
 /**
- * What an invoice's change of status does to access, in the transaction that books it: the first payment opens a gated
- * subscription for good, and what was asked for before is granted. Call it wherever an invoice becomes paid or voided; a
- * second call finds what the first did.
+ * What an invoice that is paid or voided now does to access, in the transaction that books it, which has locked the access: the
+ * first payment opens a gated subscription for good, and what was asked for before is granted. A second call finds what the
+ * first did.
  */
 export async function openAccess(trx: Db, { before, after, asOfMs }: InvoiceChange): Promise<void> {
-  const isSettled = after.status === 'paid' || after.status === 'voided'
-  if (!isSettled || after.status === before.status) return
-  await lockAccess(trx, after.customerId)
   // Most payments open nothing: what follows asks for every subscription of the customer.
   if (before.firstFailedAt === null && !(await isAccessWaitedFor(trx, after))) return
   const all = await loadAccess(trx, after.customerId, asOfMs)

@@ -1,6 +1,7 @@
 import type { CustomerAppRow } from '../db/stores/apps.ts'
 import { appAndLink } from '../db/stores/billing-settings.ts'
 import { appLinkAndLines } from '../db/stores/invoice-to-send.ts'
+import type { ToSend } from '../db/stores/invoice-to-send.ts'
 import type { InvoiceRow } from '../db/stores/invoices.ts'
 import { setStripeCustomerDeleted } from '../db/stores/stripe-customers.ts'
 import { DomainError } from '../domain/errors.ts'
@@ -23,13 +24,17 @@ export async function requireStripeCustomer(
   return { stripeCustomerId, app }
 }
 
-/** The app, and what its invoice is sent with. Errors: customer_not_linked, stripe_customer_deleted. */
+/**
+ * The app, and what its invoice is sent with, where that is not known already. Errors: customer_not_linked,
+ * stripe_customer_deleted.
+ */
 export async function requireSendable(
   deps: CollectDeps,
   row: InvoiceRow,
-): Promise<Omit<Awaited<ReturnType<typeof appLinkAndLines>>, 'link'>> {
+  known: ToSend | undefined,
+): Promise<Omit<ToSend, 'link'>> {
   const stripeCustomerId = namedCustomer(row)
-  const { app, link, lines } = await appLinkAndLines(deps.db, row)
+  const { app, link, lines } = known ?? (await appLinkAndLines(deps.db, row))
   requireThere(stripeCustomerId, link)
   return { app, lines }
 }

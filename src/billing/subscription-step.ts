@@ -1,5 +1,6 @@
 import type { Database, Db } from '../db/connection.ts'
 import { lockedSubscriptionBilling } from '../db/stores/billing-settings.ts'
+import { isInline } from '../db/stores/invoice-handover.ts'
 import { runningInvoice } from '../db/stores/running-invoices.ts'
 import { setLifecycleReason, updateSubscription } from '../db/stores/subscriptions.ts'
 import type { SubscriptionRow } from '../db/stores/subscriptions.ts'
@@ -11,8 +12,10 @@ import type { DomainError } from '../domain/errors.ts'
 import { parkReason } from '../domain/safety.ts'
 import { applyCommand } from './command-step.ts'
 import { executeClosing } from './closing-execute.ts'
+import type { ClosingResult } from './closing-execute.ts'
 import { planClosing } from './closing-plan.ts'
 import type { ClosingPlan } from './closing-plan.ts'
+import type { KnownInvoice } from './invoice-step.ts'
 import { mirrorDueMs, nextStep } from './next-due.ts'
 import type { NextStep } from './next-due.ts'
 import { applyBillCommand, runUpcoming } from './running-commands.ts'
@@ -41,6 +44,8 @@ export interface SubscriptionStepResult {
   readonly isRunning: boolean
   /** The closing instant that was billed in this step, and whether by a test clock; left out where none was. */
   readonly closed?: { readonly atMs: number; readonly onTestClock: boolean }
+  /** All that is to be collected of the subscription by this step; left out where that has to be asked for. */
+  readonly toCollect?: readonly KnownInvoice[]
   readonly refused: DomainError | null
   /** A command was all there was to do: there is no invoice to look after, and nothing was put into the outbox. */
   readonly isOnlyCommand?: boolean
@@ -145,12 +150,25 @@ async function close(db: Db, plan: ClosingPlan, options: BillOptions): Promise<S
   const told = { atMs: closing.atMs, onTestClock: settings.customer.testClockId !== null }
   if (!present.isClosed && !present.hasAccessRequests) {
     const moved = changeOf(row, patch)
-    await executeClosing(db, plan, { ...options, moved })
-    return { row: changed(row, moved), next, wakeMs, isRunning: false, closed: told }
+    const made = await executeClosing(db, plan, { ...options, moved })
+    const stepped = { row: changed(row, moved), next, wakeMs, isRunning: false, closed: told }
+    return { ...stepped, ...whatToCollect(plan, made) }
   }
-  await executeClosing(db, plan, options)
+  const made = await executeClosing(db, plan, options)
   await grantWhatIsOpen(db, { customerId: row.customerId, asOfMs: options.asOfMs })
-  return { ...(await writeNext(db, position, running)), closed: told }
+  return { ...(await writeNext(db, position, running)), closed: told, ...whatToCollect(plan, made) }
+}
+
+/** What the closing made, with what was found for it: who collects it at once does not ask again. */
+function whatToCollect(
+  { present, settings: { app, link } }: ClosingPlan,
+  { invoiceId, stored }: ClosingResult,
+): Pick<Stepped, 'toCollect'> {
+  if (present.hasUncollected) return {}
+  if (invoiceId === null) return { toCollect: [] }
+  if (stored === null) return {}
+  const { invoice, lines } = stored
+  return { toCollect: isInline(invoice) ? [{ row: invoice, toSend: { app, link, lines } }] : [] }
 }
 
 /** Nothing is to be closed: the running invoice is rated when it is its time, and withdrawn when nothing closes it. */

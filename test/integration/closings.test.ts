@@ -4,6 +4,9 @@ import { executeClosing } from '../../src/billing/closing-execute.ts'
 import { planClosing } from '../../src/billing/closing-plan.ts'
 import { loadSettings } from '../../src/billing/settings.ts'
 import { stepSubscription } from '../../src/billing/subscription-step.ts'
+import { inlineInvoices } from '../../src/db/stores/invoice-handover.ts'
+import { appLinkAndLines } from '../../src/db/stores/invoice-to-send.ts'
+import { getInvoiceRow } from '../../src/db/stores/invoices.ts'
 import { getSubscription } from '../../src/db/stores/subscriptions.ts'
 import { withSnapshot } from '../../src/db/transaction.ts'
 import { startInstallation } from '../support/installation.ts'
@@ -58,8 +61,8 @@ const closingsOf = async (subscriptionId: string) =>
     .orderBy('periodAt')
     .execute()
 
-const step = async (subscriptionId: string) =>
-  await stepSubscription(dbOf(), { subscriptionId, asOfMs: firstEndMs, newId: ulid, jitterWindowMs: 0 })
+const step = async (subscriptionId: string, asOfMs = firstEndMs) =>
+  await stepSubscription(dbOf(), { subscriptionId, asOfMs, newId: ulid, jitterWindowMs: 0 })
 
 /** The whole closing, planned and carried out, without the lock on the subscription that a step takes. */
 async function closeWithoutLock(subscriptionId: string): Promise<string | null> {
@@ -90,6 +93,26 @@ test('rule 29: even without the lock the primary key lets one of the transaction
     [0, 1],
   ])
   expect(await invoicesOf(id)).toHaveLength(2)
+})
+
+test('a closing answers the invoice that it made, and what it is sent with, as they are read', async () => {
+  const id = await subscribed('answers')
+  const { toCollect } = await step(id)
+  const row = await getInvoiceRow(dbOf(), (await invoicesOf(id))[1]?.id ?? '')
+  if (row === undefined) throw new Error('nothing was billed')
+  expect(toCollect?.map((known) => known.row)).toEqual([row])
+  const { lines, link, app } = await appLinkAndLines(dbOf(), row)
+  expect(lines.length).toBeGreaterThan(1)
+  expect(toCollect?.[0]?.toSend).toEqual({ lines, link, app: expect.objectContaining(app) as object })
+})
+
+test('an invoice that an earlier step did not get to collect has the next one ask for all', async () => {
+  const id = await subscribed('left')
+  await step(id)
+  const next = await step(id, Date.parse('2026-03-01T00:00:00Z'))
+  expect(next).toMatchObject({ row: { closedThrough: new Date('2026-03-01T00:00:00Z') } })
+  expect(next.toCollect).toBeUndefined()
+  expect(await inlineInvoices(dbOf(), id)).toHaveLength(2)
 })
 
 test('rule 29: an orchestrator that forgot what it closed, and a void, do not free the key', async () => {

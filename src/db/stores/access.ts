@@ -142,9 +142,12 @@ const waitedFor = prepared((db, customerId: string, subscriptionId: string) =>
 
 /** Until the transaction ends, nobody else decides about this customer's access: a request and a payment see each other. */
 export async function lockAccess(trx: Db, customerId: string): Promise<void> {
-  await lockingAccess(trx, `access:${customerId}`)
+  await lockingAccess(trx, accessKey(customerId))
 }
 
-const lockingAccess = prepared((db, key: string) =>
-  sql`select pg_advisory_xact_lock(hashtextextended(${key}, 0))`.compile(db),
-)
+export const accessKey = (customerId: string): string => `access:${customerId}`
+
+/** The lock as a column of another statement's answer. */
+export const accessLock = (key: string) => sql<unknown>`pg_advisory_xact_lock(hashtextextended(${key}, 0))`
+
+const lockingAccess = prepared((db, key: string) => sql`select ${accessLock(key)}`.compile(db))

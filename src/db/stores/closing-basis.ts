@@ -5,6 +5,7 @@ import { featureMeterOf, metersOfFeatures } from './billing-settings.ts'
 import type { FeatureMeterRow } from './billing-settings.ts'
 import { ratedUsageBetween, ratedUsageColumns } from './closings.ts'
 import type { RatedUsageRow } from './closings.ts'
+import { isInlineSql } from './invoice-handover.ts'
 import { carriedBalanceOf } from './ledger.ts'
 import { ACCRUING } from './running-invoices.ts'
 
@@ -30,6 +31,8 @@ export interface PresentRows {
   /** An invoice under the id that the closing's would have. */
   readonly isIdTaken: boolean
   readonly hasAccessRequests: boolean
+  /** Invoices that an earlier step made and did not get to collect. */
+  readonly hasUncollected: boolean
 }
 
 interface BasisRequest {
@@ -118,4 +121,5 @@ const presentRows = ({ subscriptionId, customerId, closingAt, reason, invoiceId 
       where subscription_id = ${subscriptionId} and substatus = ${sql.lit(ACCRUING)}),
     'isIdTaken', exists (select from invoices where id = ${invoiceId}),
     'hasAccessRequests', exists (select from access_requests
-      where customer_id = ${customerId} and status = 'pending'))`
+      where customer_id = ${customerId} and status = 'pending'),
+    'hasUncollected', exists (select from invoices where subscription_id = ${subscriptionId} and ${isInlineSql}))`

@@ -2,6 +2,11 @@ import { sql } from 'kysely'
 import type { Insertable, Selectable } from 'kysely'
 import type { Db } from '../connection.ts'
 import { prepared, preparedForms } from '../prepared.ts'
+import type { RowDocument } from '../row-document.ts'
+import { lineColumns, linesAsDocuments, lineToSendOf } from './invoice-to-send.ts'
+import type { LineToSend } from './invoice-to-send.ts'
+import { invoiceColumns } from './invoices.ts'
+import type { InvoiceRow } from './invoices.ts'
 import { movedSubscription } from './subscriptions.ts'
 import type { SubscriptionChange } from './subscriptions.ts'
 import type { TimelineEntry } from './timeline.ts'
@@ -22,12 +27,26 @@ export interface NewClosing {
   readonly moved?: SubscriptionChange | undefined
 }
 
+/** An invoice as it was stored, with what Stripe is sent of its lines. */
+export interface StoredInvoice {
+  readonly invoice: InvoiceRow
+  readonly lines: readonly LineToSend[]
+}
+
 /**
- * Writes a closing with all that it made, in one statement; false where its period was closed by another since the snapshot was
- * taken: the primary key is what makes it exactly once (rule 29), and the transaction has to be rolled back.
+ * Writes a closing with all that it made, in one statement, which answers the invoice: who collects it need not ask for it. Null
+ * where its period was closed by another since the snapshot was taken: the primary key is what makes it exactly once (rule 29),
+ * and the transaction has to be rolled back.
  */
-export async function insertClosing(db: Db, made: NewClosing): Promise<boolean> {
-  return (await insertingClosing(db, { ...made, ...withoutEmpty(made) })).length > 0
+export async function insertClosing(
+  db: Db,
+  made: NewClosing,
+): Promise<{ readonly stored: StoredInvoice | null } | null> {
+  const [closed] = await insertingClosing(db, { ...made, ...withoutEmpty(made) })
+  if (closed === undefined) return null
+  if (made.invoice === undefined) return { stored: null }
+  const { lines, ...invoice } = closed as InvoiceRow & { readonly lines: readonly RowDocument[] }
+  return { stored: { invoice, lines: lines.map((line) => lineToSendOf(line)) } }
 }
 
 /** An empty list is nothing to insert. */
@@ -47,16 +66,27 @@ const insertingClosing = preparedForms((db, made: NewClosing) => {
     .returning('subscriptionId')
   const parts = [
     sql`closed AS (${closed})`,
-    ...(invoice === undefined ? [] : [sql`made AS (${db.insertInto('invoices').values(invoice)})`]),
-    ...(lines === undefined ? [] : [sql`listed AS (${db.insertInto('invoiceLines').values([...lines])})`]),
+    ...(invoice === undefined
+      ? []
+      : [sql`made AS (${db.insertInto('invoices').values(invoice).returning(invoiceColumns)})`]),
+    ...(lines === undefined ? [] : [sql`listed AS (${listedLines(db, lines)})`]),
     ...(slices === undefined ? [] : [sql`rated AS (${billedSlices(db, slices)})`]),
     ...(moved === undefined ? [] : [sql`moved AS (${movedSubscription(db, moved)})`]),
     ...(told === undefined ? [] : [sql`told AS (${db.insertInto('timeline').values([...told])})`]),
   ]
-  return sql<{
-    readonly subscriptionId: string
-  }>`WITH ${sql.join(parts)} SELECT subscription_id FROM closed`.compile(db)
+  const answered =
+    invoice === undefined
+      ? sql`closed.subscription_id FROM closed`
+      : sql`${sql.join(invoiceColumns.map((column) => sql.ref(`made.${column}`)))},
+        ${lines === undefined ? sql`'[]'::jsonb` : sql`(SELECT ${linesAsDocuments} FROM listed)`} AS lines FROM closed, made`
+  return sql`WITH ${sql.join(parts)} SELECT ${answered}`.compile(db)
 })
+
+const listedLines = (db: Db, lines: readonly Insertable<InvoiceLines>[]) =>
+  db
+    .insertInto('invoiceLines')
+    .values([...lines])
+    .returning(lineColumns)
 
 const billedSlices = (db: Db, slices: readonly Insertable<RatedUsage>[]) =>
   db

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { Database, Db } from '../connection.ts'
 import { prepared } from '../prepared.ts'
 import { invoiceColumns } from './invoices.ts'
@@ -5,6 +6,7 @@ import type { InvoiceRow } from './invoices.ts'
 import { insertOutbox } from './outbox.ts'
 import { ACCRUING } from './running-invoices.ts'
 import { settledStatuses } from '../../domain/invoice-state.ts'
+import type { InvoiceStatus } from '../../domain/invoice-state.ts'
 
 /** Invoices that the subscription's own step is collecting: not settled, and without a workflow. */
 export async function inlineInvoices(db: Db, subscriptionId: string): Promise<readonly InvoiceRow[]> {
@@ -16,10 +18,7 @@ const inlineOf = prepared((db, subscriptionId: string) =>
     .selectFrom('invoices')
     .select(invoiceColumns)
     .where('subscriptionId', '=', subscriptionId)
-    .where('hasWorkflow', '=', false)
-    .where('status', 'not in', settledStatuses)
-    // One that still runs is not collected yet.
-    .where('substatus', 'is distinct from', ACCRUING)
+    .where(isInlineSql)
     .orderBy('closingAt')
     .compile(),
 )
@@ -39,6 +38,14 @@ const inHandOf = prepared((db, subscriptionId: string) =>
     .limit(1)
     .compile(),
 )
+
+/** Which those are. One that still runs is not collected yet. */
+export const isInlineSql = sql<boolean>`(not has_workflow and substatus is distinct from ${sql.lit(ACCRUING)}
+  and status not in (${sql.join(settledStatuses.map((status) => sql.lit(status)))}))`
+
+/** Whether a row is one of those. */
+export const isInline = ({ hasWorkflow, status, substatus }: InvoiceRow): boolean =>
+  !hasWorkflow && substatus !== ACCRUING && !settledStatuses.includes(status as InvoiceStatus)
 
 /** Gives the invoice a workflow of its own: the mark and the request to start it are one transaction. */
 export async function handOver(db: Database, invoiceId: string): Promise<void> {

@@ -2,7 +2,10 @@ import { sql } from 'kysely'
 import type { Insertable, Selectable, Updateable } from 'kysely'
 import type { Db } from '../connection.ts'
 import { prepared, preparedForms } from '../prepared.ts'
-import type { InvoiceLines, Invoices } from '../types.gen.ts'
+import type { RowDocument } from '../row-document.ts'
+import type { CustomerApps, InvoiceLines, Invoices } from '../types.gen.ts'
+import { accessKey, accessLock } from './access.ts'
+import { linkOf } from './billing-settings.ts'
 import { changed, changeOf } from './versioned.ts'
 import type { Versioned, VersionedChange } from './versioned.ts'
 
@@ -182,35 +185,76 @@ export interface Told {
   readonly detail: string
 }
 
+/** A change of an invoice with what is told of it. */
+export interface ToldChange {
+  readonly patch: InvoicePatch
+  readonly told: Told
+  /** A customer whose access is locked with it, as `lockAccess` does: in a transaction only. */
+  readonly accessOf?: string | undefined
+}
+
 /** The same, with the entry of the invoice's timeline that says so, in one statement. */
 export async function updateInvoiceAndTell<Row extends Versioned>(
   db: Db,
   row: Row,
-  { patch, told }: { readonly patch: InvoicePatch; readonly told: Told },
+  { patch, told, accessOf }: ToldChange,
 ): Promise<Row | undefined> {
   const change = changeOf(row, patch)
-  return (await updatingAndTelling(db, { change, ...told })).length > 0 ? changed(row, change) : undefined
+  const locked = accessOf === undefined ? undefined : accessKey(accessOf)
+  return (await updatingAndTelling(db, { change, ...told, locked })).length > 0
+    ? changed(row, change)
+    : undefined
 }
 
-const updatingAndTelling = preparedForms(
-  (db, { change, at, kind, detail }: Told & { readonly change: VersionedChange<InvoicePatch> }) =>
-    db
-      .with('written', () => updateOf(db, change))
-      .insertInto('timeline')
-      .columns(['subjectType', 'subjectId', 'at', 'kind', 'detail'])
-      .expression((eb) =>
-        eb
-          .selectFrom('written')
-          .select([
-            sql.lit('invoice').as('subjectType'),
-            'written.id',
-            sql<Date>`${at}::timestamptz`.as('at'),
-            sql<string>`${kind}::text`.as('kind'),
-            sql<string>`${detail}::text`.as('detail'),
-          ]),
-      )
-      .returning('subjectId')
-      .compile(),
+/** An invoice, and who its customer is at its app. */
+export interface LinkedInvoice {
+  readonly row: InvoiceRow
+  readonly link: Selectable<CustomerApps> | null
+}
+
+/** The same; answers who its customer is at its app too, for what is asked of Stripe next. */
+export async function updateInvoiceAndLink(
+  db: Db,
+  row: InvoiceRow,
+  { patch, told }: ToldChange,
+): Promise<LinkedInvoice | undefined> {
+  const change = changeOf(row, patch)
+  const { customerId, appId } = row
+  const [found] = await updatingAndTelling(db, { change, ...told, linked: { customerId, appId } })
+  return found && { row: changed(row, change), link: linkOf(found.link) }
+}
+
+interface Telling extends Told {
+  readonly change: VersionedChange<InvoicePatch>
+  readonly locked?: string | undefined
+  readonly linked?: { readonly customerId: string; readonly appId: string }
+}
+
+const linkDocument = ({ customerId, appId }: Required<Telling>['linked']) => sql<RowDocument | null>`(
+  select to_jsonb(l) from customer_apps l where l.customer_id = ${customerId} and l.app_id = ${appId})`
+
+const updatingAndTelling = preparedForms((db, { change, at, kind, detail, locked, linked }: Telling) =>
+  db
+    .with('written', () => updateOf(db, change))
+    .insertInto('timeline')
+    .columns(['subjectType', 'subjectId', 'at', 'kind', 'detail'])
+    .expression((eb) =>
+      eb
+        .selectFrom('written')
+        .select([
+          sql.lit('invoice').as('subjectType'),
+          'written.id',
+          sql<Date>`${at}::timestamptz`.as('at'),
+          sql<string>`${kind}::text`.as('kind'),
+          sql<string>`${detail}::text`.as('detail'),
+        ]),
+    )
+    .returning([
+      'subjectId',
+      ...(locked === undefined ? [] : [accessLock(locked).as('locked')]),
+      ...(linked === undefined ? [] : [linkDocument(linked).as('link')]),
+    ])
+    .compile(),
 )
 
 /** Stripe's tax of each line, adopted after finalizing. */
