@@ -89,17 +89,22 @@ export function presentGatheringInvoice(
     waits: false,
   } as const
   const stamps = { createdAt: plan.subscription.createdAt, updatedAt: at }
+  // Not by a spread with members behind it: in Node 20 each such object has a hidden class of its own (performance.md).
   // Complete: every column that is not made from the plan is in the empty rows above.
-  const row = { ...emptyInvoice, ...readBack(invoiceRow(plan, beginning, ids)), ...stamps } as InvoiceRow
+  const row = Object.assign(
+    {},
+    emptyInvoice,
+    readBack(invoiceRow(plan, beginning, ids)),
+    stamps,
+  ) as InvoiceRow
   const lines = lineRows(plan, ids).map(
-    (line) => ({ ...emptyLine, ...readBack(line), createdAt: at }) as InvoiceLineRow,
+    (line) => Object.assign({}, emptyLine, readBack(line), { createdAt: at }) as InvoiceLineRow,
   )
   const draft = presentInvoice(row, viewOfLines(lines, options.showLines))
-  return {
-    ...draft,
+  return Object.assign({}, draft, {
     number: `UPCOMING-${id.slice(-10)}`,
-    status: 'gathering',
+    status: 'gathering' as const,
     statusDetails: { immutable: false, failed: false, extendedStatus: 'gathering', availableActions: {} },
     issuedAt: new Date(plan.closing.atMs).toISOString(),
-  }
+  })
 }
