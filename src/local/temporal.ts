@@ -125,15 +125,18 @@ async function becomesHealthy(child: Child, address: string): Promise<boolean> {
 }
 
 /** Whether the server answers and its default namespace is there, which the dev server creates after it listens. */
-async function isServing(address: string): Promise<boolean> {
+export async function isServing(address: string): Promise<boolean> {
   let connection: Connection | undefined
   try {
     connection = await Connection.connect({ address, connectTimeout: 1_000 })
-    await connection.workflowService.describeNamespace({ namespace: 'default' })
-    await connection.workflowService.listWorkflowExecutions({
-      namespace: 'default',
-      pageSize: 1,
-      query: 'CustomerKey = "none"',
+    const { workflowService } = connection
+    await connection.withDeadline(Date.now() + ANSWER_TIMEOUT_MS, async () => {
+      await workflowService.describeNamespace({ namespace: 'default' })
+      await workflowService.listWorkflowExecutions({
+        namespace: 'default',
+        pageSize: 1,
+        query: 'CustomerKey = "none"',
+      })
     })
     return true
   } catch {

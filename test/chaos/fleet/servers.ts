@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { birthOf, sendSignal } from '../../../src/local/process-record.ts'
 import { startPostgres } from '../../../src/local/postgres.ts'
 import { freePort } from '../../../src/local/ports.ts'
-import { startTemporal } from '../../../src/local/temporal.ts'
+import { isServing, startTemporal } from '../../../src/local/temporal.ts'
 import { startProxy } from './proxy.ts'
 import type { Proxy } from './proxy.ts'
 
@@ -86,11 +86,43 @@ export async function killablePostgres(folder: string): Promise<Server> {
   })
 }
 
-/** The dev server with its state in a file. */
-export async function killableTemporal(folder: string): Promise<Server> {
+interface Mute {
+  /** So long without an answer, and it is replaced. */
+  readonly muteMs: number
+  readonly onMute: () => void
+}
+
+/**
+ * The dev server with its state in a file. After a kill its database may say "interrupted" to everything, until its process
+ * ends: then it is started anew.
+ */
+export async function killableTemporal(folder: string, mute: Mute): Promise<Server> {
   const preferredPorts = { grpc: await freePort(), ui: await freePort() }
-  return await supervise(async () => {
-    const server = await startTemporal({ folder, persistent: true, ui: false, preferredPorts })
-    return { ...server, url: server.address, port: Number(server.address.split(':')[1]) }
+  const server = await supervise(async () => {
+    const running = await startTemporal({ folder, persistent: true, ui: false, preferredPorts })
+    return { ...running, url: running.address, port: Number(running.address.split(':')[1]) }
   })
+  const isOver = new AbortController()
+  const watched = replaceMute(server, mute, isOver.signal)
+  return {
+    ...server,
+    async stop() {
+      isOver.abort()
+      await watched
+      await server.stop()
+    },
+  }
+}
+
+async function replaceMute(server: Server, { muteMs, onMute }: Mute, isOver: AbortSignal): Promise<void> {
+  let answeredAt = performance.now()
+  while (!isOver.aborted) {
+    if (await isServing(server.url())) answeredAt = performance.now()
+    else if (performance.now() - answeredAt > muteMs) {
+      onMute()
+      await server.killAndRestart()
+      answeredAt = performance.now()
+    }
+    await delay(muteMs / 12, undefined, { signal: isOver }).catch(() => {})
+  }
 }

@@ -39,6 +39,8 @@ export interface Stack {
   readonly stop: () => Promise<void>
 }
 
+const MUTE_MS = 60_000
+
 interface StackOptions {
   readonly folder: string
   readonly workers: number
@@ -55,7 +57,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   await mkdir(logFolder, { recursive: true })
   const [postgres, temporal, sandbox, bundle] = await Promise.all([
     killablePostgres(join(folder, 'postgres')),
-    killableTemporal(join(folder, 'temporal')),
+    killableTemporal(join(folder, 'temporal'), {
+      muteMs: MUTE_MS,
+      onMute: () => options.onEnd('temporal', 'it answered nothing, and is started anew', false),
+    }),
     startStripe(logFolder),
     options.bundle ?? bundleInto(join(folder, 'workflow-bundle.cjs')),
   ])
