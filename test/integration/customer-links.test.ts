@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { endTurn, takeTurn } from '../../src/db/stores/stripe-customer-turns.ts'
+import { heardOf } from '../support/heard.ts'
 import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
 import { startScenario, waitFor } from '../support/scenario.ts'
@@ -233,6 +234,8 @@ test('what the newer shape does not name stays as another call has changed it me
   const stripeCustomerId = await stripeCustomer()
   const [older, newer] = [await method(), await method()]
   await link(id, { stripeCustomerId, stripeDefaultPaymentMethodId: older })
+  // Else it could be carried out behind what is changed here.
+  await heardOf(installation, stripeCustomerId)
   const before = await lookedUp(stripeCustomerId)
   const turn = { appId: scenario.appId, stripeCustomerId }
   expect(await takeTurn(db, turn, 'another')).toBe(true)
