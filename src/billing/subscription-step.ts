@@ -67,18 +67,19 @@ interface Running {
 
 /**
  * One step of a subscription: apply the command, bill at most one closing that is due, write when to act next. A command is a
- * transaction of its own where more comes after it, which is cut by a snapshot. Safe to repeat: commands by request id, closings by primary key. Errors: not_found.
+ * transaction of its own where more comes after it, which is cut by a snapshot. Safe to repeat: commands by request id,
+ * closings by primary key. Errors: not_found.
  */
 export async function stepSubscription(db: Database, options: StepOptions): Promise<SubscriptionStepResult> {
   const { command } = options
+  const unchanged = { ...options, isReleased: false, isChanged: false }
   // What is asked of the open period comes after what is due has been closed.
   if (command?.kind === 'invoice_now' || command?.kind === 'approve_bill') {
-    const stepped = await billNow(db, { ...options, isReleased: false, isChanged: false })
+    const stepped = await billNow(db, unchanged)
     const { refused } = await unlessRefused(async () => await applyBillCommand(db, command, options))
     return { ...stepped, isRunning: true, refused }
   }
-  if (command === undefined)
-    return { ...(await billNow(db, { ...options, isReleased: false, isChanged: false })), refused: null }
+  if (command === undefined) return { ...(await billNow(db, unchanged)), refused: null }
   const { outcome, refused } = await unlessRefused(
     async () => await applyCommand(db, { ...options, command }),
   )

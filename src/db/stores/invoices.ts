@@ -189,6 +189,9 @@ export interface Told {
 export interface ToldChange {
   readonly patch: InvoicePatch
   readonly told: Told
+}
+
+interface LockingChange extends ToldChange {
   /** A customer whose access is locked with it, as `lockAccess` does: in a transaction only. */
   readonly accessOf?: string | undefined
 }
@@ -197,7 +200,7 @@ export interface ToldChange {
 export async function updateInvoiceAndTell<Row extends Versioned>(
   db: Db,
   row: Row,
-  { patch, told, accessOf }: ToldChange,
+  { patch, told, accessOf }: LockingChange,
 ): Promise<Row | undefined> {
   const change = changeOf(row, patch)
   const locked = accessOf === undefined ? undefined : accessKey(accessOf)
