@@ -1,5 +1,6 @@
 import { condition, setHandler } from '@temporalio/workflow'
 import { tick } from './messages.ts'
+import { createTimer } from './timer.ts'
 
 /** Where a workflow's time comes from: real timers, or the ticks of a test clock that stands at `nowMs`. */
 export type ClockSource = { readonly kind: 'real' } | { readonly kind: 'test'; readonly nowMs: number }
@@ -12,9 +13,6 @@ export interface WorkflowClock {
   waitUntil(dueMs: number | null, interrupted: () => boolean, summary: string): Promise<void>
 }
 
-/** Longest single timer: the server caps at 100 years, and a far instant is simply waited for again. */
-const MAX_TIMER_MS = 365 * 24 * 60 * 60 * 1000
-
 /** One helper for both clocks, so that a test clock exercises the code that production runs. */
 export function createClock(source: ClockSource): WorkflowClock {
   let testNowMs = source.kind === 'test' ? source.nowMs : null
@@ -23,13 +21,18 @@ export function createClock(source: ClockSource): WorkflowClock {
     if (testNowMs !== null) testNowMs = Math.max(testNowMs, nowMs)
   })
   const nowMs = (): number => testNowMs ?? Date.now()
+  const timer = createTimer()
   return {
     nowMs,
     source: () => (testNowMs === null ? { kind: 'real' } : { kind: 'test', nowMs: testNowMs }),
     async waitUntil(dueMs, interrupted, summary) {
       const reached = (): boolean => interrupted() || (dueMs !== null && nowMs() >= dueMs)
       if (testNowMs !== null || dueMs === null) return await condition(reached)
-      while (!reached()) await condition(reached, Math.min(dueMs - nowMs(), MAX_TIMER_MS), { summary })
+      while (!reached()) {
+        timer.start(dueMs - nowMs(), summary)
+        await condition(() => reached() || !timer.isRunning())
+      }
+      timer.cancel()
     },
   }
 }

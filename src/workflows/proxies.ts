@@ -54,11 +54,7 @@ type AdvanceInput = Parameters<SubscriptionActivities['advanceSubscription']>[0]
  * What fails or takes too long goes on as an activity: its retries write no history, however long they last, and the
  * Temporal UI shows what is in the way. The first try may be under way still, as that of a worker that was given up may be.
  */
-export async function advanceSubscription(input: AdvanceInput, place: StepPlace): Promise<SubscriptionStep> {
-  if (place === 'server') return await atServer.advanceSubscription(input)
-  try {
-    return await inTask[place].advanceSubscription(input)
-  } catch {
-    return await atServer.advanceSubscription(input)
-  }
+export function advanceSubscription(input: AdvanceInput, place: StepPlace): Promise<SubscriptionStep> {
+  const asActivity = (): Promise<SubscriptionStep> => atServer.advanceSubscription(input)
+  return place === 'server' ? asActivity() : inTask[place].advanceSubscription(input).catch(asActivity)
 }

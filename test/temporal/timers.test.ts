@@ -1,0 +1,226 @@
+import { randomUUID } from 'node:crypto'
+import { Client } from '@temporalio/client'
+import { optionalTsToMs } from '@temporalio/common/lib/time.js'
+import { NativeConnection, Worker } from '@temporalio/worker'
+import * as fc from 'fast-check'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { SubscriptionActivities, SubscriptionStep } from '../../src/activities/contracts.ts'
+import { temporalGateway } from '../../src/temporal/gateway.ts'
+import type { TemporalGateway } from '../../src/temporal/gateway.ts'
+import { readHistories } from '../replay/history-files.ts'
+import { runs } from '../support/properties.ts'
+import { waitFor } from '../support/scenario.ts'
+import { testTemporalAddress, workflowBundlePath } from '../support/temporal.ts'
+import { startTestWorker } from '../support/worker.ts'
+import type { TestWorker } from '../support/worker.ts'
+
+type Asked = Parameters<SubscriptionActivities['advanceSubscription']>[0]
+
+const HOUR = 3_600_000
+const taskQueue = `timers-${randomUUID()}`
+/** By subscription: when each wants to look again, and what it was asked so far. */
+const plans = new Map<string, { dueMs: number | null; readonly asked: Asked[] }>()
+let connection: NativeConnection
+let client: Client
+let temporal: TemporalGateway
+let worker: TestWorker
+
+/** A step that bills nothing: it says when its subscription wants to look again. */
+async function advanceSubscription(input: Asked): Promise<SubscriptionStep> {
+  const plan = plans.get(input.subscriptionId)
+  plan?.asked.push(input)
+  const { command } = input
+  // A boundary that was billed is followed by one that is far away.
+  if (command === undefined && plan?.dueMs != null && plan.dueMs <= input.asOfMs)
+    plan.dueMs = input.asOfMs + HOUR
+  const words = { lifecycle: 'active', summary: '', waitingFor: 'the next boundary' }
+  const nextDueMs = plan?.dueMs ?? null
+  const step = { ...words, nextDueMs, quietFromMs: nextDueMs, ended: false, refused: null }
+  return await Promise.resolve(step)
+}
+
+beforeAll(async () => {
+  connection = await NativeConnection.connect({ address: await testTemporalAddress() })
+  client = new Client({ connection })
+  temporal = temporalGateway(client, { taskQueue })
+  const activities = { advanceSubscription }
+  worker = await startTestWorker({ connection, namespace: 'default', taskQueue, activities }, {})
+})
+afterAll(async () => {
+  await worker.stop()
+  await connection.close()
+})
+
+async function begin(dueMs: number | null): Promise<string> {
+  const subscriptionId = randomUUID()
+  plans.set(subscriptionId, { dueMs, asked: [] })
+  await temporal.startSubscription({ subscriptionId, customerKey: 'c', planKey: 'p', testNowMs: null })
+  await atRest(subscriptionId)
+  return subscriptionId
+}
+
+/** Of the newest run. */
+async function eventsOf(subscriptionId: string) {
+  return (await client.workflow.getHandle(`subscription/${subscriptionId}`).fetchHistory()).events ?? []
+}
+
+/** Waits until nothing is under way: the newest task is done, and no activity or task was scheduled since. */
+async function atRest(subscriptionId: string) {
+  return await waitFor(
+    async () => await eventsOf(subscriptionId),
+    (events) => {
+      const done = events.findLastIndex((event) => event.workflowTaskCompletedEventAttributes)
+      const later = events.slice(Math.max(done, 0))
+      const isAsked = (plans.get(subscriptionId)?.asked.length ?? 0) > 0
+      return (
+        isAsked &&
+        done >= 0 &&
+        !later.some(
+          (event) => event.activityTaskScheduledEventAttributes ?? event.workflowTaskScheduledEventAttributes,
+        )
+      )
+    },
+  )
+}
+
+type Events = Awaited<ReturnType<typeof eventsOf>>
+
+/** When each timer ends that neither fired nor was canceled. */
+function pendingTimers(events: Events): readonly number[] {
+  const ends = new Map<string, number>()
+  for (const event of events) {
+    const { timerStartedEventAttributes: started } = event
+    const over = event.timerFiredEventAttributes ?? event.timerCanceledEventAttributes
+    const ms = (optionalTsToMs(event.eventTime) ?? 0) + (optionalTsToMs(started?.startToFireTimeout) ?? 0)
+    if (started) ends.set(started.timerId ?? '', ms)
+    if (over) ends.delete(over.timerId ?? '')
+  }
+  return [...ends.values()]
+}
+
+const release = () => ({ kind: 'release', requestId: randomUUID() }) as const
+
+async function end(subscriptionId: string): Promise<void> {
+  await client.workflow.getHandle(`subscription/${subscriptionId}`).terminate()
+}
+
+test('a subscription wakes when it is due, not before, and sleeps again', async () => {
+  const id = await begin(Date.now() + 1500)
+  const plan = plans.get(id)
+  const dueMs = plan?.dueMs ?? 0
+  await waitFor(
+    async () => await Promise.resolve(plan?.asked ?? []),
+    ({ length }) => length > 1,
+  )
+  expect(plan?.asked[1]?.asOfMs).toBeGreaterThanOrEqual(dueMs)
+  const events = await atRest(id)
+  expect(events.filter((event) => event.timerFiredEventAttributes)).toHaveLength(1)
+  expect(pendingTimers(events)).toHaveLength(1)
+  await end(id)
+})
+
+test('a subscription whose workflow is canceled while it sleeps is over', async () => {
+  const id = await begin(Date.now() + HOUR)
+  const handle = client.workflow.getHandle(`subscription/${id}`)
+  await handle.cancel()
+  await expect(handle.result()).rejects.toMatchObject({ cause: { name: 'CancelledFailure' } })
+})
+
+const changes = fc.oneof(
+  fc.record({ to: fc.constantFrom('same', 'earlier', 'later', 'years ahead', 'never') }),
+  fc.constant({ to: 'soon' }),
+)
+const moved = (to: string, dueMs: number | null): number | null => {
+  switch (to) {
+    case 'same':
+      return dueMs
+    case 'earlier':
+      return Date.now() + HOUR / 2
+    case 'later':
+      return Date.now() + 3 * HOUR
+    case 'years ahead':
+      return Date.now() + 1000 * 24 * HOUR
+    case 'soon':
+      return Date.now() + 400
+    default:
+      return null
+  }
+}
+
+test('whatever commands do to what is due, one timer runs to it, or none, and the history replays', async () => {
+  const histories: [string, object][] = []
+  await fc.assert(
+    fc.asyncProperty(fc.array(changes, { minLength: 1, maxLength: 8 }), async (moves) => {
+      const id = await begin(Date.now() + HOUR)
+      const plan = plans.get(id)
+      if (!plan) throw new Error('it did not begin')
+      for (const { to } of moves) {
+        const { length } = plan.asked
+        plan.dueMs = moved(to, plan.dueMs)
+        await temporal.updateSubscription(id, release())
+        if (to === 'soon')
+          await waitFor(
+            async () => await Promise.resolve(plan.asked.length),
+            (now) => now > length + 1,
+          )
+        const [ends, ...more] = pendingTimers(await atRest(id))
+        expect(more).toEqual([])
+        if (plan.dueMs === null) expect(ends).toBeUndefined()
+        else
+          expect(Math.abs((ends ?? 0) - Math.min(plan.dueMs, Date.now() + 365 * 24 * HOUR))).toBeLessThan(
+            5000,
+          )
+      }
+      histories.push([id, await client.workflow.getHandle(`subscription/${id}`).fetchHistory()])
+      await end(id)
+    }),
+    { numRuns: runs(8) },
+  )
+  const workflowBundle = { codePath: await workflowBundlePath() }
+  for (const [id, history] of histories)
+    await Worker.runReplayHistory({ workflowBundle }, history, `subscription/${id}`)
+})
+
+/** The years-ahead history as it goes on a year later: its timer fires, and the next one begins. */
+async function aYearLater() {
+  const recorded = (await readHistories()).find(({ name }) => name === 'subscription-years-ahead')
+  if (!recorded) throw new Error('not recorded')
+  const { history, workflowId } = recorded
+  const started = history.events.findLast(({ eventType }) => eventType === 'EVENT_TYPE_TIMER_STARTED')
+  const timerId = (started?.['timerStartedEventAttributes'] as { timerId: string } | undefined)?.timerId
+  const from = history.events.length
+  const yearMs = 365 * 24 * HOUR
+  const eventTime = new Date(Date.parse(String(started?.['eventTime'])) + yearMs + 100).toISOString()
+  const later = (
+    [
+      ['TIMER_FIRED', { timerFiredEventAttributes: { timerId, startedEventId: started?.['eventId'] } }],
+      ['WORKFLOW_TASK_SCHEDULED', { workflowTaskScheduledEventAttributes: {} }],
+      ['WORKFLOW_TASK_STARTED', { workflowTaskStartedEventAttributes: { scheduledEventId: `${from + 2}` } }],
+      [
+        'WORKFLOW_TASK_COMPLETED',
+        {
+          workflowTaskCompletedEventAttributes: {
+            scheduledEventId: `${from + 2}`,
+            startedEventId: `${from + 3}`,
+          },
+        },
+      ],
+      [
+        'TIMER_STARTED',
+        { timerStartedEventAttributes: { timerId: '2', workflowTaskCompletedEventId: `${from + 4}` } },
+      ],
+    ] as const
+  ).map(([kind, attributes], index) => ({
+    eventId: `${from + 1 + index}`,
+    eventTime,
+    eventType: `EVENT_TYPE_${kind}`,
+    ...attributes,
+  }))
+  return { workflowId, history: { events: [...history.events, ...later] } }
+}
+
+test('an instant further ahead than a timer reaches is waited for again when the timer ends', async () => {
+  const { workflowId, history } = await aYearLater()
+  const workflowBundle = { codePath: await workflowBundlePath() }
+  await Worker.runReplayHistory({ workflowBundle }, history, workflowId)
+})
