@@ -32,6 +32,12 @@ const types = new TypeOverrides()
 // bigint and numeric stay strings (pg's default): a float must not reach an amount. Instants become Dates.
 types.setTypeParser(TIMESTAMPTZ_OID, (text) => new Date(text))
 
+/**
+ * As long as a connection stays without work: a new one costs PostgreSQL what it has to find out, parse and plan anew. Less than
+ * the four minutes after which networks forget one that is silent.
+ */
+const IDLE_MAX_MS = 180_000
+
 const pools = new WeakMap<Database, Pool>()
 
 /** How a process uses its connections. */
@@ -113,6 +119,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   const pool = new Pool({
     connectionString: options.connectionString,
     max: options.maxConnections,
+    idleTimeoutMillis: IDLE_MAX_MS,
     application_name: options.applicationName ?? 'perennial',
     types,
     // A session in another zone would render timestamptz text in it.

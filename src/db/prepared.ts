@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import type { CompiledQuery } from 'kysely'
+import type { CompiledQuery, RawBuilder } from 'kysely'
 import type { Db } from './connection.ts'
 
 /** Stands for a value in a question that is built before there are any. */
@@ -24,6 +24,10 @@ const allColumns = /\bselect (\w+\.|"\w+"\.)?\*|, "\w+"\.\*/i
 
 function register({ sql }: CompiledQuery): void {
   if (allColumns.test(sql)) throw new Error(`name the columns of what is prepared: ${sql}`)
+  giveName(sql)
+}
+
+function giveName(sql: string): void {
   names.set(sql, `p_${hash('sha256', sql, 'base64url').slice(0, 20)}`)
 }
 
@@ -84,6 +88,23 @@ export function preparedForms<Values extends object, Row>(
     }
     return await ask(db, compiled, values)
   }
+}
+
+/** Texts of `askNamed` that have a name. */
+const namedTexts = new Set<string>()
+
+/**
+ * Asks what is built anew each time, since its text follows from what is asked; the first texts get a name, as what is
+ * `prepared` has, the others are planned each time. For what finds its rows by a key, too; its `*` may only be of what it
+ * names itself.
+ */
+export async function askNamed<Row>(db: Db, question: RawBuilder<Row>): Promise<readonly Row[]> {
+  const compiled = question.compile(db)
+  if (!namedTexts.has(compiled.sql) && namedTexts.size < FORMS_MAX) {
+    giveName(compiled.sql)
+    namedTexts.add(compiled.sql)
+  }
+  return (await db.executeQuery(compiled)).rows
 }
 
 /** Names a form, and takes the values out of it: with each write, so the form itself is made only where it is new. */

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openDatabase } from '../../src/db/connection.ts'
 import type { Database } from '../../src/db/connection.ts'
-import { prepared, preparedForms } from '../../src/db/prepared.ts'
+import { askNamed, prepared, preparedForms } from '../../src/db/prepared.ts'
 import { createTestDatabase } from '../support/database.ts'
 import type { TestDatabase } from '../support/database.ts'
 
@@ -130,4 +130,26 @@ test('forms beyond the first ones are written as well, and no connection remembe
   expect((await statements()) - before).toBe(32)
   const { rows } = await sql`SELECT count(*)::int AS count FROM prepared_forms_many`.execute(db)
   expect(rows).toEqual([{ count: 820 }])
+})
+
+test('of questions that are built anew the first texts are prepared, the others are answered as well', async () => {
+  const count = async (): Promise<number> => {
+    const { rows } = await sql<{ count: number }>`
+      SELECT count(*)::int AS count FROM pg_prepared_statements WHERE statement LIKE '%prepared_texts%'`.execute(
+      db,
+    )
+    return rows[0]?.count ?? 0
+  }
+  await sql`CREATE TABLE prepared_texts AS SELECT generate_series(1, 50) AS rank`.execute(db)
+  const before = await count()
+  for (let length = 1; length <= 40; length += 1) {
+    for (const first of [1, 2]) {
+      const ranks = Array.from({ length }, (_unused, index) => sql`${first + index}::int`)
+      const question = sql<{
+        rank: number
+      }>`SELECT rank FROM prepared_texts WHERE rank IN (${sql.join(ranks)})`
+      expect(await askNamed(db, question)).toHaveLength(length)
+    }
+  }
+  expect((await count()) - before).toBe(32)
 })

@@ -71,7 +71,7 @@ async function quantityOf(
 ): Promise<UsageQuantity> {
   const rows = await readUsage(
     db,
-    { scope, buckets: ofAnyLength, series },
+    { scope, buckets: ofAnyLength, series, isKept: true },
     (usage) => sql<{ quantity: string | null; events: string }>`
       SELECT ${aggregateOf(scope.meter)} AS quantity, coalesce(sum(n), 0)::text AS events FROM (${usage.rows}) counted`,
   )

@@ -1,11 +1,12 @@
 import { sql } from 'kysely'
 import type { RawBuilder } from 'kysely'
 import type { Db } from '../connection.ts'
+import { askNamed } from '../prepared.ts'
 import { bucketMinutes, segmentsOf } from './usage-segments.ts'
 import type { BucketMinutes, Cut, Segment } from './usage-segments.ts'
 import { findSeries, groupKeys, isBehind } from './usage-series.ts'
 import type { ReadableSeries } from './usage-series.ts'
-import { meterEvents, textAt } from './usage-sql.ts'
+import { isOneOf, meterEvents, textAt } from './usage-sql.ts'
 import type { UsageScope } from './usage-sql.ts'
 import type { Aggregation } from '../../domain/meters.ts'
 
@@ -20,6 +21,8 @@ export interface Reading {
   readonly buckets: Cut | null
   /** The meter's series, where it was found just now. */
   readonly series?: ReadableSeries | null | undefined
+  /** Asked again and again with other values: one subject's rows are found by a key, so that its plan is kept. */
+  readonly isKept?: boolean
 }
 
 /** Rows of a meter's usage, to be read in the statement they are given to. */
@@ -49,9 +52,12 @@ export async function readUsage<T>(
       const series = isFound ? known : await findSeries(db, scope.meter)
       if (series === null) break
       const usage = rolledUpUsage({ scope, ...reading, buckets, series })
-      const { rows } = await sql<T & SeriesNow>`
+      const question = sql<T & SeriesNow>`
         SELECT answer.*, ${nowOf(series, sql`rolled_seq`)} AS "rolledSeqNow", ${nowOf(series, isBehind)} AS "isBehindNow"
-        FROM (${query(usage)}) answer`.execute(db)
+        FROM (${query(usage)}) answer`
+      // How far the rollups are behind decides how events behind them are best found: those are planned each time.
+      const isNamed = reading.isKept === true && scope.subjects?.length === 1 && !series.isBehind
+      const rows = isNamed ? await askNamed(db, question) : (await question.execute(db)).rows
       const [first] = rows
       const now =
         first === undefined
@@ -204,7 +210,7 @@ function bucketConditions(
   const list: RawBuilder<unknown>[] = [sql`r.series_id = ${id}`, sql`r.minutes = ${minutes}`]
   if (from !== null) list.push(sql`r.bucket >= ${new Date(from)}`)
   if (to !== null) list.push(sql`r.bucket < ${new Date(to)}`)
-  if (subjects !== null) list.push(sql`r.subject = ANY(${[...subjects]}::text[])`)
+  if (subjects !== null) list.push(isOneOf(sql`r.subject`, subjects))
   for (const [key, values] of Object.entries(groupByFilters ?? {})) {
     const at = keys.indexOf(key)
     // A key the meter does not have matches nothing, never everything.

@@ -88,7 +88,7 @@ export function aggregateOf(meter: UsageMeter): RawBuilder<string | null> {
 function conditions(scope: UsageScope): readonly RawBuilder<unknown>[] {
   const { meter } = scope
   const list: RawBuilder<unknown>[] = [sql`events.type = ${meter.eventType}`]
-  if (scope.subjects !== null) list.push(sql`events.subject = ANY(${[...scope.subjects]}::text[])`)
+  if (scope.subjects !== null) list.push(isOneOf(sql`events.subject`, scope.subjects))
   if (scope.from !== null) list.push(sql`events.time >= ${scope.from}`)
   if (scope.to !== null) list.push(sql`events.time < ${scope.to}`)
   if (meter.eventFrom !== null) list.push(sql`events.time >= ${meter.eventFrom}`)
@@ -105,6 +105,14 @@ function conditions(scope: UsageScope): readonly RawBuilder<unknown>[] {
     list.push(path === undefined ? sql`false` : sql`(${textAt(path)}) = ANY(${[...values]}::text[])`)
   }
   return list
+}
+
+/** A single one is compared as one: PostgreSQL takes a list of unknown length for ten. */
+export function isOneOf(column: RawBuilder<unknown>, values: readonly string[]): RawBuilder<unknown> {
+  const [first, ...others] = values
+  return first !== undefined && others.length === 0
+    ? sql`${column} = ${first}`
+    : sql`${column} = ANY(${[...values]}::text[])`
 }
 
 function usableWhen(reads: 'number' | 'text'): RawBuilder<unknown> {
