@@ -1,11 +1,11 @@
 import { isDueBy, isOnlyLookDue, nextLookMs, waitsForLook } from '../billing/invoice-look.ts'
 import { nextTryMs } from '../billing/invoice-outage.ts'
-import { isTriedAgain } from '../billing/invoice-recovery.ts'
+import { triedAgainMs } from '../billing/invoice-recovery.ts'
 import { stepInvoice } from '../billing/invoice-step.ts'
 import type { InvoiceStepOptions } from '../billing/invoice-step.ts'
 import { getInvoiceRow, updateInvoice, wasInvoiceCommandAccepted } from '../db/stores/invoices.ts'
 import type { InvoicePatch, InvoiceRow } from '../db/stores/invoices.ts'
-import { appendTimeline } from '../db/stores/timeline.ts'
+import { appendTimeline, lastEntryAt } from '../db/stores/timeline.ts'
 import { DomainError } from '../domain/errors.ts'
 import { isCollecting, isFinal, settledStatuses } from '../domain/invoice-state.ts'
 import type { InvoiceStatus } from '../domain/invoice-state.ts'
@@ -71,14 +71,24 @@ async function fail(
   row: InvoiceRow,
   { code, message, asOfMs }: Failure,
 ): Promise<InvoiceRow> {
+  const isKnown = row.statusReason === message
+  const since = isKnown
+    ? await lastEntryAt(deps.db, { subjectType: 'invoice', subjectId: row.id, kind: 'failed' })
+    : null
+  const againMs = triedAgainMs({
+    code,
+    asOfMs,
+    createdMs: row.createdAt.getTime(),
+    sinceMs: since?.getTime() ?? asOfMs,
+  })
   const patch: InvoicePatch = {
     substatus: 'failed',
     statusCode: code,
     statusReason: message,
-    nextDueAt: isTriedAgain(code) ? new Date(nextLookMs(asOfMs, row.createdAt.getTime())) : null,
+    nextDueAt: againMs === null ? null : new Date(againMs),
   }
   const written = await updateInvoice(deps.db, row, patch)
-  if (row.statusReason === message) return written ?? row
+  if (isKnown) return written ?? row
   await appendTimeline(deps.db, [
     {
       subjectType: 'invoice',

@@ -74,7 +74,9 @@ function waitingFor(row: InvoiceRow): string {
     case 'waiting_draft_period':
       return `the draft period${until(row.draftUntil)}`
     case 'failed':
-      return 'an operator: retry'
+      return row.nextDueAt === null
+        ? 'an operator: retry'
+        : `an operator: retry; next look${until(row.nextDueAt)}`
     case 'action_required':
       return `the customer to confirm the payment${until(row.nextDueAt)}`
     case 'payment_failed':

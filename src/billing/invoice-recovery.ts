@@ -1,7 +1,8 @@
 import { appAndLink } from '../db/stores/billing-settings.ts'
 import type { InvoicePatch, InvoiceRow } from '../db/stores/invoices.ts'
 import type { CollectDeps } from './collect-deps.ts'
-import { isDueBy } from './invoice-look.ts'
+import { afterAsLongAgain } from './growing-wait.ts'
+import { isDueBy, nextLookMs } from './invoice-look.ts'
 import { write } from './invoice-write.ts'
 
 /** Failures that somebody mends at Stripe, or on the customer's link: looked at again without being asked. */
@@ -12,8 +13,27 @@ const mendedElsewhere: ReadonlySet<string | null> = new Set([
   'customer_not_linked',
 ])
 
-/** Whether an invoice that could not be issued for this reason is tried again by itself now and then. */
-export const isTriedAgain = (code: string): boolean => mendedElsewhere.has(code)
+/** What differs may be corrected there. Stripe is not asked to tell of it: that is told of every invoice that we bill. */
+const DIFFERS = 'stripe_totals_differ'
+const MINUTE_MS = 60 * 1000
+const MOST_MS = 30 * 24 * 60 * MINUTE_MS
+
+interface Failed {
+  readonly code: string
+  readonly asOfMs: number
+  readonly createdMs: number
+  /** Since when it has failed for the very same reason: a correction changes what differs, or mends it. */
+  readonly sinceMs: number
+}
+
+/**
+ * When an invoice that could not be issued is tried again by itself, or null: then it waits to be asked. What differs is
+ * compared again soon, while somebody may be at it, and then at growing intervals as the others.
+ */
+export function triedAgainMs({ code, asOfMs, createdMs, sinceMs }: Failed): number | null {
+  if (code === DIFFERS) return afterAsLongAgain(asOfMs, sinceMs, { leastMs: 5 * MINUTE_MS, mostMs: MOST_MS })
+  return mendedElsewhere.has(code) ? nextLookMs(asOfMs, createdMs) : null
+}
 
 /** Whether an invoice that could not be issued is tried again now: its time has come, or something changed at Stripe. */
 export function goesOnByItself(
@@ -21,9 +41,8 @@ export function goesOnByItself(
   now: { readonly asOfMs: number; readonly look: boolean },
 ): boolean {
   if (row.status !== 'issuing' || row.substatus !== 'failed') return false
-  if (mendedElsewhere.has(row.statusCode)) return isDueBy(row, now.asOfMs) || now.look
-  // What differs may have been corrected there.
-  return row.statusCode === 'stripe_totals_differ' && now.look
+  const isMended = row.statusCode === DIFFERS || mendedElsewhere.has(row.statusCode)
+  return isMended && (isDueBy(row, now.asOfMs) || now.look)
 }
 
 export async function goOn(deps: CollectDeps, row: InvoiceRow): Promise<InvoiceRow> {

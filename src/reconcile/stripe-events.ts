@@ -4,7 +4,7 @@ import { pollPage } from '../billing/polled-events.ts'
 import { listDeafApps, listPolledApps, polledApp } from '../db/stores/event-polling.ts'
 import { reconciledApps, setReconciledEvent } from '../db/stores/reconciliation.ts'
 import { insertStripeEvent } from '../db/stores/stripe-events.ts'
-import { keptOf } from '../stripe/events.ts'
+import { askedOf, keptOf } from '../stripe/events.ts'
 import { classifyStripeError } from '../stripe/failures.ts'
 import type { VerifiedEvent } from '../stripe/webhook-types.ts'
 import type { Finding, Look, ReconcileDeps, Slice } from './deps.ts'
@@ -90,7 +90,7 @@ async function comparePage(deps: ReconcileDeps, app: App, { dryRun, now }: Look)
   const { events, cursor } = await deps.stripe.listEvents(app, { cursor: app.reconciledEvent })
   const ours = keptOf(app, events)
   const unknown = await onlyAtStripe(deps, { app, events: ours, dryRun })
-  const missed = dryRun ? [] : await storeMissed(deps, app, { events: ours, now })
+  const missed = dryRun ? [] : await storeMissed(deps, app, { events: askedOf(ours), now })
   // A dry run does not move on: one page says what is the matter.
   const isDone = dryRun || events.length === 0
   if (!dryRun) await setReconciledEvent(deps.db, app.id, { event: cursor, at: now, isDone })

@@ -62,8 +62,8 @@ async function post(
 const agents = { http: new HttpAgent({ keepAlive: true }), https: new HttpsAgent({ keepAlive: true }) }
 
 /**
- * The answer's status; 0 without one in time. Not by `fetch`, which costs several times as much: a sandbox delivers half a dozen
- * for each invoice. A redirect is not followed and counts as a failure [stripe docs: webhooks].
+ * The answer's status; 0 without one in time. Not by `fetch`, which costs several times as much: a sandbox delivers some for
+ * each invoice. A redirect is not followed and counts as a failure [stripe docs: webhooks].
  */
 async function statusOf(
   url: string,

@@ -66,10 +66,19 @@ export function keptOf(
 }
 
 /**
- * What an endpoint is asked to send: what is acted on, and what Stripe waits for an answer to. A payment of an invoice is
- * told by the invoice; the list above has it for its places in the lists that are polled.
+ * Polled for their places in the lists above, and of no use at an endpoint. A payment of an invoice is told by the invoice.
+ * Of the changes of one, two or three come with each that we bill; an invoice whose draft a person may correct looks at it
+ * by itself. What sends them all the same, such as an endpoint of before, is heard.
  */
-export const endpointEvents = webhookEvents.filter((type) => type !== 'invoice_payment.paid')
+const onlyPolled: ReadonlySet<string> = new Set(['invoice_payment.paid', 'invoice.updated'])
+
+/** What an endpoint is asked to send: what is acted on, and what Stripe waits for an answer to. */
+export const endpointEvents = webhookEvents.filter((type) => !onlyPolled.has(type))
+
+/** The events that an endpoint is asked for: one of another type that no webhook brought was not lost. */
+export function askedOf<T extends Pick<VerifiedEvent, 'type'>>(events: readonly T[]): readonly T[] {
+  return events.filter(({ type }) => !onlyPolled.has(type))
+}
 
 /** What an endpoint made by hand has to send at least: what becomes of an invoice. */
 export const manualWebhookEvents = [

@@ -17,6 +17,8 @@ export interface WebhookEndpointState {
   readonly url: string | null
   /** Events that we need and the endpoint does not send. */
   readonly missingEvents: readonly string[]
+  /** What it sends though nothing needs it, as an endpoint of an older version may. */
+  readonly spareEvents: readonly string[]
   /** The version of what it sends; null: the account’s. */
   readonly apiVersion: string | null
 }

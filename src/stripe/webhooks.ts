@@ -119,7 +119,7 @@ export async function createWebhookEndpoint(
   return { endpointId: created.id, secret: created.secret }
 }
 
-/** Switches it on again, with every event that we need. */
+/** Switches it on again, with the events that we need. */
 export async function enableWebhookEndpoint(connection: Connection, endpointId: string): Promise<void> {
   await connection.call('webhook_endpoints.update', (stripe) =>
     stripe.webhookEndpoints.update(endpointId, { disabled: false, enabled_events: [...endpointEvents] }),
@@ -140,6 +140,7 @@ const absent: WebhookEndpointState = {
   enabled: false,
   url: null,
   missingEvents: endpointEvents,
+  spareEvents: [],
   apiVersion: null,
 }
 
@@ -155,11 +156,13 @@ export async function checkWebhookEndpoint(
     )
     const sent = new Set<string>(endpoint.enabled_events)
     const missingEvents = sent.has('*') ? [] : endpointEvents.filter((type) => !sent.has(type))
+    const needed = new Set<string>(endpointEvents)
     return {
       exists: true,
       enabled: endpoint.status === 'enabled',
       url: endpoint.url,
       missingEvents,
+      spareEvents: endpoint.enabled_events.filter((type) => !needed.has(type)),
       apiVersion: endpoint.api_version,
     }
   } catch (error) {

@@ -114,6 +114,19 @@ test.each([
   expect((await world.appOf(id)).webhook).toMatchObject({ isPolled: false })
 })
 
+test('an endpoint of an older version sends more than is needed: nothing is wrong with it, and a repair ends that', async () => {
+  const { id } = (await world.installManaged()).body.app
+  const [endpoint] = await world.endpoints()
+  const types = [...(endpoint?.enabled_events ?? []), 'invoice.updated']
+  const asked = Object.fromEntries(types.map((type, index) => [`enabled_events[${index}]`, type]))
+  await stripePost(world.sandbox.url, `webhook_endpoints/${endpoint?.id ?? ''}`, asked)
+  await world.care()
+  expect((await world.appOf(id)).webhook).not.toHaveProperty('problem')
+  expect((await world.endpoints())[0]?.enabled_events).toContain('invoice.updated')
+  await world.send('POST', `/api/v1/apps/${id}/stripe/webhook/repair`)
+  expect(await world.endpoints()).toEqual([expect.objectContaining(endpoint)])
+})
+
 test('a repair after PUBLIC_URL changed makes an endpoint there and deletes the old one', async () => {
   const { id } = (await world.installManaged()).body.app
   world.config.publicUrl = 'http://127.0.0.1:9999'

@@ -99,6 +99,7 @@ describe.each(contractTargets())('what accounts and customers take for granted o
       enabled: true,
       url: request.url,
       missingEvents: [],
+      spareEvents: [],
     })
     await target.gateway.deleteWebhookEndpoint(stored)
     await target.gateway.deleteWebhookEndpoint(stored)

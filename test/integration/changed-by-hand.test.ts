@@ -74,6 +74,32 @@ async function withDraft(): Promise<readonly [BilledCustomer, ShownInvoice, stri
   return [billed, invoice, invoice.externalIds?.invoicing ?? '']
 }
 
+/** Waits until its draft at Stripe was found to differ: it says so, and looks again within minutes. */
+async function untilDiffers(billed: BilledCustomer): Promise<ShownInvoice> {
+  await advance(billed, '2026-01-01T00:01:00Z')
+  const failed = await at.untilInvoice(
+    billed,
+    ({ statusDetails }) => statusDetails.extendedStatus === 'issuing.failed',
+  )
+  expect(failed.validationIssues).toMatchObject([{ code: 'stripe_totals_differ' }])
+  expect(Date.parse(failed.nextActionAt ?? '')).toBeLessThanOrEqual(Date.parse('2026-01-01T00:06:00Z'))
+  return failed
+}
+
+/** A customer whose draft at Stripe has a line that somebody added; with how to take it off. */
+async function withForeignLine(): Promise<readonly [BilledCustomer, string, () => Promise<void>]> {
+  const [billed, , draft] = await withDraft()
+  const { id: item } = await post('invoiceitems', {
+    customer: billed.stripeCustomerId,
+    invoice: draft,
+    amount: '500',
+    currency: 'usd',
+  })
+  await at.sandbox('DELETE', '/faults')
+  await untilDiffers(billed)
+  return [billed, draft, async () => await remove(`invoiceitems/${item}`)]
+}
+
 describe.each(['with its webhook', 'with the webhook lost'])('%s', (how) => {
   const isLost = how === 'with the webhook lost'
 
@@ -135,15 +161,10 @@ describe.each(['with its webhook', 'with the webhook lost'])('%s', (how) => {
       currency: 'usd',
     })
     await at.sandbox('DELETE', '/faults')
-    await advance(billed, '2026-01-02T00:00:00Z')
-    const failed = await at.untilInvoice(
-      billed,
-      ({ statusDetails }) => statusDetails.extendedStatus === 'issuing.failed',
-    )
-    expect(failed.validationIssues).toMatchObject([{ code: 'stripe_totals_differ' }])
+    const failed = await untilDiffers(billed)
     expect(await charged(billed)).toEqual([])
     await remove(`invoiceitems/${item}`)
-    if (isLost) await at.retry(failed.id)
+    await advance(billed, failed.nextActionAt ?? '')
     await at.untilInvoice(billed, ({ status }) => status === 'paid')
     expect(await charged(billed)).toEqual([2000])
   })
@@ -183,6 +204,43 @@ describe.each(['with its webhook', 'with the webhook lost'])('%s', (how) => {
     expect(paid.id).toBe(failed.id)
     expect(await charged({ ...billed, stripeCustomerId: another.id })).toEqual([2000])
   })
+})
+
+test('a draft that nobody corrects is looked at ever more seldom, and its test clock comes to rest', async () => {
+  const [billed, draft] = await withForeignLine()
+  const path = encodeURIComponent(`/invoices/${draft}$`)
+  const looks = async (): Promise<number> =>
+    (await at.sandbox<{ requests: unknown[] }>('GET', `/requests?method=GET&path=${path}`)).requests.length
+  const soon = await looks()
+  await advance(billed, '2026-01-08T00:00:00Z')
+  const week = await looks()
+  expect(week - soon).toBe(11)
+  await advance(billed, '2026-12-01T00:00:00Z')
+  expect((await looks()) - week).toBe(13)
+  const [first] = await at.invoices(billed)
+  expect(first?.statusDetails.extendedStatus).toBe('issuing.failed')
+  const said = (await at.timeline(first?.id ?? '')).filter((detail) => detail.startsWith('Issuing failed'))
+  expect(said).toHaveLength(1)
+})
+
+test('an endpoint that still sends that an invoice was updated wakes one whose draft was corrected at once', async () => {
+  const { webhookEndpointId } = await installation.database.db
+    .selectFrom('apps')
+    .select('webhookEndpointId')
+    .executeTakeFirstOrThrow()
+  const endpoint = `webhook_endpoints/${webhookEndpointId ?? ''}`
+  const { enabled_events: types } = await stripeGet<{ enabled_events: string[] }>(
+    installation.sandboxUrl,
+    endpoint,
+  )
+  const asking = (events: readonly string[]) =>
+    Object.fromEntries(events.map((type, index) => [`enabled_events[${index}]`, type]))
+  await post(endpoint, asking([...types, 'invoice.updated']))
+  const [billed, , correct] = await withForeignLine()
+  await correct()
+  await at.untilInvoice(billed, ({ status }) => status === 'paid')
+  expect(await charged(billed)).toEqual([2000])
+  await post(endpoint, asking(types))
 })
 
 test('a card that was detached: the invoice asks for another, and goes on when it comes', async () => {

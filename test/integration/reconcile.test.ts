@@ -156,6 +156,22 @@ test('rule 30: a refund whose webhook was lost is found in the list of events, b
   await stripePost(installation.sandboxUrl, endpoint, { disabled: 'false' })
 })
 
+test('what an endpoint is not asked for was not lost by it', async () => {
+  const { db } = installation.database
+  const billed = await at.newCustomer({ key: 'not_asked' })
+  await at.subscribe(billed)
+  const paid = await at.untilInvoice(billed, ({ status }) => status === 'paid')
+  await stripePost(installation.sandboxUrl, `invoices/${paid.externalIds?.invoicing ?? ''}`, {
+    'metadata[seen]': 'yes',
+  })
+  // As if none had run since the app was installed.
+  await db.updateTable('apps').set(asInstalled).execute()
+  await db.deleteFrom('stripeEvents').where('invoiceId', '=', paid.id).execute()
+  await reconcile(installation)
+  const found = await db.selectFrom('stripeEvents').select('type').where('invoiceId', '=', paid.id).execute()
+  expect(found.map(({ type }) => type).toSorted()).toEqual(['invoice.finalized', 'invoice.paid'])
+})
+
 test('one worker at a time looks by itself, and removes what was done long ago', async () => {
   const { client, taskQueue, sandboxUrl, database } = installation
   const { db } = database

@@ -289,3 +289,32 @@ test.each([
   expect(await chargesOf(billed)).toEqual(['succeeded'])
   expect(await booked(paid.id)).toEqual(CHARGED)
 })
+
+test('an invoice that is charged at once is told of by three webhooks, of which two are kept', async () => {
+  const billed = await newCustomer('pm_card_visa')
+  await subscribe(billed)
+  const first = await untilInvoice(installation, billed, ({ status }) => status === 'paid')
+  await settled(first.id)
+  const told = async () =>
+    (await sandbox<{ deliveries: { id: string }[] }>('GET', '/webhooks/deliveries')).deliveries.map(
+      ({ id }) => id,
+    )
+  const before = new Set(await told())
+  await advanceTo(installation, billed.clockId, '2026-02-01T00:00:00Z')
+  const second = await installation.database.db
+    .selectFrom('invoices')
+    .select(['id', 'status'])
+    .where('customerId', '=', billed.customerId)
+    .where('id', '!=', first.id)
+    .executeTakeFirstOrThrow()
+  expect(second.status).toBe('paid')
+  await settled(second.id)
+  // Created, finalized, paid.
+  expect((await told()).filter((id) => !before.has(id))).toHaveLength(3)
+  const kept = await installation.database.db
+    .selectFrom('stripeEvents')
+    .select('type')
+    .where('invoiceId', '=', second.id)
+    .execute()
+  expect(kept.map(({ type }) => type).toSorted()).toEqual(['invoice.finalized', 'invoice.paid'])
+})

@@ -17,7 +17,8 @@ test('what is asked of Stripe is acted on, or passed over by name', () => {
 test('an endpoint is asked for all that is acted on, and for what Stripe waits with', () => {
   expect(endpointEvents).toEqual(expect.arrayContaining([...manualWebhookEvents, 'invoice.created']))
   const asked = new Set<string>(endpointEvents)
-  expect(webhookEvents.filter((type) => isKept(type) && !asked.has(type))).toEqual([])
+  // An invoice whose draft may be corrected looks at it by itself; every invoice that we bill would tell this twice or more.
+  expect(webhookEvents.filter((type) => isKept(type) && !asked.has(type))).toEqual(['invoice.updated'])
 })
 
 test('rule 30: of what our own requests caused, only changes that their replies tell are passed over', () => {

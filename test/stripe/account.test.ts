@@ -36,6 +36,7 @@ test('an installed endpoint sends what we need; asked twice it is one; deleted t
     enabled: true,
     url: request.url,
     missingEvents: [],
+    spareEvents: [],
     apiVersion: '2026-10-28.endive',
   })
   await world.gateway.deleteWebhookEndpoint(app)

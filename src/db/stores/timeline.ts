@@ -26,6 +26,23 @@ const appending = preparedForms((db, { entries }: { readonly entries: readonly T
     .compile(),
 )
 
+/** When something of a kind happened last, on the customer's clock; null: never. */
+export async function lastEntryAt(
+  db: Db,
+  { subjectType, subjectId, kind }: Pick<TimelineEntry, 'subjectType' | 'subjectId' | 'kind'>,
+): Promise<Date | null> {
+  const entry = await db
+    .selectFrom('timeline')
+    .select('at')
+    .where('subjectType', '=', subjectType)
+    .where('subjectId', '=', subjectId)
+    .where('kind', '=', kind)
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return entry?.at ?? null
+}
+
 /**
  * Adds what an event told, once however often it is tried: not where the same was recorded since the event came. Those who
  * record of one subject wait for each other.
