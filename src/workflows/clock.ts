@@ -10,7 +10,14 @@ export interface WorkflowClock {
   /** What to carry into the next run. */
   source(): ClockSource
   /** Waits until the instant (null: forever) or until the predicate holds, whichever is first. */
-  waitUntil(dueMs: number | null, interrupted: () => boolean, summary: string): Promise<void>
+  waitUntil(dueMs: number | null, interrupted: () => boolean, options: WaitOptions): Promise<void>
+}
+
+export interface WaitOptions {
+  /** What is waited for, in words. */
+  readonly summary: string
+  /** Asked at the end: whether the next wait will most likely be for the same instant, so that its timer may run on. */
+  readonly keepsTimer?: () => boolean
 }
 
 /** One helper for both clocks, so that a test clock exercises the code that production runs. */
@@ -25,14 +32,15 @@ export function createClock(source: ClockSource): WorkflowClock {
   return {
     nowMs,
     source: () => (testNowMs === null ? { kind: 'real' } : { kind: 'test', nowMs: testNowMs }),
-    async waitUntil(dueMs, interrupted, summary) {
+    async waitUntil(dueMs, interrupted, { summary, keepsTimer = () => false }) {
       const reached = (): boolean => interrupted() || (dueMs !== null && nowMs() >= dueMs)
-      if (testNowMs !== null || dueMs === null) return await condition(reached)
+      if (testNowMs !== null) return await condition(reached)
       while (!reached()) {
-        timer.start(dueMs - nowMs(), summary)
-        await condition(() => reached() || !timer.isRunning())
+        if (dueMs === null) timer.cancel()
+        else timer.runUntil(dueMs, summary)
+        await condition(() => reached() || (dueMs !== null && !timer.isRunning()))
       }
-      timer.cancel()
+      if (!keepsTimer()) timer.cancel()
     },
   }
 }

@@ -49,7 +49,7 @@ export async function invoice(input: InvoiceInput): Promise<void> {
   let shownStatus = ''
 
   for (;;) {
-    await clock.waitUntil(nextDueMs, interrupted, waitingFor)
+    await clock.waitUntil(nextDueMs, interrupted, { summary: waitingFor })
     const isLong = workflowInfo().continueAsNewSuggested
     if (commands.isEmpty() && (isLong || (poked && pokeBeginsRun()))) {
       await condition(allHandlersFinished)

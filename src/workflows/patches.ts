@@ -13,7 +13,15 @@ export function billsInTask(): boolean {
   return patched('bill-in-task')
 }
 
-/** After 0.1.0 a command that needs rows only is carried out within the workflow task. Asked where one comes: most never do. */
+/**
+ * After 0.1.0 a command that needs rows only is carried out within the workflow task, and leaves the timer alone: what is due
+ * stays as it was. Asked where one comes: most never do.
+ */
+export function commandKeepsTimer(): boolean {
+  return patched('command-keeps-timer')
+}
+
+/** The same with the timer set anew, as it was between releases. Asked of runs that have not noted the one above. */
 export function commandsInTask(): boolean {
   return patched('command-in-task')
 }

@@ -12,9 +12,8 @@ import { createClock } from './clock.ts'
 import type { ClockSource } from './clock.ts'
 import { createCommandQueue } from './commands.ts'
 import { poke, subscriptionCommand } from './messages.ts'
-import { billsInTask, commandsInTask, pokeBeginsRun } from './patches.ts'
+import { billsInTask, commandKeepsTimer, commandsInTask, pokeBeginsRun } from './patches.ts'
 import { advanceSubscription } from './proxies.ts'
-import type { StepPlace } from './proxies.ts'
 import { billingStatusAttribute, nextBillingTimeAttribute } from './search-attributes.ts'
 
 export interface SubscriptionInput {
@@ -48,10 +47,12 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
   let nextDueMs = input.nextDueMs
   let waitingFor = input.waitingFor
   let quietFromMs = input.quietFromMs ?? null
+  const nextIsQuiet = (): boolean => isQuiet(commands.next(), { quietFromMs, asOfMs: clock.nowMs() })
+  const keepsTimer = (): boolean => nextIsQuiet() && commandKeepsTimer()
   let shown = { lifecycle: '', nextDueMs: -1 as number | null }
 
   for (let steps = 0; ; steps++) {
-    await clock.waitUntil(nextDueMs, interrupted, waitingFor)
+    await clock.waitUntil(nextDueMs, interrupted, { summary: waitingFor, keepsTimer })
     const isLong = steps >= STEPS_PER_RUN || workflowInfo().continueAsNewSuggested
     if (commands.isEmpty() && (isLong || (poked && pokeBeginsRun()))) {
       await condition(allHandlersFinished)
@@ -64,7 +65,7 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
     poked = poked && command !== undefined && pokeBeginsRun()
     const asked = { subscriptionId: input.subscriptionId, ...(command && { command }) }
     const asOfMs = clock.nowMs()
-    const place = command === undefined ? billingPlace : commandPlace(command, { quietFromMs, asOfMs })
+    const place = command === undefined ? billingPlace : commandPlace(nextIsQuiet())
     const step = await advanceSubscription({ ...asked, asOfMs }, place)
     if (command) commands.complete(command, step.refused)
     shown = show(step, shown)
@@ -82,17 +83,21 @@ interface Quiet {
   readonly asOfMs: number
 }
 
-/**
- * A worker may stand still when a command is written and its task not yet handed in: the task is lost, and the command too
- * where nobody asks for it any more. So only what needs no earlier wake is carried out within the task: a workflow that never
- * hears of it sleeps no longer than it should.
- */
-function commandPlace(command: SubscriptionCommand, { quietFromMs, asOfMs }: Quiet): StepPlace {
-  if (quietFromMs === null || quietFromMs <= asOfMs) return 'server'
-  const isQuiet =
+/** Whether a command needs rows only and no earlier wake: who never hears of it sleeps no longer than it should. */
+function isQuiet(command: SubscriptionCommand | undefined, { quietFromMs, asOfMs }: Quiet): boolean {
+  if (command === undefined || quietFromMs === null || quietFromMs <= asOfMs) return false
+  return (
     command.kind === 'unschedule_cancelation' ||
     (command.kind === 'cancel' && command.effectiveAtMs >= quietFromMs)
-  return isQuiet && commandsInTask() ? 'command' : 'server'
+  )
+}
+
+/**
+ * A worker may stand still when a command is written and its task not yet handed in: the task is lost, and the command too
+ * where nobody asks for it any more. So only a quiet one is carried out within the task.
+ */
+function commandPlace(quiet: boolean): 'server' | 'command' {
+  return quiet && (commandKeepsTimer() || commandsInTask()) ? 'command' : 'server'
 }
 
 type Shown = { lifecycle: string; nextDueMs: number | null }

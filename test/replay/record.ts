@@ -105,7 +105,7 @@ test('on real time', { timeout: 10 * MINUTES }, async () => {
     [slow.refuseCommand, 'subscription-refused-command'],
     [slow.waitForYears, 'subscription-years-ahead'],
     [slow.outlastObstacle, 'subscription-obstacle'],
-    [slow.commandInTask, 'subscription-commands-in-task'],
+    [slow.commandInTask, 'subscription-commands-keep-timer'],
     [invoice(paths.recoverByDunning), 'invoice-recover-by-dunning'],
     [invoice(paths.exhaustDunning), 'invoice-exhaust-dunning'],
     [invoice(paths.approve), 'invoice-approve'],
