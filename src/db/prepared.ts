@@ -90,21 +90,23 @@ export function preparedForms<Values extends object, Row>(
   }
 }
 
-/** Texts of `askNamed` that have a name. */
-const namedTexts = new Set<string>()
+/** Asks a question that is built anew each time. */
+export type Ask = <Row>(db: Db, question: RawBuilder<Row>) => Promise<readonly Row[]>
 
 /**
- * Asks what is built anew each time, since its text follows from what is asked; the first texts get a name, as what is
- * `prepared` has, the others are planned each time. For what finds its rows by a key, too; its `*` may only be of what it
- * names itself.
+ * For questions whose text follows from what is asked: the first texts get a name, as what is `prepared` has, the others are
+ * planned each time. For what finds its rows by a key, too; its `*` may only be of what it names itself.
  */
-export async function askNamed<Row>(db: Db, question: RawBuilder<Row>): Promise<readonly Row[]> {
-  const compiled = question.compile(db)
-  if (!namedTexts.has(compiled.sql) && namedTexts.size < FORMS_MAX) {
-    giveName(compiled.sql)
-    namedTexts.add(compiled.sql)
+export function namingFirstTexts(): Ask {
+  const named = new Set<string>()
+  return async (db, question) => {
+    const compiled = question.compile(db)
+    if (!named.has(compiled.sql) && named.size < FORMS_MAX) {
+      giveName(compiled.sql)
+      named.add(compiled.sql)
+    }
+    return (await db.executeQuery(compiled)).rows
   }
-  return (await db.executeQuery(compiled)).rows
 }
 
 /** Names a form, and takes the values out of it: with each write, so the form itself is made only where it is new. */

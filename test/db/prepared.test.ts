@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openDatabase } from '../../src/db/connection.ts'
 import type { Database } from '../../src/db/connection.ts'
-import { askNamed, prepared, preparedForms } from '../../src/db/prepared.ts'
+import { namingFirstTexts, prepared, preparedForms } from '../../src/db/prepared.ts'
 import { createTestDatabase } from '../support/database.ts'
 import type { TestDatabase } from '../support/database.ts'
 
@@ -141,6 +141,7 @@ test('of questions that are built anew the first texts are prepared, the others 
     return rows[0]?.count ?? 0
   }
   await sql`CREATE TABLE prepared_texts AS SELECT generate_series(1, 50) AS rank`.execute(db)
+  const ask = namingFirstTexts()
   const before = await count()
   for (let length = 1; length <= 40; length += 1) {
     for (const first of [1, 2]) {
@@ -148,7 +149,7 @@ test('of questions that are built anew the first texts are prepared, the others 
       const question = sql<{
         rank: number
       }>`SELECT rank FROM prepared_texts WHERE rank IN (${sql.join(ranks)})`
-      expect(await askNamed(db, question)).toHaveLength(length)
+      expect(await ask(db, question)).toHaveLength(length)
     }
   }
   expect((await count()) - before).toBe(32)

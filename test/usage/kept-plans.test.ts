@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openDatabase } from '../../src/db/connection.ts'
 import type { Database } from '../../src/db/connection.ts'
 import { insertMeter } from '../../src/db/stores/meters.ts'
+import { queryMeter } from '../../src/db/stores/meter-query.ts'
 import { usageQuantity } from '../../src/db/stores/usage-query.ts'
 import { createTestDatabase } from '../support/database.ts'
 import type { TestDatabase } from '../support/database.ts'
@@ -31,10 +32,10 @@ const slice = (subject: string, from = at('01T00:00:01'), to = at('31T00:00:01')
   to,
 })
 
-const runsOfKept = async (): Promise<readonly number[]> => {
+const runsOfKept = async (what = 'counted'): Promise<readonly number[]> => {
   const { rows } = await sql<{ runs: string }>`
     SELECT generic_plans + custom_plans AS runs FROM pg_prepared_statements
-    WHERE statement LIKE '%usage_rollups%' AND statement LIKE '%counted%' ORDER BY 1`.execute(db)
+    WHERE statement LIKE '%usage_rollups%' AND statement LIKE ${`% ${what}%`} ORDER BY 1`.execute(db)
   return rows.map(({ runs }) => Number(runs))
 }
 
@@ -71,4 +72,24 @@ test('a statement that was kept finds what came after it was made for rollups th
   expect((await runsOfKept()).reduce((sum, runs) => sum + runs, 0)).toBe(
     before.reduce((sum, runs) => sum + runs, 0) + 1,
   )
+})
+
+test("a meter's windows of one subject are asked for by a statement that is kept, and answer for their own interval", async () => {
+  await store(db, event({ subject: 'dan', time: '2025-01-02T00:00:00Z' }), event({ subject: 'dan' }))
+  await rollUpAll(db)
+  const days = { windowSize: 'DAY', timeZone: 'UTC', groupBy: [] } as const
+  const starts = async (
+    subjects: readonly string[],
+    from: string,
+    to: string,
+  ): Promise<readonly string[]> => {
+    const rows = await queryMeter(db, { ...days, meter: meter(), subjects, from: at(from), to: at(to) })
+    return rows.map(({ windowStart, value }) => `${windowStart.toISOString().slice(8, 10)}: ${value}`)
+  }
+  for (let round = 1; round <= 4; round += 1) {
+    expect(await starts(['dan'], '01T00:00:00', '31T00:00:00')).toEqual(['02: 1', '15: 1'])
+    expect(await starts(['dan'], '03T00:00:00', '31T00:00:00')).toEqual(['15: 1'])
+  }
+  expect(await starts(['dan', 'bea'], '01T00:00:00', '31T00:00:00')).toEqual(['02: 1', '15: 7'])
+  expect(await runsOfKept('summed')).toEqual([8])
 })

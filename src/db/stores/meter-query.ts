@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { RawBuilder } from 'kysely'
 import type { Db } from '../connection.ts'
+import { namingFirstTexts } from '../prepared.ts'
 import type { Cut } from './usage-segments.ts'
 import { bucketsBetween, bucketsInWindows, listedWindows } from './usage-windows.ts'
 import { readUsage } from './usage-reading.ts'
@@ -29,6 +30,8 @@ export interface MeterQueryRow {
   readonly customerId: string | null
   readonly groupBy: Readonly<Record<string, string | null>>
 }
+
+const askWindows = namingFirstTexts()
 
 const ROWS_MAX = 100_000
 const HOUR_MS = 3_600_000
@@ -67,7 +70,7 @@ export async function queryMeter(db: Db, query: MeterQuery): Promise<readonly Me
   const keys = sql.join(names)
   const rows = await readUsage(
     db,
-    { scope: query, columns, buckets },
+    { scope: query, columns, buckets, askOfOne: askWindows },
     (usage) => sql<RawRow>`
       SELECT value ${sql.join(shown, sql``)},
         ${groupBy.length === 0 ? sql`NULL` : sql`ARRAY[${sql.join(groups)}]`}::text[] AS groups

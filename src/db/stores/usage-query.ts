@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Db } from '../connection.ts'
+import { namingFirstTexts } from '../prepared.ts'
 import { readUsage } from './usage-reading.ts'
 import type { ReadableSeries } from './usage-series.ts'
 import type { Cut } from './usage-segments.ts'
@@ -24,6 +25,8 @@ export interface UsageQuantity {
   /** Events that the meter could use. */
   readonly eventCount: number
 }
+
+const askQuantity = namingFirstTexts()
 
 const ofAnyLength: Cut = { longest: 1440, since: Number.NEGATIVE_INFINITY }
 
@@ -71,7 +74,7 @@ async function quantityOf(
 ): Promise<UsageQuantity> {
   const rows = await readUsage(
     db,
-    { scope, buckets: ofAnyLength, series, isKept: true },
+    { scope, buckets: ofAnyLength, series, askOfOne: askQuantity },
     (usage) => sql<{ quantity: string | null; events: string }>`
       SELECT ${aggregateOf(scope.meter)} AS quantity, coalesce(sum(n), 0)::text AS events FROM (${usage.rows}) counted`,
   )

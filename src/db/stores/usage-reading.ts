@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { RawBuilder } from 'kysely'
 import type { Db } from '../connection.ts'
-import { askNamed } from '../prepared.ts'
+import type { Ask } from '../prepared.ts'
 import { bucketMinutes, segmentsOf } from './usage-segments.ts'
 import type { BucketMinutes, Cut, Segment } from './usage-segments.ts'
 import { findSeries, groupKeys, isBehind } from './usage-series.ts'
@@ -21,8 +21,8 @@ export interface Reading {
   readonly buckets: Cut | null
   /** The meter's series, where it was found just now. */
   readonly series?: ReadableSeries | null | undefined
-  /** Asked again and again with other values: one subject's rows are found by a key, so that its plan is kept. */
-  readonly isKept?: boolean
+  /** How one subject's usage is asked for, whose rows are found by a key; left out: planned each time, as that of several. */
+  readonly askOfOne?: Ask
 }
 
 /** Rows of a meter's usage, to be read in the statement they are given to. */
@@ -42,7 +42,7 @@ const TRIES = 10
  */
 export async function readUsage<T>(
   db: Db,
-  { scope, series: known, ...reading }: Reading & { readonly scope: UsageScope },
+  { scope, series: known, askOfOne, ...reading }: Reading & { readonly scope: UsageScope },
   query: (usage: MeterUsage) => RawBuilder<T>,
 ): Promise<readonly T[]> {
   const { buckets } = reading
@@ -56,8 +56,8 @@ export async function readUsage<T>(
         SELECT answer.*, ${nowOf(series, sql`rolled_seq`)} AS "rolledSeqNow", ${nowOf(series, isBehind)} AS "isBehindNow"
         FROM (${query(usage)}) answer`
       // How far the rollups are behind decides how events behind them are best found: those are planned each time.
-      const isNamed = reading.isKept === true && scope.subjects?.length === 1 && !series.isBehind
-      const rows = isNamed ? await askNamed(db, question) : (await question.execute(db)).rows
+      const isOfOne = scope.subjects?.length === 1 && !series.isBehind
+      const rows = isOfOne && askOfOne ? await askOfOne(db, question) : (await question.execute(db)).rows
       const [first] = rows
       const now =
         first === undefined
@@ -93,14 +93,14 @@ function asksOfCutoff({ cutoff, hiddenFrom }: UsageScope): boolean {
   return cutoff !== undefined || hiddenFrom !== undefined
 }
 
-function rawUsage(scope: UsageScope, { columns = () => [] }: Reading): MeterUsage {
+function rawUsage(scope: UsageScope, { columns = () => [] }: Pick<Reading, 'columns'>): MeterUsage {
   return {
     rows: rowsOfEvents(scope, columns),
     unseenBy: (cutoff) => sql`EXISTS (${meterEvents({ ...scope, hiddenFrom: cutoff })})`,
   }
 }
 
-interface RolledUpReading extends Omit<Reading, 'series'> {
+interface RolledUpReading extends Omit<Reading, 'series' | 'askOfOne'> {
   readonly buckets: Cut
   readonly scope: UsageScope
   readonly series: ReadableSeries
