@@ -5,7 +5,7 @@ import { stepInvoice } from '../billing/invoice-step.ts'
 import type { InvoiceStepOptions } from '../billing/invoice-step.ts'
 import { getInvoiceRow, updateInvoice, wasInvoiceCommandAccepted } from '../db/stores/invoices.ts'
 import type { InvoicePatch, InvoiceRow } from '../db/stores/invoices.ts'
-import { appendTimeline, lastEntryAt } from '../db/stores/timeline.ts'
+import { appendTimeline, newestSince } from '../db/stores/timeline.ts'
 import { DomainError } from '../domain/errors.ts'
 import { isCollecting, isFinal, settledStatuses } from '../domain/invoice-state.ts'
 import type { InvoiceStatus } from '../domain/invoice-state.ts'
@@ -71,10 +71,15 @@ async function fail(
   row: InvoiceRow,
   { code, message, asOfMs }: Failure,
 ): Promise<InvoiceRow> {
-  const isKnown = row.statusReason === message
-  const since = isKnown
-    ? await lastEntryAt(deps.db, { subjectType: 'invoice', subjectId: row.id, kind: 'failed' })
-    : null
+  const told = {
+    subjectType: 'invoice' as const,
+    subjectId: row.id,
+    at: new Date(asOfMs),
+    kind: 'failed',
+    detail: `Issuing failed: ${message}`,
+  }
+  // Not by the row: a request that did not get through in between says its own there, and one that dies here tells nothing.
+  const since = await newestSince(deps.db, told)
   const againMs = triedAgainMs({
     code,
     asOfMs,
@@ -88,16 +93,8 @@ async function fail(
     nextDueAt: againMs === null ? null : new Date(againMs),
   }
   const written = await updateInvoice(deps.db, row, patch)
-  if (isKnown) return written ?? row
-  await appendTimeline(deps.db, [
-    {
-      subjectType: 'invoice',
-      subjectId: row.id,
-      at: new Date(asOfMs),
-      kind: 'failed',
-      detail: `Issuing failed: ${message}`,
-    },
-  ])
+  if (since !== null) return written ?? row
+  await appendTimeline(deps.db, [told])
   deps.log.warn({ invoiceId: row.id, code }, 'issuing failed')
   return written ?? row
 }

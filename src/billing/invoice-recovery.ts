@@ -41,8 +41,8 @@ export function goesOnByItself(
   now: { readonly asOfMs: number; readonly look: boolean },
 ): boolean {
   if (row.status !== 'issuing' || row.substatus !== 'failed') return false
-  const isMended = row.statusCode === DIFFERS || mendedElsewhere.has(row.statusCode)
-  return isMended && (isDueBy(row, now.asOfMs) || now.look)
+  const mayBeMended = row.statusCode === DIFFERS || mendedElsewhere.has(row.statusCode)
+  return mayBeMended && (isDueBy(row, now.asOfMs) || now.look)
 }
 
 export async function goOn(deps: CollectDeps, row: InvoiceRow): Promise<InvoiceRow> {

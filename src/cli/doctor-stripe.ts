@@ -133,7 +133,9 @@ async function endpointOf({ app, gateway }: Opened, targets: CheckTargets): Prom
   if (wanted !== null && state.url !== wanted)
     throw new Error(`it sends to ${state.url ?? 'nowhere'}, and PUBLIC_URL makes that ${wanted}`)
   const version = state.apiVersion ?? 'the version of the account'
-  return { detail: `sends to ${state.url ?? 'an unknown address'}, ${version}`, degraded: [] }
+  const types = state.spareEvents.join(', ')
+  const spare = types === '' ? [] : [`an up-to-date list: it sends ${types} for nothing; --repair ends that`]
+  return { detail: `sends to ${state.url ?? 'an unknown address'}, ${version}`, degraded: spare }
 }
 
 async function endpointState(gateway: StripeGateway, app: AppRow): Promise<WebhookEndpointState | null> {

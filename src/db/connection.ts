@@ -120,6 +120,9 @@ export function openDatabase(options: DatabaseOptions): Database {
     connectionString: options.connectionString,
     max: options.maxConnections,
     idleTimeoutMillis: IDLE_MAX_MS,
+    // A host that vanished without a word is noticed before something waits for an answer of it.
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 30_000,
     application_name: options.applicationName ?? 'perennial',
     types,
     // A session in another zone would render timestamptz text in it.

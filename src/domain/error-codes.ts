@@ -244,7 +244,7 @@ export const errorCodes = {
   stripe_totals_differ: entry(
     409,
     'The invoice at Stripe differs from ours',
-    'Compare both, correct or void the one at Stripe, then retry.',
+    'Compare both, correct or void the one at Stripe, then retry, or wait for its next look.',
   ),
   stripe_draft_finalized: entry(
     409,

@@ -62,7 +62,7 @@ async function post(
 const agents = { http: new HttpAgent({ keepAlive: true }), https: new HttpsAgent({ keepAlive: true }) }
 
 /**
- * The answer's status; 0 without one in time. Not by `fetch`, which costs several times as much: a sandbox delivers some for
+ * The answer's status; 0 without one in time. Not by `fetch`, which costs several times as much: a sandbox delivers three for
  * each invoice. A redirect is not followed and counts as a failure [stripe docs: webhooks].
  */
 async function statusOf(

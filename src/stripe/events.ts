@@ -5,7 +5,7 @@ import { metadataKeys } from './metadata.ts'
 import { pagesOf } from './pages.ts'
 import type { EventsPage, EventsQuery, VerifiedEvent } from './webhook-types.ts'
 
-/** What the endpoint is asked to send, and what polling asks for. */
+/** What polling asks for, in the order of its lists, and what endpoints are asked to send, but for {@link onlyPolled}. */
 export const webhookEvents = [
   // Nothing is done about it. But where an endpoint hears of it, Stripe finalizes a renewal no sooner than we answered, for up
   // to 72 hours: our items still go onto it after an outage.
@@ -43,7 +43,7 @@ export const webhookEvents = [
 const unheeded: ReadonlySet<string> = new Set(['invoice.created', 'invoice_payment.paid'])
 
 /**
- * Changes that the replies to our requests for an invoice tell already: three or four of these come with every invoice; with
+ * Changes that the replies to our requests for an invoice tell already: three of these come with every invoice; with
  * its first one a customer gets a currency. What became of an invoice is kept all the same, for a reply may be lost.
  */
 const toldByReplies: ReadonlySet<string> = new Set(['invoice.updated', 'customer.updated'])
@@ -67,8 +67,8 @@ export function keptOf(
 
 /**
  * Polled for their places in the lists above, and of no use at an endpoint. A payment of an invoice is told by the invoice.
- * Of the changes of one, two or three come with each that we bill; an invoice whose draft a person may correct looks at it
- * by itself. What sends them all the same, such as an endpoint of before, is heard.
+ * Three changes of each invoice that we charge at once would be told; one whose draft a person may correct looks at it by
+ * itself. What sends them all the same, such as an endpoint of before, is heard.
  */
 const onlyPolled: ReadonlySet<string> = new Set(['invoice_payment.paid', 'invoice.updated'])
 

@@ -14,14 +14,17 @@ export function billsInTask(): boolean {
 }
 
 /**
- * After 0.1.0 a command that needs rows only is carried out within the workflow task, and leaves the timer alone: what is due
- * stays as it was. Asked where one comes: most never do.
+ * After 0.1.0 a command that needs rows only is carried out within the workflow task, and leaves the timer alone where what is
+ * due stays as it was. Asked where one comes: most never do.
  */
 export function commandKeepsTimer(): boolean {
   return patched('command-keeps-timer')
 }
 
-/** The same with the timer set anew, as it was between releases. Asked of runs that have not noted the one above. */
+/**
+ * The same with the timer set anew, as it was between releases. Asked of runs that have not noted the one above, so no new run
+ * notes it: at the next release it goes, and its history with it.
+ */
 export function commandsInTask(): boolean {
   return patched('command-in-task')
 }

@@ -1,4 +1,4 @@
-import { CancellationScope, sleep } from '@temporalio/workflow'
+import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow'
 
 export interface WorkflowTimer {
   /** Begins one that ends at the instant, unless the one that runs does. One that ends elsewhere is canceled first. */
@@ -36,7 +36,12 @@ export function createTimer(): WorkflowTimer {
         if (running === started) running = null
       }
       const ms = Math.min(dueMs - Date.now(), MAX_TIMER_MS)
-      void scope.run(() => sleep(ms, { summary })).then(stopped, stopped)
+      void scope
+        .run(() => sleep(ms, { summary }))
+        .then(stopped, (error: unknown) => {
+          if (!isCancellation(error)) throw error
+          stopped()
+        })
     },
     isRunning: () => running !== null,
     cancel,

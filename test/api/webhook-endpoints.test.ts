@@ -1,6 +1,6 @@
 import { Stripe } from 'stripe'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { stripeDelete, stripePost } from '../support/stripe-client.ts'
+import { sendAlso, stripeDelete, stripePost } from '../support/stripe-client.ts'
 import { startAppsApi } from './apps-world.ts'
 
 /** The endpoint of an installed account: its secrets, its loss and its repair. */
@@ -117,13 +117,13 @@ test.each([
 test('an endpoint of an older version sends more than is needed: nothing is wrong with it, and a repair ends that', async () => {
   const { id } = (await world.installManaged()).body.app
   const [endpoint] = await world.endpoints()
-  const types = [...(endpoint?.enabled_events ?? []), 'invoice.updated']
-  const asked = Object.fromEntries(types.map((type, index) => [`enabled_events[${index}]`, type]))
-  await stripePost(world.sandbox.url, `webhook_endpoints/${endpoint?.id ?? ''}`, asked)
+  await sendAlso(world.sandbox.url, endpoint?.id ?? '', 'invoice.updated')
   await world.care()
   expect((await world.appOf(id)).webhook).not.toHaveProperty('problem')
   expect((await world.endpoints())[0]?.enabled_events).toContain('invoice.updated')
-  await world.send('POST', `/api/v1/apps/${id}/stripe/webhook/repair`)
+  const repaired = await world.send('POST', `/api/v1/apps/${id}/stripe/webhook/repair`)
+  // It missed nothing that would have to be polled for.
+  expect(repaired.body.webhook).toMatchObject({ isPolled: false })
   expect(await world.endpoints()).toEqual([expect.objectContaining(endpoint)])
 })
 

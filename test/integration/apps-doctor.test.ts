@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { MASTER_KEY, startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
 import { waitFor } from '../support/scenario.ts'
+import { sendAlso } from '../support/stripe-client.ts'
 import { testTemporalAddress } from '../support/temporal.ts'
 
 interface Report {
@@ -125,6 +126,10 @@ test('doctor says what a key lacks, finds an endpoint that is gone, and repairs 
     ok: true,
     detail: `sends to ${installation.url}/api/v1/apps/${app.id}/stripe/webhook, 2026-10-28.endive`,
   })
+
+  await sendAlso(installation.sandboxUrl, app.webhook.endpointId, 'invoice.updated')
+  const { report: wide } = await doctor('--json')
+  expect(check(wide, 'Stripe webhook')?.degraded).toEqual([expect.stringContaining('invoice.updated')])
 
   await sandbox('DELETE', `/v1/webhook_endpoints/${app.webhook.endpointId}`)
   const { text } = await doctor()

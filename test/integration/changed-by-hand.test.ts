@@ -5,7 +5,7 @@ import { heardOf } from '../support/heard.ts'
 import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
 import { addTokenPlan, advanceTo, startScenario, waitFor } from '../support/scenario.ts'
-import { giveCard, stripeDelete, stripeGet, stripePost } from '../support/stripe-client.ts'
+import { giveCard, sendAlso, stripeDelete, stripeGet, stripePost } from '../support/stripe-client.ts'
 
 let installation: Installation
 let at: ReturnType<typeof billedCustomers>
@@ -206,6 +206,14 @@ describe.each(['with its webhook', 'with the webhook lost'])('%s', (how) => {
   })
 })
 
+/** What its timeline says of its only invoice, which waits. */
+async function failuresTold(billed: BilledCustomer): Promise<readonly string[]> {
+  const [invoice] = await at.invoices(billed)
+  expect(invoice?.statusDetails.extendedStatus).toBe('issuing.failed')
+  const told = await at.timeline(invoice?.id ?? '')
+  return told.filter((detail) => detail.startsWith('Issuing failed'))
+}
+
 test('a draft that nobody corrects is looked at ever more seldom, and its test clock comes to rest', async () => {
   const [billed, draft] = await withForeignLine()
   const path = encodeURIComponent(`/invoices/${draft}$`)
@@ -215,12 +223,25 @@ test('a draft that nobody corrects is looked at ever more seldom, and its test c
   await advance(billed, '2026-01-08T00:00:00Z')
   const week = await looks()
   expect(week - soon).toBe(11)
+  // One look that does not get through is made up for, and is no reason to look as often as at first.
+  await at.sandbox('POST', '/faults', { kind: 'unavailable', path: `/invoices/${draft}$`, times: 1 })
   await advance(billed, '2026-12-01T00:00:00Z')
-  expect((await looks()) - week).toBe(13)
+  expect((await looks()) - week).toBe(14)
+  expect(await failuresTold(billed)).toHaveLength(1)
+})
+
+test('a draft that differs is looked at more seldom also where a run died before it told so', async () => {
+  const [billed] = await withForeignLine()
   const [first] = await at.invoices(billed)
-  expect(first?.statusDetails.extendedStatus).toBe('issuing.failed')
-  const said = (await at.timeline(first?.id ?? '')).filter((detail) => detail.startsWith('Issuing failed'))
-  expect(said).toHaveLength(1)
+  await installation.database.db
+    .deleteFrom('timeline')
+    .where('subjectId', '=', first?.id ?? '')
+    .where('kind', '=', 'failed')
+    .execute()
+  await advance(billed, '2026-01-02T00:00:00Z')
+  const [later] = await at.invoices(billed)
+  expect(Date.parse(later?.nextActionAt ?? '')).toBeGreaterThan(Date.parse('2026-01-02T06:00:00Z'))
+  expect(await failuresTold(billed)).toHaveLength(1)
 })
 
 test('an endpoint that still sends that an invoice was updated wakes one whose draft was corrected at once', async () => {
@@ -228,19 +249,12 @@ test('an endpoint that still sends that an invoice was updated wakes one whose d
     .selectFrom('apps')
     .select('webhookEndpointId')
     .executeTakeFirstOrThrow()
-  const endpoint = `webhook_endpoints/${webhookEndpointId ?? ''}`
-  const { enabled_events: types } = await stripeGet<{ enabled_events: string[] }>(
-    installation.sandboxUrl,
-    endpoint,
-  )
-  const asking = (events: readonly string[]) =>
-    Object.fromEntries(events.map((type, index) => [`enabled_events[${index}]`, type]))
-  await post(endpoint, asking([...types, 'invoice.updated']))
+  const takeOff = await sendAlso(installation.sandboxUrl, webhookEndpointId ?? '', 'invoice.updated')
   const [billed, , correct] = await withForeignLine()
   await correct()
   await at.untilInvoice(billed, ({ status }) => status === 'paid')
   expect(await charged(billed)).toEqual([2000])
-  await post(endpoint, asking(types))
+  await takeOff()
 })
 
 test('a card that was detached: the invoice asks for another, and goes on when it comes', async () => {

@@ -44,7 +44,7 @@ function stepsIn(proxies: string): readonly { readonly name: string; readonly wo
       name,
       words: [`local activity ${name}`, `local retry ${name}`],
     })),
-    ...all(proxies, /await inTask\[\w+\]\.(\w+)\(/g).map((name) => ({
+    ...all(proxies, /inTask\[\w+\]\.(\w+)\(/g).map((name) => ({
       name,
       words: [`activity ${name}`, `local activity ${name}`, `local failure ${name}`],
     })),

@@ -63,3 +63,19 @@ export async function steerSandbox<T>(
   if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${await response.text()}`)
   return (await response.json()) as T
 }
+
+/** An endpoint is made to send one more type of event, as those of other versions do; answers how it is taken off again. */
+export async function sendAlso(
+  sandboxUrl: string,
+  endpointId: string,
+  type: string,
+): Promise<() => Promise<void>> {
+  const path = `webhook_endpoints/${endpointId}`
+  const { enabled_events: types } = await stripeGet<{ enabled_events: string[] }>(sandboxUrl, path)
+  const ask = async (events: readonly string[]): Promise<void> => {
+    const fields = events.map((event, index) => [`enabled_events[${index}]`, event])
+    await stripePost(sandboxUrl, path, Object.fromEntries(fields))
+  }
+  await ask([...types, type])
+  return async () => await ask(types)
+}

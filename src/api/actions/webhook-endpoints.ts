@@ -49,7 +49,8 @@ function sealed({ stripe }: ApiDeps, appId: string, { endpointId, secret }: Crea
 
 /**
  * Asks again what the key may do, and makes the endpoint at Stripe what it has to be: there, enabled, at our present
- * address, with the events that we need and no others. What came meanwhile is polled once more. One made by hand is left alone.
+ * address, with the events that we need and no others. What came while it sent too little is polled once more. One made by hand is
+ * left alone.
  */
 export async function repairWebhook(deps: ApiDeps, id: string): Promise<AppRow> {
   const app = await requireApp(deps, id)
@@ -65,8 +66,9 @@ async function repairEndpoint(deps: ApiDeps, app: AppRow): Promise<void> {
   const { id, webhookProblem } = app
   const state = await deps.stripe.checkWebhookEndpoint(app)
   const isInPlace = state.exists && state.url === webhookUrl(deps, id)
-  const isOurList = state.missingEvents.length === 0 && state.spareEvents.length === 0
-  if (isInPlace && state.enabled && isOurList) {
+  if (isInPlace && state.enabled && state.missingEvents.length === 0) {
+    // Nothing was missed, so nothing is polled.
+    if (state.spareEvents.length > 0) await enableEndpoint(deps, app)
     return await setWebhookProblem(deps.db, app, null)
   }
   await setWebhookProblem(deps.db, app, webhookProblem ?? 'The webhook endpoint is being repaired.')

@@ -13,7 +13,10 @@ export function doctorCommand(): Command {
     .description('Check every part of an installation; each failing one says what to do next')
     .addOption(new Option('--url <url>', 'address of the API').env('PERENNIAL_URL'))
     .addOption(new Option('--api-key <key>', 'API key, where keys exist').env('PERENNIAL_API_KEY'))
-    .option('--repair', 'make webhook endpoints again that are gone, disabled or at another address')
+    .option(
+      '--repair',
+      'mend webhook endpoints that are gone, disabled, at another address, or send too little or too much',
+    )
     .addOption(new Option('--only <part>', 'check this part alone').choices(['worker']))
     .addOption(dataDirOption())
     .addOption(jsonOption())

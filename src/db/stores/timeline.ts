@@ -26,21 +26,20 @@ const appending = preparedForms((db, { entries }: { readonly entries: readonly T
     .compile(),
 )
 
-/** When something of a kind happened last, on the customer's clock; null: never. */
-export async function lastEntryAt(
+/** When the newest of its subject is this very entry: since when, on the customer's clock; null: another is. */
+export async function newestSince(
   db: Db,
-  { subjectType, subjectId, kind }: Pick<TimelineEntry, 'subjectType' | 'subjectId' | 'kind'>,
+  { subjectType, subjectId, kind, detail }: TimelineEntry,
 ): Promise<Date | null> {
-  const entry = await db
+  const newest = await db
     .selectFrom('timeline')
-    .select('at')
+    .select(['kind', 'detail', 'at'])
     .where('subjectType', '=', subjectType)
     .where('subjectId', '=', subjectId)
-    .where('kind', '=', kind)
     .orderBy('id', 'desc')
     .limit(1)
     .executeTakeFirst()
-  return entry?.at ?? null
+  return newest?.kind === kind && newest.detail === detail ? newest.at : null
 }
 
 /**
