@@ -4,11 +4,11 @@ import { afterAsLongAgain } from './growing-wait.ts'
 const DAY_MS = 24 * 60 * 60 * 1000
 
 /**
- * When a waiting invoice looks at Stripe by itself next: after a day, then at growing intervals (as long again as it has
- * waited), at most a month. A lost webhook delays and never strands it (rule 30).
+ * When a waiting invoice looks at Stripe by itself next: after a day, or the least that is given, then at growing intervals
+ * (as long again as it has waited), at most a month. A lost webhook delays and never strands it (rule 30).
  */
-export function nextLookMs(asOfMs: number, issuedMs: number): number {
-  return afterAsLongAgain(asOfMs, issuedMs, { leastMs: DAY_MS, mostMs: 30 * DAY_MS })
+export function nextLookMs(asOfMs: number, sinceMs: number, leastMs = DAY_MS): number {
+  return afterAsLongAgain(asOfMs, sinceMs, { leastMs, mostMs: 30 * DAY_MS })
 }
 
 /** Whether something is to be done for it by then. */

@@ -1,7 +1,6 @@
 import { appAndLink } from '../db/stores/billing-settings.ts'
 import type { InvoicePatch, InvoiceRow } from '../db/stores/invoices.ts'
 import type { CollectDeps } from './collect-deps.ts'
-import { afterAsLongAgain } from './growing-wait.ts'
 import { isDueBy, nextLookMs } from './invoice-look.ts'
 import { write } from './invoice-write.ts'
 
@@ -15,8 +14,7 @@ const mendedElsewhere: ReadonlySet<string | null> = new Set([
 
 /** What differs may be corrected there. Stripe is not asked to tell of it: that is told of every invoice that we bill. */
 const DIFFERS = 'stripe_totals_differ'
-const MINUTE_MS = 60 * 1000
-const MOST_MS = 30 * 24 * 60 * MINUTE_MS
+const SOON_MS = 5 * 60 * 1000
 
 interface Failed {
   readonly code: string
@@ -31,7 +29,7 @@ interface Failed {
  * compared again soon, while somebody may be at it, and then at growing intervals as the others.
  */
 export function triedAgainMs({ code, asOfMs, createdMs, sinceMs }: Failed): number | null {
-  if (code === DIFFERS) return afterAsLongAgain(asOfMs, sinceMs, { leastMs: 5 * MINUTE_MS, mostMs: MOST_MS })
+  if (code === DIFFERS) return nextLookMs(asOfMs, sinceMs, SOON_MS)
   return mendedElsewhere.has(code) ? nextLookMs(asOfMs, createdMs) : null
 }
 

@@ -35,13 +35,18 @@ export async function readHistory(client: Client, workflowId: string): Promise<r
   })
 }
 
+/** Whether nothing is under way: its newest task is done, and no activity or task was scheduled since. */
+export function isAtRest(events: readonly HistoryEvent[]): boolean {
+  const done = events.findLastIndex(({ kind }) => kind === 'workflowTaskCompleted')
+  const kinds = new Set(events.slice(Math.max(done, 0)).map(({ kind }) => kind))
+  return done >= 0 && !kinds.has('workflowTaskScheduled') && !kinds.has('activityTaskScheduled')
+}
+
 /** Whether a timer runs, of its last task or of one before, and nothing is under way: it sleeps until an instant. */
 export function isAsleep(events: readonly HistoryEvent[]): boolean {
   const count = (wanted: string): number => events.filter(({ kind }) => kind === wanted).length
   const timers = count('timerStarted') - count('timerFired') - count('timerCanceled')
-  const last = events.slice(events.findLastIndex(({ kind }) => kind === 'workflowTaskCompleted'))
-  const kinds = new Set(last.map(({ kind }) => kind))
-  return timers > 0 && !kinds.has('workflowTaskScheduled') && !kinds.has('activityTaskScheduled')
+  return timers > 0 && isAtRest(events)
 }
 
 /** From the first timer that fired on: what a period costs, for one whose next has not ended. */

@@ -8,6 +8,7 @@ import type { SubscriptionActivities, SubscriptionStep } from '../../src/activit
 import { temporalGateway } from '../../src/temporal/gateway.ts'
 import type { TemporalGateway } from '../../src/temporal/gateway.ts'
 import { readHistories } from '../replay/history-files.ts'
+import { isAtRest, readHistory } from '../support/history.ts'
 import { runs } from '../support/properties.ts'
 import { waitFor } from '../support/scenario.ts'
 import { testTemporalAddress, workflowBundlePath } from '../support/temporal.ts'
@@ -64,23 +65,13 @@ async function eventsOf(subscriptionId: string) {
   return (await client.workflow.getHandle(`subscription/${subscriptionId}`).fetchHistory()).events ?? []
 }
 
-/** Waits until nothing is under way: the newest task is done, and no activity or task was scheduled since. */
+/** Waits until it was asked and nothing is under way. */
 async function atRest(subscriptionId: string) {
-  return await waitFor(
-    async () => await eventsOf(subscriptionId),
-    (events) => {
-      const done = events.findLastIndex((event) => event.workflowTaskCompletedEventAttributes)
-      const later = events.slice(Math.max(done, 0))
-      const isAsked = (plans.get(subscriptionId)?.asked.length ?? 0) > 0
-      return (
-        isAsked &&
-        done >= 0 &&
-        !later.some(
-          (event) => event.activityTaskScheduledEventAttributes ?? event.workflowTaskScheduledEventAttributes,
-        )
-      )
-    },
+  await waitFor(
+    async () => await readHistory(client, `subscription/${subscriptionId}`),
+    (events) => (plans.get(subscriptionId)?.asked.length ?? 0) > 0 && isAtRest(events),
   )
+  return await eventsOf(subscriptionId)
 }
 
 type Events = Awaited<ReturnType<typeof eventsOf>>
