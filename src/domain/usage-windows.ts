@@ -26,16 +26,24 @@ function readWindow(size: 'DAY' | 'MONTH', date: string, timeZone: string): Peri
 /** A calendar that tells more of them at once would hold up everything else. */
 const windowsMax = 400
 
+/** The same month is asked for again and again as well, and its days are some fifty objects of the calendar. */
+const knownWindows = remembered<readonly Period[]>(200)
+
 /**
  * The days or months of a zone that hold a half-open interval, in epoch ms, each beginning where the one before ends; null
  * where there are too many. A day that a zone skipped is not among them.
  */
 export function calendarWindows(
   size: 'DAY' | 'MONTH',
-  { from, to }: Period,
+  interval: Period,
   timeZone: string,
 ): readonly Period[] | null {
+  const { from, to } = interval
   if (to - from > windowsMax * shortestMs[size]) return null
+  return knownWindows(`${size} ${from} ${to} ${timeZone}`, () => readWindows(size, interval, timeZone))
+}
+
+function readWindows(size: 'DAY' | 'MONTH', { from, to }: Period, timeZone: string): readonly Period[] {
   const windows: Period[] = []
   const first = zoned(from, timeZone).toPlainDate()
   let date = size === 'DAY' ? first : first.with({ day: 1 })

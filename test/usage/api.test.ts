@@ -239,6 +239,39 @@ test('the client ingests, lists and queries', async () => {
   expect((await get('/api/v1/meters/tokens/subjects?from=2025-05-01T00:00:00Z')).json()).toEqual(['sdk'])
 })
 
+test('every row of a query says its window, its groups and its customer, in one order', async () => {
+  const customer = { id: 'cust-rows', name: 'Rows' }
+  await api.db.insertInto('customers').values(customer).execute()
+  await api.db
+    .insertInto('customerSubjects')
+    .values({ customerId: customer.id, subjectKey: 'rows' })
+    .execute()
+  const used = [
+    ['one', 'a"b'],
+    ['two', 'é'],
+    ['one', undefined],
+  ] as const
+  const events = used.map(([hour, model], index) => {
+    const time = `2025-01-15T1${hour === 'one' ? 1 : 2}:30:00Z`
+    return cloudEvent({
+      id: `rows-${index}`,
+      subject: 'rows',
+      time,
+      data: { tokens: `${index + 1}.50`, model },
+    })
+  })
+  await post(events)
+  const response = await get(
+    '/api/v1/meters/tokens/query?subject=rows&filterCustomerId=cust-rows&groupBy=model&windowSize=HOUR',
+  )
+  const row = (value: string, hour: number, model: string) =>
+    `{"value":${value},"windowStart":"2025-01-15T${hour}:00:00.000Z","windowEnd":"2025-01-15T${hour + 1}:00:00.000Z",` +
+    `"subject":"rows","groupBy":{"model":${model}},"customerId":"cust-rows"}`
+  expect(response.body).toBe(
+    `{"windowSize":"HOUR","data":[${row('1.5', 11, '"a\\"b"')},${row('3.5', 11, 'null')},${row('2.5', 12, '"é"')}]}`,
+  )
+})
+
 test('a query for CSV answers CSV', async () => {
   await post([cloudEvent({ id: 'csv', subject: '=1+"1"', data: { tokens: 3, model: 'a,b' } })])
   const subject = encodeURIComponent('=1+"1"')

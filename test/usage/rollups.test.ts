@@ -170,6 +170,34 @@ test('a meter by hour, day and month is the same from rollups as from the raw ev
   )
 })
 
+test('an hour is one window, whenever in it the latest event of each of its groups came', async () => {
+  const { db } = database
+  const came = [
+    ['2025-01-31T20:10:00Z', 'eu', 5],
+    ['2025-01-31T20:50:00Z', 'us', 7],
+    ['2025-01-31T20:20:00Z', 'us', 6],
+    ['2025-01-31T21:00:00Z', 'eu', 8],
+  ] as const
+  const events = came.map(([time, region, value]) =>
+    event({ subject: 'hourly', time, data: { tokens: value, region } }),
+  )
+  await store(db, ...events)
+  await rollAll()
+  const rows = await queryMeter(db, {
+    meter: counted('LATEST'),
+    subjects: ['hourly'],
+    from: new Date('2025-01-31T00:00:00Z'),
+    to: new Date('2025-02-01T00:00:00Z'),
+    windowSize: 'HOUR',
+    timeZone: 'UTC',
+    groupBy: [],
+  })
+  expect(rows.map(({ value, windowStart }) => `${windowStart.toISOString()} ${value}`)).toEqual([
+    '2025-01-31T20:00:00.000Z 7',
+    '2025-01-31T21:00:00.000Z 8',
+  ])
+})
+
 test('a new meter counts what was stored before it, while others store, and before it is rolled up', async () => {
   const { db } = database
   const type = 'stored-before'

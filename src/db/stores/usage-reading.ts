@@ -12,8 +12,8 @@ import type { Aggregation } from '../../domain/meters.ts'
 
 /** The text of a meter's group-by key: from the data of events, or from what a rollup keeps. */
 export type GroupText = (key: string) => RawBuilder<unknown>
-/** Further columns of `events`, which is the table of events or the rollups under its name. */
-export type UsageColumns = (group: GroupText) => readonly RawBuilder<unknown>[]
+/** Further columns of `events`, which is the table of events or, under its name, the rollups of so many minutes with their `bucket`. */
+export type UsageColumns = (group: GroupText, minutes: BucketMinutes | null) => readonly RawBuilder<unknown>[]
 
 export interface Reading {
   readonly columns?: UsageColumns
@@ -155,7 +155,7 @@ function behindOf(
 
 function rowsOfEvents(scope: UsageScope, columns: UsageColumns): RawBuilder<unknown> {
   const { aggregation, groupBy } = scope.meter
-  const extra = columns((key) => textAt(groupBy[key] ?? '$'))
+  const extra = columns((key) => textAt(groupBy[key] ?? '$'), null)
   const names = extra.map((_column, index) => sql`, ${columnName(index)}`)
   const events = meterEvents(
     scope,
@@ -187,7 +187,9 @@ function rowsOfBuckets(
 ): RawBuilder<unknown> {
   const keys = groupKeys(scope.meter.groupBy)
   const group: GroupText = (key) => sql`events.groups[${keys.indexOf(key) + 1}::int]`
-  const extra = columns(group).map((column, index) => sql`, ${column} AS ${columnName(index)}`)
+  const extra = columns(group, segment.minutes).map(
+    (column, index) => sql`, ${column} AS ${columnName(index)}`,
+  )
   // Of the others these columns are empty, and the last ones of a row are the dearest to get at.
   const order =
     scope.meter.aggregation === 'LATEST'
@@ -196,7 +198,7 @@ function rowsOfBuckets(
   return sql`
     SELECT events.seq, events.time, events.subject, events.value, events.n${sql.join(extra, sql``)} FROM (
       SELECT ${order}, subject,
-        ${keptValue[scope.meter.aggregation]} AS value, count AS n, groups
+        ${keptValue[scope.meter.aggregation]} AS value, count AS n, groups, bucket
       FROM usage_rollups r WHERE ${sql.join(bucketConditions(scope, series, segment), sql` AND `)}
     ) events`
 }
