@@ -28,3 +28,8 @@ export function commandKeepsTimer(): boolean {
 export function commandsInTask(): boolean {
   return patched('command-in-task')
 }
+
+/** After 0.1.0 a run ends after a few steps, within the task of the last. Asked then: the run may be a long one. */
+export function hasShortRuns(): boolean {
+  return patched('short-runs')
+}

@@ -12,7 +12,7 @@ import { createClock } from './clock.ts'
 import type { ClockSource } from './clock.ts'
 import { createCommandQueue } from './commands.ts'
 import { poke, subscriptionCommand } from './messages.ts'
-import { billsInTask, commandKeepsTimer, commandsInTask, pokeBeginsRun } from './patches.ts'
+import { billsInTask, commandKeepsTimer, commandsInTask, hasShortRuns, pokeBeginsRun } from './patches.ts'
 import { advanceSubscription } from './proxies.ts'
 import { billingStatusAttribute, nextBillingTimeAttribute } from './search-attributes.ts'
 
@@ -24,10 +24,18 @@ export interface SubscriptionInput {
   readonly waitingFor: string
   /** As of the last step ({@link SubscriptionStep}). */
   readonly quietFromMs?: number | null
+  /** What the run before said of itself, for people: a run that sleeps first says it, too. */
+  readonly summary?: string | undefined
 }
 
-/** Continue as new after this many steps: bounds history and lets a deployment's code reach every sleeper. */
-const STEPS_PER_RUN = 24
+/**
+ * A run goes on as the next one after this many steps. Whoever wakes after a month is in no worker's memory, so its run is
+ * replayed from the start: each step of it costs more than a quarter of a new run (docs/performance.md). It also bounds
+ * histories, and lets a deployment's code reach every sleeper.
+ */
+const STEPS_PER_RUN = 4
+/** Of runs that began before they were short. */
+const STEPS_PER_LONG_RUN = 24
 
 /**
  * The whole life of one subscription: sleep until something is due, bill it in one step, go on. It owns no money and no
@@ -40,6 +48,7 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
   setHandler(poke, () => {
     poked = true
   })
+  if (input.summary !== undefined) setCurrentDetails(input.summary)
   const clock = createClock(input.clock)
   const interrupted = (): boolean => poked || !commands.isEmpty()
 
@@ -49,17 +58,19 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
   let quietFromMs = input.quietFromMs ?? null
   const nextIsQuiet = (): boolean => isQuiet(commands.next(), { quietFromMs, asOfMs: clock.nowMs() })
   const keepsTimer = (): boolean => nextIsQuiet() && commandKeepsTimer()
+  let summary = input.summary
   let shown = { lifecycle: '', nextDueMs: -1 as number | null }
+  const goOnAsNew = async (): Promise<void> => {
+    await condition(allHandlersFinished)
+    // A poke is heeded by the next run.
+    const next = { nextDueMs: poked ? 0 : nextDueMs, waitingFor, quietFromMs, summary }
+    await continueAsNew<typeof subscription>({ ...input, ...next, clock: clock.source() })
+  }
 
   for (let steps = 0; ; steps++) {
     await clock.waitUntil(nextDueMs, interrupted, { summary: waitingFor, keepsTimer })
-    const isLong = steps >= STEPS_PER_RUN || workflowInfo().continueAsNewSuggested
-    if (commands.isEmpty() && (isLong || (poked && pokeBeginsRun()))) {
-      await condition(allHandlersFinished)
-      // A poke is heeded by the next run.
-      const next = { nextDueMs: poked ? 0 : nextDueMs, waitingFor, quietFromMs }
-      await continueAsNew<typeof subscription>({ ...input, ...next, clock: clock.source() })
-    }
+    const isLong = steps >= STEPS_PER_LONG_RUN || workflowInfo().continueAsNewSuggested
+    if (commands.isEmpty() && (isLong || (poked && pokeBeginsRun()))) await goOnAsNew()
     const command = commands.next()
     // A command goes first.
     poked = poked && command !== undefined && pokeBeginsRun()
@@ -74,6 +85,9 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
     nextDueMs = step.nextDueMs
     waitingFor = step.waitingFor
     quietFromMs = step.quietFromMs ?? null
+    summary = step.summary
+    const isOver = steps + 1 >= STEPS_PER_RUN && command === undefined
+    if (isOver && !interrupted() && hasShortRuns()) await goOnAsNew()
   }
   await condition(allHandlersFinished)
 }
