@@ -96,8 +96,8 @@ async function main(): Promise<void> {
     ...workerVersion(config),
     maxConcurrentActivityTaskExecutions: config.worker.maxConcurrentActivities,
     maxConcurrentWorkflowTaskExecutions: config.worker.maxConcurrentWorkflowTasks,
-    // Sleeping subscriptions need not stay in memory: replaying a period is cheap. Those amid a step have to.
-    maxCachedWorkflows: Math.max(500, 2 * config.worker.maxConcurrentWorkflowTasks),
+    // Else the SDK's own, by the size of the heap: what sleeps in memory need not be replayed when it wakes.
+    ...(config.worker.cachedWorkflows !== undefined && { maxCachedWorkflows: config.worker.cachedWorkflows }),
     shutdownGraceTime: config.shutdownGraceMs,
     shutdownForceTime: config.shutdownGraceMs + 5_000,
   })

@@ -36,6 +36,8 @@ export interface Config {
   readonly worker: {
     readonly maxConcurrentActivities: number
     readonly maxConcurrentWorkflowTasks: number
+    /** Workflows kept in memory; undefined: as many as the heap has room for. */
+    readonly cachedWorkflows: number | undefined
     /** What the worker is called among those of other versions. */
     readonly buildId: string
     /** Under which Temporal tells versions apart; undefined: it does not. */
@@ -76,6 +78,8 @@ export const variables = {
     'Activities a worker runs at once (20): commands that may need Stripe, test clocks, steps that failed or took long.',
   WORKER_MAX_WORKFLOW_TASKS:
     'Workflow tasks a worker runs at once (20), each with the step of a boundary, an invoice or a cancelation in it.',
+  WORKER_CACHED_WORKFLOWS:
+    'Workflows a worker keeps in memory (by its heap: 2,310 with 4 GB, 180 with 512 MB); the others are replayed when they wake.',
   SHUTDOWN_DRAIN:
     'Seconds a stopping API, not ready any more, serves on; then as many for kept-alive connections (5).',
   PERENNIAL_DEPLOYMENT: 'Name under which Temporal tells versions of workers apart (none: it does not).',
@@ -135,6 +139,7 @@ export function readConfig(environment: Environment = process.env): Config {
     worker: {
       maxConcurrentActivities: read.integer('WORKER_MAX_ACTIVITIES', 20, { min: 1, max: 1000 }),
       maxConcurrentWorkflowTasks: read.integer('WORKER_MAX_WORKFLOW_TASKS', 20, { min: 2, max: 1000 }),
+      cachedWorkflows: read.optionalInteger('WORKER_CACHED_WORKFLOWS', { min: 2, max: 100_000 }),
       buildId: read.text('PERENNIAL_BUILD_ID') ?? version,
       deployment: read.text('PERENNIAL_DEPLOYMENT'),
     },

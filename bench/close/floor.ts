@@ -47,7 +47,6 @@ export async function startFloor({ temporal, client }: Stack, sandboxUrl: string
     workflowsPath: fileURLToPath(new URL('floor-workflows.ts', import.meta.url)),
     maxConcurrentActivityTaskExecutions: 20,
     maxConcurrentWorkflowTaskExecutions: 20,
-    maxCachedWorkflows: 500,
   })
   const running = worker.run()
   return {

@@ -26,7 +26,6 @@ export async function startEmptyWorkflows(
     workflowsPath: fileURLToPath(new URL('floor-workflows.ts', import.meta.url)),
     maxConcurrentActivityTaskExecutions: 20,
     maxConcurrentWorkflowTaskExecutions: 20,
-    maxCachedWorkflows: 500,
   })
   const running = worker.run()
   const ids = Array.from({ length: count }, () => `empty/${randomUUID()}`)
