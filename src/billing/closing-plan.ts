@@ -2,6 +2,7 @@ import type { Db } from '../db/connection.ts'
 import { closingBasis } from '../db/stores/closing-basis.ts'
 import type { PresentRows } from '../db/stores/closing-basis.ts'
 import type { SubscriptionRow } from '../db/stores/subscriptions.ts'
+import { requireBillableAmounts } from '../domain/amount-limit.ts'
 import { currency } from '../domain/currency.ts'
 import { planTotals } from '../domain/invoice-arithmetic.ts'
 import type { Totals } from '../domain/invoice-arithmetic.ts'
@@ -40,7 +41,7 @@ interface PlanRequest {
 
 /**
  * Rates what becomes billable at a closing: its items, late usage of earlier periods, the balance carried so far. Reads
- * only; run it inside the closing's snapshot so that cutoff and quantities agree (rule 8).
+ * only; run it inside the closing's snapshot so that cutoff and quantities agree (rule 8). Errors: amount_too_large.
  */
 export async function planClosing(db: Db, request: PlanRequest): Promise<ClosingPlan> {
   const { subscription, settings, closing, reason } = request
@@ -60,6 +61,10 @@ export async function planClosing(db: Db, request: PlanRequest): Promise<Closing
     const line = await rateLate(db, context, slice)
     if (line) lines.push(line)
   }
+  requireBillableAmounts(
+    lines.map(({ item, rated }) => ({ ...rated, name: item.rateCard.name })),
+    currency(subscription.currency),
+  )
   const isLast = reason === 'correction' || closingAfter(terms, closing.atMs) === null
   const totals = planTotals({
     lines: lines.map((line) => line.rated),

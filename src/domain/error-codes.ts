@@ -96,6 +96,11 @@ export const errorCodes = {
     'The number is not a decimal',
     'Send a decimal as a string, e.g. "0.000003", of at most 64 digits.',
   ),
+  amount_too_large: entry(
+    409,
+    'An amount is more than an invoice can hold',
+    'Look for a price or a count that is wrong by many digits; until it is corrected, the period waits.',
+  ),
   invalid_duration: entry(400, 'The duration is not valid', 'Use an ISO 8601 duration such as P1M or P14D.'),
   invalid_time_zone: entry(400, 'The time zone is unknown', 'Use an IANA name such as Europe/Berlin.'),
   invalid_json_path: entry(400, 'The JSONPath is not valid', 'Use a path such as $.tokens.'),

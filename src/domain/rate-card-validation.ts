@@ -1,6 +1,8 @@
+import { AMOUNT_MAX } from './amount-limit.ts'
 import { parseCadence } from './calendar.ts'
 import { parseDecimal, zero } from './decimal.ts'
 import { DomainError } from './errors.ts'
+import { groupThousands } from './money.ts'
 import type { Discounts, Price, PriceTier, RateCard, TieredPrice, UsagePrice } from './rate-card.ts'
 import { invalid, refusals, type Violation } from './violations.ts'
 
@@ -55,9 +57,9 @@ function percentageViolations(text: string, field: string): readonly Violation[]
 function priceViolations(price: Price, field: string): readonly Violation[] {
   switch (price.type) {
     case 'flat':
-      return nonNegative(price.amount, `${field}.amount`)
+      return amountViolations(price.amount, `${field}.amount`)
     case 'unit':
-      return [...nonNegative(price.amount, `${field}.amount`), ...commitmentViolations(price, field)]
+      return [...amountViolations(price.amount, `${field}.amount`), ...commitmentViolations(price, field)]
     case 'dynamic':
       return [
         ...nonNegative(price.multiplier ?? '1', `${field}.multiplier`),
@@ -65,7 +67,7 @@ function priceViolations(price: Price, field: string): readonly Violation[] {
       ]
     case 'package':
       return [
-        ...nonNegative(price.amount, `${field}.amount`),
+        ...amountViolations(price.amount, `${field}.amount`),
         ...positive(price.quantityPerPackage, `${field}.quantityPerPackage`),
         ...commitmentViolations(price, field),
       ]
@@ -77,7 +79,7 @@ function priceViolations(price: Price, field: string): readonly Violation[] {
 function commitmentViolations(price: UsagePrice, field: string): readonly Violation[] {
   const { minimumAmount: min, maximumAmount: max } = price
   const unreadable = [
-    ...(min === undefined ? [] : nonNegative(min, `${field}.minimumAmount`)),
+    ...(min === undefined ? [] : amountViolations(min, `${field}.minimumAmount`)),
     ...(max === undefined ? [] : nonNegative(max, `${field}.maximumAmount`)),
   ]
   if (unreadable.length > 0 || min === undefined || max === undefined) return unreadable
@@ -122,14 +124,25 @@ function tierViolations(tier: PriceTier, field: string): readonly Violation[] {
     ...(tier.upToAmount === undefined
       ? []
       : refusals(`${field}.upToAmount`, () => parseDecimal(tier.upToAmount ?? ''))),
-    ...(tier.flatPrice === null ? [] : nonNegative(tier.flatPrice.amount, `${field}.flatPrice.amount`)),
-    ...(tier.unitPrice === null ? [] : nonNegative(tier.unitPrice.amount, `${field}.unitPrice.amount`)),
+    ...(tier.flatPrice === null ? [] : amountViolations(tier.flatPrice.amount, `${field}.flatPrice.amount`)),
+    ...(tier.unitPrice === null ? [] : amountViolations(tier.unitPrice.amount, `${field}.unitPrice.amount`)),
   ]
 }
 
 function nonNegative(text: string, field: string): readonly Violation[] {
   return refusals(field, () => {
     if (parseDecimal(text).lt('0')) throw new DomainError('validation_failed', 'It must not be negative')
+  })
+}
+
+/** An amount that a line of an invoice can hold (rule 33). */
+function amountViolations(text: string, field: string): readonly Violation[] {
+  return refusals(field, () => {
+    const amount = parseDecimal(text)
+    if (amount.lt('0')) throw new DomainError('validation_failed', 'It must not be negative')
+    if (amount.gt(AMOUNT_MAX)) {
+      throw new DomainError('validation_failed', `It must be at most ${groupThousands(AMOUNT_MAX)}`)
+    }
   })
 }
 

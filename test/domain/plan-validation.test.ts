@@ -126,6 +126,11 @@ describe('prices', () => {
 
   test.each([
     ['a negative price', { ...unit, amount: '-1' }, `validation_failed ${field}.price.amount`],
+    [
+      'rule 33: a price that no invoice could hold',
+      { ...unit, amount: '10000000000.01' },
+      `validation_failed ${field}.price.amount`,
+    ],
     ['a price that is no number', { ...unit, amount: 'free' }, `invalid_decimal ${field}.price.amount`],
     [
       'a package of nothing',
