@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander'
 import type { Command } from 'commander'
-import { parseRfc3339 } from '../domain/cloud-event.ts'
+import { parseRfc3339, YEARS } from '../domain/cloud-event.ts'
 
 /** For --port and its like. */
 export function parsePort(text: string): number {
@@ -19,7 +19,8 @@ export function parseInstant(text: string): Date {
   }
   const day = text.slice(0, 10)
   // `Date` takes 30 February for 2 March.
-  if (parseRfc3339(`${day}T00:00:00Z`) === null) throw new InvalidArgumentError(`the calendar has no ${day}`)
+  if (parseRfc3339(`${day}T00:00:00Z`) === null)
+    throw new InvalidArgumentError(`the years ${YEARS} have no ${day}`)
   return instant
 }
 

@@ -108,7 +108,7 @@ function timeOf(value: unknown, prefix: string, nowMs: number): string {
   if (time !== null) return time
   throw refusal(
     `${prefix}time`,
-    `time has to be an RFC 3339 instant such as 2025-01-31T05:00:00Z; it is ${shown(value)}`,
+    `time has to be an RFC 3339 instant of the years ${YEARS}, such as 2025-01-31T05:00:00Z; it is ${shown(value)}`,
   )
 }
 
@@ -178,8 +178,13 @@ function unstorable(text: string, field: string): DomainError {
 const timePattern =
   /^(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,32}))?(?:[Zz]|([+-])(\d{2}):(\d{2}))$/
 
+const FIRST_YEAR = '1970'
+const LAST_YEAR = '9998'
+/** As PostgreSQL writes it, `Date` takes a year below 100 for one of this century; a window after 9999 has no RFC 3339. */
+export const YEARS = `${FIRST_YEAR} to ${LAST_YEAR}`
+
 /**
- * An RFC 3339 instant in UTC with microseconds, or null. Finer digits are cut, never rounded: rounding up would move
+ * An RFC 3339 instant of those years in UTC with microseconds, or null. Finer digits are cut, never rounded: rounding up would move
  * an event over the end of its period (billing rule 2).
  */
 export function parseRfc3339(text: string): string | null {
@@ -201,15 +206,16 @@ export function parseRfc3339(text: string): string | null {
   if (hour > '23' || minute > '59' || second > '59' || Number(oh) > 23 || Number(om) > 59) return null
   const date = Date.parse(`${year}-${month}-${day}T00:00:00Z`)
   // The engine takes 30 February for 1 March.
-  if (year < '0001' || Number.isNaN(date) || new Date(date).getUTCDate() !== Number(day)) return null
+  if (Number.isNaN(date) || new Date(date).getUTCDate() !== Number(day)) return null
+  if (sign === undefined && (year < FIRST_YEAR || year > LAST_YEAR)) return null
   if (sign === undefined) return `${year}-${month}-${day}T${hour}:${minute}:${second}.${micros(fraction)}Z`
   const offsetMs = (sign === '-' ? -1 : 1) * (Number(oh) * 60 + Number(om)) * 60_000
   const atMs = date + ((Number(hour) * 60 + Number(minute)) * 60 + Number(second)) * 1000 - offsetMs
   return isStorable(atMs) ? microseconds(atMs, fraction) : null
 }
 
-const earliestMs = Date.parse('0001-01-01T00:00:00Z')
-const latestMs = Date.parse('9999-12-31T23:59:59.999Z')
+const earliestMs = Date.parse(`${FIRST_YEAR}-01-01T00:00:00Z`)
+const latestMs = Date.parse(`${LAST_YEAR}-12-31T23:59:59.999Z`)
 
 function isStorable(atMs: number): boolean {
   return atMs >= earliestMs && atMs <= latestMs

@@ -112,10 +112,19 @@ test('a wrong instant and a wrong port are refused before anything is done', asy
   const clock = await perennial('clock', 'advance', 'x', '--to', 'tomorrow')
   expect(clock.stderr).toContain('2026-02-01')
   const noDay = await perennial('clock', 'advance', 'x', '--to', '2026-02-30')
-  expect(noDay.stderr).toContain('the calendar has no 2026-02-30')
+  expect(noDay.stderr).toContain('have no 2026-02-30')
   const start = await perennial('start', '--port', '99999')
   expect(start.stderr).toContain('1 to 65535')
 })
+
+test.each([[['nonsense']], [['invoices', 'list', '--nonsense']], [['subscriptions', 'list']]])(
+  'what is mistyped in %j hints at the help',
+  async (args) => {
+    const { code, stderr } = await perennial(...args)
+    expect(code).toBe(1)
+    expect(stderr).toContain('--help shows what there is')
+  },
+)
 
 test('every command has a help text', async () => {
   const { stdout } = await perennial('--help')

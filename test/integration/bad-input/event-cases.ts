@@ -54,6 +54,11 @@ export const eventCases: readonly BadRequest[] = [
     { field: '[1].time', detail: /RFC 3339/ },
   ),
   inBatch(
+    'in the year 1',
+    { time: '0001-03-10T12:00:00Z' },
+    { field: '[1].time', detail: /of the years 1970 to 9998/ },
+  ),
+  inBatch(
     'in the year 10000',
     { time: '+010000-01-01T00:00:00Z' },
     { field: '[1].time', detail: /RFC 3339/ },
