@@ -17,11 +17,10 @@ import { workflowsCommand } from './commands/workflows.ts'
 
 /** The command line: a table of contents. */
 export function createProgram(): Command {
-  return new Command('perennial')
+  const program = new Command('perennial')
     .version(version)
     .description('Usage-based billing that survives anything.')
     .configureHelp({ showGlobalOptions: true })
-    .showHelpAfterError('(--help shows what there is)')
     .addCommand(startCommand())
     .addCommand(ingestCommand())
     .addCommand(clockCommand())
@@ -40,4 +39,12 @@ export function createProgram(): Command {
       'after',
       '\nCommands that read take --json. Data goes to stdout, everything else to stderr; NO_COLOR is respected.',
     )
+  hintAtHelp(program)
+  return program
+}
+
+/** A command that is added whole inherits nothing of the one above it. */
+function hintAtHelp(command: Command): void {
+  command.showHelpAfterError('(--help shows what there is)')
+  for (const under of command.commands) hintAtHelp(under)
 }

@@ -241,7 +241,9 @@ test('a tier list without an open end, an unknown currency and a wild number are
   const untyped = { ...usage, price: { type: 'unknown', amount: '1' } }
   expect((await send('POST', '/api/v1/plans', withCards([untyped]))).json()).toMatchObject({
     status: 400,
-    field: 'phases[0].rateCards[0].price',
+    field: 'phases[0].rateCards[0].price.type',
+    detail:
+      'phases[0].rateCards[0].price.type must be one of "flat", "unit", "tiered", "dynamic", "package".',
   })
   expect((await client.plans.list({ key: ['bad'] }))?.totalCount).toBe(0)
 })

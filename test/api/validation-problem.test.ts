@@ -39,6 +39,7 @@ test.each([
   ['pattern', { pattern: '^P' }, 'value must be an ISO 8601 duration like P1M or PT24H.'],
   ['pattern', { pattern: '^cus_' }, 'value must be the id of a Stripe customer (cus_…).'],
   ['pattern', { pattern: '^x' }, 'value must match ^x.'],
+  ['format', { format: 'email' }, 'value must be an e-mail address like billing@example.com.'],
   ['minLength', { limit: 1 }, 'value must not be empty.'],
   ['minItems', { limit: 1 }, 'value must have at least one entry.'],
   ['maxItems', { limit: 20 }, 'value must have at most 20 entries.'],

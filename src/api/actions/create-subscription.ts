@@ -72,6 +72,7 @@ async function customerOf(
     (await findCustomerByIdOrKey(deps.db, customerId === undefined ? { key: named } : { id: named })) ?? null,
     'customer',
     named,
+    customerId === undefined ? 'customerKey' : 'customerId',
   )
 }
 

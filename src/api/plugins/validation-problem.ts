@@ -36,6 +36,11 @@ const shapes: ReadonlyMap<string, string> = new Map([
   ['^whsec_[!-~]{8,200}$', 'be a signing secret of Stripe (whsec_…)'],
 ])
 
+const formats: ReadonlyMap<string, string> = new Map([
+  ['date-time', 'be an instant like 2025-01-31T05:00:00Z (RFC 3339)'],
+  ['email', 'be an e-mail address like billing@example.com'],
+])
+
 /** What would be right, continuing the sentence "<field> must …". */
 function expectation({ keyword, instancePath, params, message }: FastifySchemaValidationError): string {
   switch (keyword) {
@@ -48,11 +53,7 @@ function expectation({ keyword, instancePath, params, message }: FastifySchemaVa
     case 'enum':
       return `be one of ${quoted(params['allowedValues'])}`
     case 'format':
-      return params['format'] === 'date-time'
-        ? 'be an instant like 2025-01-31T05:00:00Z (RFC 3339)'
-        : `be of the format ${String(params['format'])}`
-    case 'discriminator':
-      return `be a kind that is known here (its "${String(params['tag'])}" is ${quoted(params['tagValue'])})`
+      return formats.get(String(params['format'])) ?? `be of the format ${String(params['format'])}`
     case 'additionalProperties':
       return `not have the field "${String(params['additionalProperty'])}"`
     case 'pattern':

@@ -11,9 +11,19 @@ export function ref<T extends TSchema>(schema: T): TUnsafe<Static<T>> {
   return Type.Unsafe<Static<T>>({ $ref: `${$id}#` })
 }
 
+function tagOf(variant: TSchema, tag: string): unknown {
+  const { properties } = variant as {
+    readonly properties?: Readonly<Record<string, { readonly const?: unknown }>>
+  }
+  const value = properties?.[tag]?.const
+  if (value === undefined)
+    throw new Error(`a variant without a constant "${tag}" cannot be told from the others`)
+  return value
+}
+
 /**
  * One of several named objects, told apart by a property with a constant value: an error names the fields of the one
- * that was meant, instead of listing what is wrong with each.
+ * that was meant, instead of listing what is wrong with each. An unknown tag is told the known ones: they are asked for first.
  */
 export function taggedUnion<const T extends readonly TSchema[]>(
   tag: string,
@@ -25,6 +35,7 @@ export function taggedUnion<const T extends readonly TSchema[]>(
     type: 'object',
     discriminator: { propertyName: tag },
     required: [tag],
+    properties: { [tag]: { enum: variants.map((variant) => tagOf(variant, tag)) } },
     oneOf: variants.map((variant) => ref(variant)),
   })
 }

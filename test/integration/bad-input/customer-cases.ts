@@ -57,7 +57,7 @@ export const customerCases: readonly BadRequest[] = [
   customerCase(
     'whose e-mail is none',
     { primaryEmail: 'nobody' },
-    { code: 'validation_failed', field: 'primaryEmail', detail: /email/ },
+    { code: 'validation_failed', field: 'primaryEmail', detail: /e-mail address like/ },
   ),
   customerCase(
     'on a clock that is not there',

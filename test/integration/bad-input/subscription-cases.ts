@@ -29,6 +29,7 @@ export const subscriptionCases: readonly BadRequest[] = [
     body: { customerId: 'nobody', plan },
     status: 404,
     code: 'not_found',
+    field: 'customerId',
     detail: /nobody/,
   },
   {
