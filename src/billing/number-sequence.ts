@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto'
-import { CROCKFORD } from './stable-ids.ts'
+import { digestDigits } from './digest-digits.ts'
 
 /** From what the invoices of a supplier are numbered. */
 export interface NumberSequence {
@@ -15,7 +14,5 @@ const MARK_LENGTH = 8
  */
 export function numberSequenceOf(supplierKey: string): NumberSequence {
   if (supplierKey === 'default') return { key: supplierKey, prefix: 'INV' }
-  const digest = createHash('sha256').update(supplierKey).digest()
-  const mark = Array.from({ length: MARK_LENGTH }, (_, index) => CROCKFORD[(digest[index] ?? 0) % 32])
-  return { key: supplierKey, prefix: `INV-${mark.join('')}` }
+  return { key: supplierKey, prefix: `INV-${digestDigits(supplierKey).slice(0, MARK_LENGTH)}` }
 }

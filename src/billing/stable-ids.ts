@@ -1,13 +1,10 @@
-import { createHash } from 'node:crypto'
 import { encodeTime } from 'ulid'
+import { digestDigits } from './digest-digits.ts'
 import type { Db } from '../db/connection.ts'
 import { hasInvoice } from '../db/stores/invoices.ts'
 import type { ClosingPlan } from './closing-plan.ts'
 
-/** The digits of a ULID. */
-export const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 const TIME_LENGTH = 10
-const RANDOM_LENGTH = 16
 
 type OfClosing = Pick<ClosingPlan, 'subscription' | 'closing' | 'reason'>
 
@@ -43,7 +40,4 @@ function ulidOf(atMs: number, parts: readonly string[]): string {
   return `${encodeTime(Math.max(atMs, 0), TIME_LENGTH)}${randomPart(parts)}`
 }
 
-function randomPart(parts: readonly string[]): string {
-  const digest = createHash('sha256').update(JSON.stringify(parts)).digest()
-  return Array.from({ length: RANDOM_LENGTH }, (_, index) => CROCKFORD[(digest[index] ?? 0) % 32]).join('')
-}
+const randomPart = (parts: readonly string[]): string => digestDigits(JSON.stringify(parts))

@@ -20,6 +20,17 @@ export async function withSnapshot<T>(db: Database, work: (trx: Transaction<DB>)
   }
 }
 
+/**
+ * Questions on one snapshot of the database. Their answer does not wait for the transaction to end: it has nothing to keep, and
+ * its connection is free when it has.
+ */
+export async function askOnSnapshot<T>(db: Database, ask: (trx: Transaction<DB>) => Promise<T>): Promise<T> {
+  return await new Promise((resolve, reject) => {
+    const asking = db.transaction().setIsolationLevel('repeatable read').setAccessMode('read only')
+    asking.execute(async (trx) => resolve(await ask(trx))).catch(reject)
+  })
+}
+
 function isRace(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   return code === SERIALIZATION_FAILURE || code === DEADLOCK

@@ -1,5 +1,6 @@
 import { Temporal } from 'temporal-polyfill'
 import { DomainError } from './errors.ts'
+import { remembered } from './remembered.ts'
 
 /** An ISO 8601 duration with its parts, for calendar arithmetic. */
 export type Duration = Temporal.Duration
@@ -81,12 +82,31 @@ export function monthsLaterInUtc(ms: number, months: number): number {
 
 /** Calendar arithmetic in a zone, clamped to the month's end: never multiples of 24 hours (rule 3). */
 export function addDuration(ms: number, iso: string, timeZone: string): number {
+  const lengthMs = fixedLengthMs(iso, timeZone)
+  if (lengthMs !== null) return ms + lengthMs
   return zoned(ms, timeZone).add(parseDuration(iso), { overflow: 'constrain' }).epochMilliseconds
 }
 
 /** The instant a duration before another, by the calendar of the zone. */
 export function subtractDuration(ms: number, iso: string, timeZone: string): number {
+  const lengthMs = fixedLengthMs(iso, timeZone)
+  if (lengthMs !== null) return ms - lengthMs
   return zoned(ms, timeZone).subtract(parseDuration(iso), { overflow: 'constrain' }).epochMilliseconds
+}
+
+const knownLength = remembered<number | null>(1000)
+
+/** How long a duration always is; null where that depends on when it begins, as days do outside of UTC. */
+function fixedLengthMs(iso: string, timeZone: string): number | null {
+  if (timeZone !== 'UTC') return null
+  return knownLength(iso, () => {
+    const duration = parseDuration(iso)
+    if (duration.years + duration.months + duration.microseconds + duration.nanoseconds > 0) return null
+    const minutes = ((duration.weeks * 7 + duration.days) * 24 + duration.hours) * 60 + duration.minutes
+    const lengthMs = (minutes * 60 + duration.seconds) * 1000 + duration.milliseconds
+    // The calendar says of longer ones where it ends.
+    return lengthMs <= longestDays * 86_400_000 ? lengthMs : null
+  })
 }
 
 /** Whether a name is an IANA time zone. Offsets such as +01:00 are refused: they have no daylight saving. */

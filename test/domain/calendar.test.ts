@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { cadenceDivides, parseCadence } from '../../src/domain/calendar.ts'
+import { addDuration, cadenceDivides, parseCadence, subtractDuration } from '../../src/domain/calendar.ts'
 import { boundaryAt, periodContaining } from '../../src/domain/periods.ts'
 import { at } from './builders.ts'
 import { runs } from '../support/properties.ts'
@@ -48,4 +48,28 @@ test.each(['P1M1D', 'PT1H', 'P1DT1H', 'P0D', 'P100Y', 'month'])('%s is not a cad
 test('years are counted in months and weeks in days', () => {
   expect(parseCadence('P1Y')).toEqual({ unit: 'month', count: 12 })
   expect(parseCadence('P2W')).toEqual({ unit: 'day', count: 14 })
+})
+
+test('rule 3: what is added and taken away in UTC is what the calendar of a zone without changes says', () => {
+  const part = (letter: string, max: number) =>
+    fc.option(fc.integer({ min: 0, max }), { nil: null }).map((n) => (n === null ? '' : `${n}${letter}`))
+  const date = fc.tuple(part('Y', 2), part('M', 30), part('W', 9), part('D', 800)).map((one) => one.join(''))
+  const seconds = fc.constantFrom('', '0S', '59S', '86401S', '0.001S', '1.999S', '0.0015S', '1.000000001S')
+  const time = fc.tuple(part('H', 100), part('M', 3000), seconds).map((one) => one.join(''))
+  const durations = fc
+    .tuple(date, time)
+    .filter(([days, hours]) => days + hours !== '')
+    .map(([days, hours]) => `P${days}${hours === '' ? '' : `T${hours}`}`)
+  const instants = fc.oneof(
+    fc.integer({ min: Date.UTC(1960, 0), max: Date.UTC(2060, 0) }),
+    fc.constantFrom(0, Date.UTC(2024, 1, 29), Date.UTC(2026, 0, 31, 23, 59, 59, 999)),
+  )
+  fc.assert(
+    fc.property(instants, durations, (ms, iso) => {
+      expect(addDuration(ms, iso, 'UTC')).toBe(addDuration(ms, iso, 'Africa/Abidjan'))
+      expect(subtractDuration(ms, iso, 'UTC')).toBe(subtractDuration(ms, iso, 'Africa/Abidjan'))
+    }),
+    { numRuns: runs(500) },
+  )
+  expect(() => addDuration(0, 'P999999999D', 'UTC')).toThrow(RangeError)
 })

@@ -3,7 +3,7 @@ import type { ClosingPlan } from '../../billing/closing-plan.ts'
 import { upcomingInvoice } from '../../billing/upcoming-invoice.ts'
 import type { Page, PageRequest } from '../../db/page.ts'
 import { listSubscriptions } from '../../db/stores/subscription-reads.ts'
-import { withSnapshot } from '../../db/transaction.ts'
+import { askOnSnapshot } from '../../db/transaction.ts'
 import { DomainError } from '../../domain/errors.ts'
 import type { ApiDeps } from '../deps.ts'
 import { presentGatheringInvoice } from '../presenters/gathering-invoice.ts'
@@ -50,7 +50,7 @@ export async function listGathering(
 
 /** On one snapshot, as the closing itself (billing rule 8). */
 async function planOf(deps: ApiDeps, subscriptionId: string): Promise<ClosingPlan | null> {
-  return await withSnapshot(deps.db, async (trx) => await upcomingInvoice(trx, { subscriptionId }))
+  return await askOnSnapshot(deps.db, async (trx) => await upcomingInvoice(trx, { subscriptionId }))
 }
 
 async function present(
