@@ -95,8 +95,21 @@ test('every call of the OpenAPI document has a name of its own, and says how it 
   for (const call of calls) expect(call.responses).toHaveProperty('default')
 })
 
-test('the reference page is served', async () => {
-  expect((await api.app.inject('/docs/')).statusCode).toBe(200)
+test('the reference page is served under our name', async () => {
+  const page = await api.app.inject('/docs/')
+  expect(page.statusCode).toBe(200)
+  expect(page.body).toContain('<title>Perennial API</title>')
+})
+
+test('every call of the OpenAPI document is in a group, and the groups are listed in their order', async () => {
+  const document: {
+    readonly tags: readonly { readonly name: string }[]
+    readonly paths: Readonly<Record<string, Readonly<Record<string, { readonly tags?: readonly string[] }>>>>
+  } = (await api.app.inject('/api/openapi.json')).json()
+  const calls = Object.values(document.paths).flatMap((path) => Object.values(path))
+  for (const { tags } of calls) expect(tags).toHaveLength(1)
+  const used = new Set(calls.flatMap(({ tags }) => tags ?? []))
+  expect(document.tags.map(({ name }) => name).toSorted()).toEqual([...used].toSorted())
 })
 
 test('without a key only loopback may be bound', () => {
