@@ -69,8 +69,9 @@ const untilAsked = async ({ asked }: Plan, count: number): Promise<unknown> =>
     (length) => length >= count,
   )
 
-/** UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_ADMITTED. */
-const ADMITTED = 1
+type Poll = Parameters<Sleepers['client']['workflowService']['pollWorkflowExecutionUpdate']>[0]
+/** UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_ADMITTED: the enumeration is in a package that is no dependency of ours. */
+const admitted = { lifecycleStage: 1 } as unknown as NonNullable<Poll['waitPolicy']>
 
 async function untilAdmitted(id: string, updateId: string): Promise<void> {
   await waitFor(
@@ -79,7 +80,7 @@ async function untilAdmitted(id: string, updateId: string): Promise<void> {
         .pollWorkflowExecutionUpdate({
           namespace: 'default',
           updateRef: { workflowExecution: { workflowId: `subscription/${id}` }, updateId },
-          waitPolicy: { lifecycleStage: ADMITTED },
+          waitPolicy: admitted,
         })
         .then(
           () => true,
