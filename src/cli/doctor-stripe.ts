@@ -133,9 +133,17 @@ async function endpointOf({ app, gateway }: Opened, targets: CheckTargets): Prom
   if (wanted !== null && state.url !== wanted)
     throw new Error(`it sends to ${state.url ?? 'nowhere'}, and PUBLIC_URL makes that ${wanted}`)
   const version = state.apiVersion ?? 'the version of the account'
-  const types = state.spareEvents.join(', ')
-  const spare = types === '' ? [] : [`an up-to-date list: it sends ${types} for nothing; --repair ends that`]
-  return { detail: `sends to ${state.url ?? 'an unknown address'}, ${version}`, degraded: spare }
+  return {
+    detail: `sends to ${state.url ?? 'an unknown address'}, ${version}`,
+    degraded: sentForNothing(state.spareEvents),
+  }
+}
+
+/** An endpoint that was made for all events has `*` in place of their list. */
+function sentForNothing(types: readonly string[]): readonly string[] {
+  if (types.length === 0) return []
+  const sent = types.includes('*') ? 'every type of event, most of them' : types.join(', ')
+  return [`an up-to-date list: it sends ${sent} for nothing; --repair ends that`]
 }
 
 async function endpointState(gateway: StripeGateway, app: AppRow): Promise<WebhookEndpointState | null> {

@@ -17,7 +17,7 @@ export interface WebhookEndpointState {
   readonly url: string | null
   /** Events that we need and the endpoint does not send. */
   readonly missingEvents: readonly string[]
-  /** What it sends though nothing needs it, as an endpoint of an older version may. */
+  /** What it sends though nothing needs it, as an endpoint of an older version may; `*` where it sends everything. */
   readonly spareEvents: readonly string[]
   /** The version of what it sends; null: the account’s. */
   readonly apiVersion: string | null

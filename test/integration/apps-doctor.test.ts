@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { MASTER_KEY, startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
 import { waitFor } from '../support/scenario.ts'
-import { sendAlso } from '../support/stripe-client.ts'
+import { sendAlso, stripePost } from '../support/stripe-client.ts'
 import { testTemporalAddress } from '../support/temporal.ts'
 
 interface Report {
@@ -130,6 +130,17 @@ test('doctor says what a key lacks, finds an endpoint that is gone, and repairs 
   await sendAlso(installation.sandboxUrl, app.webhook.endpointId, 'invoice.updated')
   const { report: wide } = await doctor('--json')
   expect(check(wide, 'Stripe webhook')?.degraded).toEqual([expect.stringContaining('invoice.updated')])
+
+  await stripePost(installation.sandboxUrl, `webhook_endpoints/${app.webhook.endpointId}`, {
+    'enabled_events[0]': '*',
+  })
+  const { report: widest } = await doctor('--json')
+  expect(check(widest, 'Stripe webhook')).toMatchObject({
+    ok: true,
+    degraded: [
+      'an up-to-date list: it sends every type of event, most of them for nothing; --repair ends that',
+    ],
+  })
 
   await sandbox('DELETE', `/v1/webhook_endpoints/${app.webhook.endpointId}`)
   const { text } = await doctor()
