@@ -173,12 +173,11 @@ async function bundleWorkflows(folder: string): Promise<string> {
   return file
 }
 
-/** Whether the worker with this process id polls: its identity begins with it. */
+/** Whether the worker with this process id polls: its identity is its version, then its process id and its host. */
 async function isPolled(client: Client, taskQueue: string, pid: number): Promise<boolean> {
   const { pollers } = await client.workflowService.describeTaskQueue({
     namespace: 'default',
     taskQueue: { name: taskQueue },
   })
-  // A worker's identity begins with its version.
   return (pollers ?? []).some(({ identity }) => identity?.split(' ').at(-1)?.startsWith(`${pid}@`) === true)
 }
