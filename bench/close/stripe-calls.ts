@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import { Stripe } from 'stripe'
-import { withoutCallSite } from '../../src/stripe/without-call-site.ts'
 
 /** As Stripe is asked for what became of a payment. */
 const EXPANDED = ['payments.data.payment.payment_intent']
@@ -15,41 +14,34 @@ export function stripeCalls(sandboxUrl: string): (customer: string) => Promise<v
     maxNetworkRetries: 0,
     telemetry: false,
   })
-  // As we begin ours: what can be spared of a request is no part of the floor.
-  const asked = async <T>(begin: (invoices: Stripe['invoices']) => Promise<T>): Promise<T> =>
-    await withoutCallSite(() => begin(stripe.invoices))
   let number = 0
   return async (customer) => {
     const own = `F-${process.pid}-${(number += 1)}`
     const under = (step: string) => ({ idempotencyKey: `${step}:${randomUUID()}:g1` })
     const now = Math.floor(Date.now() / 1000)
     const line = { discountable: false, period: { start: now - 60, end: now } }
-    await asked((invoices) => invoices.list({ customer, created: { gte: now - 3600 }, limit: 100 }))
-    const { id } = await asked((invoices) =>
-      invoices.create(
-        {
-          customer,
-          currency: 'usd',
-          collection_method: 'charge_automatically',
-          auto_advance: false,
-          pending_invoice_items_behavior: 'exclude',
-          discounts: '',
-          automatic_tax: { enabled: false },
-          metadata: { floor_invoice_id: own, floor_subscription_id: own },
-        },
-        under('create'),
-      ),
+    await stripe.invoices.list({ customer, created: { gte: now - 3600 }, limit: 100 })
+    const { id } = await stripe.invoices.create(
+      {
+        customer,
+        currency: 'usd',
+        collection_method: 'charge_automatically',
+        auto_advance: false,
+        pending_invoice_items_behavior: 'exclude',
+        discounts: '',
+        automatic_tax: { enabled: false },
+        metadata: { floor_invoice_id: own, floor_subscription_id: own },
+      },
+      under('create'),
     )
     if (id === undefined) throw new Error('an invoice without an id')
     const lines = [
       { ...line, amount: 2000, description: 'Base fee: 1 month', metadata: { floor_line_id: `${own}-1` } },
       { ...line, amount: 100, description: 'Usage: 250 tokens', metadata: { floor_line_id: `${own}-2` } },
     ]
-    await asked((invoices) => invoices.addLines(id, { lines }, under('lines')))
-    await asked((invoices) => invoices.update(id, { number: own }, under('number')))
-    await asked((invoices) =>
-      invoices.finalizeInvoice(id, { auto_advance: false, expand: EXPANDED }, under('finalize')),
-    )
-    await asked((invoices) => invoices.pay(id, { expand: EXPANDED }, under('pay')))
+    await stripe.invoices.addLines(id, { lines }, under('lines'))
+    await stripe.invoices.update(id, { number: own }, under('number'))
+    await stripe.invoices.finalizeInvoice(id, { auto_advance: false, expand: EXPANDED }, under('finalize'))
+    await stripe.invoices.pay(id, { expand: EXPANDED }, under('pay'))
   }
 }

@@ -8,7 +8,6 @@ import type { Limiter } from './limiter.ts'
 import { refusedPermission } from './permissions.ts'
 import type { SecretBox } from './secrets.ts'
 import type { ClassifiedFailure, KeyWatch, StoredApp, StripeObserver } from './types.ts'
-import { withoutCallSite } from './without-call-site.ts'
 
 /** A client of one account. Every request passes through `call`, which limits its rate and classifies its failure. */
 export interface Connection {
@@ -101,7 +100,7 @@ function connect(key: string, account: string, options: ConnectionOptions): Conn
       const told = (outcome: Outcome): void =>
         options.observer?.called({ endpoint, outcome, seconds: (performance.now() - begun) / 1000 })
       try {
-        const reply = await withoutCallSite(() => request(stripe))
+        const reply = await request(stripe)
         told('ok')
         return reply
       } catch (error) {
