@@ -61,10 +61,11 @@ async function note(db: Db, tried: readonly Tried<StripeEventRow, Outcome>[]): P
   const done: { eventId: string; outcome: string }[] = []
   const later: { eventId: string; delayMs: number; error: string }[] = []
   const delivered: Delivered[] = []
-  for (const { row: event, outcome } of tried) {
+  for (const { row: event, outcome, isHeldUp } of tried) {
     const { eventId, attempts } = event
     const isDone = 'outcome' in outcome
-    const noted = isDone ? 'done' : isHopeless(event) ? 'given_up' : 'deferred'
+    // The one that it waited for may be given up now: then it has a try of its own.
+    const noted = isDone ? 'done' : !isHeldUp && isHopeless(event) ? 'given_up' : 'deferred'
     if (isDone) done.push({ eventId, outcome: outcome.outcome })
     else if (noted === 'given_up') await giveUpStripeEvent(db, eventId, outcome.later)
     else later.push({ eventId, delayMs: backoffMs(attempts, LONGEST_WAIT_MS), error: outcome.later })

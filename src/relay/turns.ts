@@ -2,6 +2,8 @@
 export interface Tried<Row, Outcome> {
   readonly row: Row
   readonly outcome: Outcome
+  /** It was not tried: the outcome is that of the one before, for which it waits. */
+  readonly isHeldUp: boolean
 }
 
 interface Turns<Row, Outcome> {
@@ -25,7 +27,7 @@ export async function inTurns<Row, Outcome>(
     for (const row of turn) {
       const before = tried.at(-1)
       const waits = before !== undefined && holdsUp(before.outcome)
-      tried.push({ row, outcome: waits ? before.outcome : await tryOnce(row) })
+      tried.push({ row, outcome: waits ? before.outcome : await tryOnce(row), isHeldUp: waits })
     }
     return tried
   }

@@ -70,6 +70,28 @@ test('events of one subscription wait for each other', async () => {
   await database.db.deleteFrom('stripeEvents').execute()
 })
 
+test('an event that waited behind one that is given up is tried before it is given up itself', async () => {
+  const { db } = database
+  for (const what of ['created', 'updated'])
+    await insertStripeEvent(db, appId, event(`evt_${what}`, `customer.subscription.${what}`, 'sub_gone'))
+  await sql`UPDATE stripe_events SET attempts = 80, received_at = received_at - interval '4 days'`.execute(db)
+  const givenUp = async (): Promise<readonly string[]> => {
+    const rows = await db.selectFrom('stripeEvents').selectAll().orderBy('eventId').execute()
+    return rows.filter(({ processedAt }) => processedAt !== null).map(({ eventId }) => eventId)
+  }
+  expect(await deliver()).toBe(2)
+  expect(await givenUp()).toEqual(['evt_created'])
+  await sql`UPDATE stripe_events SET next_attempt_at = now()`.execute(db)
+  expect(await deliver()).toBe(1)
+  expect(await givenUp()).toEqual(['evt_created', 'evt_updated'])
+  const asked = await steerSandbox<{ requests: readonly object[] }>(sandbox.url, {
+    method: 'GET',
+    path: '/requests?path=/subscriptions/sub_gone',
+  })
+  expect(asked.requests).toHaveLength(2)
+  await db.deleteFrom('stripeEvents').execute()
+})
+
 test('an event of an invoice that bears no id of ours is done with at the first try', async () => {
   const { db } = database
   const foreign = { ...event('evt_foreign', 'invoice.paid', 'in_1'), stripeInvoiceId: 'in_1' }
