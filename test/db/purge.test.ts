@@ -35,3 +35,22 @@ test('access that was asked for and is settled is forgotten after 30 days, what 
   await purgeDone(db, inDays(31))
   expect(await left()).toEqual(['pending'])
 })
+
+test('what was delivered goes after 30 days, however old what was not is', async () => {
+  const { db } = database
+  const stored = (count: number, doneAt: Date | null) =>
+    Array.from({ length: count }, () => ({
+      kind: 'start_invoice',
+      subjectId: 'invoice',
+      payload: '{}',
+      doneAt,
+    }))
+  const monthsAgo = new Date(Date.now() - 60 * 24 * 3_600_000)
+  await db.insertInto('outbox').values(stored(1, null)).execute()
+  await db.insertInto('outbox').values(stored(1500, monthsAgo)).execute()
+  await db.insertInto('outbox').values(stored(2, new Date())).execute()
+  await purgeDone(db, new Date())
+  const left = await db.selectFrom('outbox').select('doneAt').execute()
+  expect(left.filter(({ doneAt }) => doneAt === null)).toHaveLength(1)
+  expect(left).toHaveLength(3)
+})

@@ -15,8 +15,9 @@ export async function purgeDone(db: Db, now: Date): Promise<number> {
   const before = (hours: number): Date => new Date(now.getTime() - hours * 3_600_000)
   const done = before(KEPT_DAYS * 24)
   const statements = [
-    // The oldest rows come first by their ids: no index has to be kept for this.
-    sql`DELETE FROM outbox WHERE done_at < ${done} AND id IN (SELECT id FROM outbox ORDER BY id LIMIT ${BATCH})`,
+    // The oldest of those that are done come first by their ids: no index has to be kept for this.
+    sql`DELETE FROM outbox WHERE done_at < ${done} AND id IN (
+      SELECT id FROM outbox WHERE done_at IS NOT NULL ORDER BY id LIMIT ${BATCH})`,
     sql`DELETE FROM stripe_events WHERE event_id IN (SELECT event_id FROM stripe_events
       WHERE received_at < ${before(EVENTS_KEPT_DAYS * 24)} AND processed_at IS NOT NULL LIMIT ${BATCH})`,
     sql`DELETE FROM idempotency_keys WHERE (caller, key) IN (SELECT caller, key FROM idempotency_keys
