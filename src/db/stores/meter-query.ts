@@ -59,7 +59,7 @@ export async function queryMeter(db: Db, query: MeterQuery): Promise<readonly Me
     db,
     { scope: query, columns, buckets: windows.buckets, askOfOne: askWindows },
     (usage) => sql<Answer>`
-      SELECT json_build_array(${sql.join(shown.map(({ as }) => sql`json_agg(${as})`))}) AS columns FROM (
+      SELECT array_to_json(ARRAY[${sql.join(shown.map(({ as }) => sql`json_agg(${as})`))}]) AS columns FROM (
         SELECT ${sql.join(shown.map(({ of, as }) => sql`${of} AS ${as}`))} FROM (
           SELECT ${aggregateOf(meter)} AS value, ${keys} ${query.windowSize === null ? span : sql``}
           FROM (${usage.rows}) usage GROUP BY ${keys} ${beforeSorted}
