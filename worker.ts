@@ -86,6 +86,7 @@ async function main(): Promise<void> {
     log,
     observer: metrics.billing,
   })
+  const { cachedWorkflows } = config.worker
   const worker = await Worker.create({
     connection,
     namespace: config.temporal.namespace,
@@ -97,7 +98,10 @@ async function main(): Promise<void> {
     maxConcurrentActivityTaskExecutions: config.worker.maxConcurrentActivities,
     maxConcurrentWorkflowTaskExecutions: config.worker.maxConcurrentWorkflowTasks,
     // Else the SDK's own, by the size of the heap: what sleeps in memory need not be replayed when it wakes.
-    ...(config.worker.cachedWorkflows !== undefined && { maxCachedWorkflows: config.worker.cachedWorkflows }),
+    ...(cachedWorkflows !== undefined && {
+      // Who is amid a step has to stay.
+      maxCachedWorkflows: Math.max(cachedWorkflows, config.worker.maxConcurrentWorkflowTasks),
+    }),
     shutdownGraceTime: config.shutdownGraceMs,
     shutdownForceTime: config.shutdownGraceMs + 5_000,
   })

@@ -79,7 +79,7 @@ export const variables = {
   WORKER_MAX_WORKFLOW_TASKS:
     'Workflow tasks a worker runs at once (20), each with the step of a boundary, an invoice or a cancelation in it.',
   WORKER_CACHED_WORKFLOWS:
-    'Workflows a worker keeps in memory (by its heap: 2,310 with 4 GB, 180 with 512 MB); the others are replayed when they wake.',
+    'Workflows a worker keeps in memory, at least those that it works on (by its heap: 2,310 with 4 GB, 180 with 512 MB).',
   SHUTDOWN_DRAIN:
     'Seconds a stopping API, not ready any more, serves on; then as many for kept-alive connections (5).',
   PERENNIAL_DEPLOYMENT: 'Name under which Temporal tells versions of workers apart (none: it does not).',
