@@ -34,8 +34,10 @@ export interface SubscriptionInput {
  * histories, and lets a deployment's code reach every sleeper.
  */
 const STEPS_PER_RUN = 4
-/** Of runs that began before they were short. */
+/** Of runs that began before they were short, and of those that are kept busy. */
 const STEPS_PER_LONG_RUN = 24
+/** Temporal lets no run begin within a second after the one before began: one that is kept busy would stand still for that. */
+const SHORTEST_RUN_MS = 2_000
 
 /**
  * The whole life of one subscription: sleep until something is due, bill it in one step, go on. It owns no money and no
@@ -86,11 +88,14 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
     waitingFor = step.waitingFor
     quietFromMs = step.quietFromMs ?? null
     summary = step.summary
-    const isOver = steps + 1 >= STEPS_PER_RUN && command === undefined
-    if (isOver && !interrupted() && hasShortRuns()) await goOnAsNew()
+    const isOver = steps + 1 >= STEPS_PER_RUN && command === undefined && !interrupted()
+    const sleeps = nextDueMs === null || nextDueMs > clock.nowMs()
+    if (isOver && sleeps && isOldEnough() && hasShortRuns()) await goOnAsNew()
   }
   await condition(allHandlersFinished)
 }
+
+const isOldEnough = (): boolean => Date.now() - workflowInfo().runStartTime.getTime() >= SHORTEST_RUN_MS
 
 interface Quiet {
   readonly quietFromMs: number | null

@@ -24,6 +24,13 @@ const ENDING = 'EventAttributes'
 /** What happened in the newest run of a workflow, in order. */
 export async function readHistory(client: Client, workflowId: string): Promise<readonly HistoryEvent[]> {
   const { events } = await client.workflow.getHandle(workflowId).fetchHistory()
+  return historyEvents(events)
+}
+
+type Fetched = Awaited<ReturnType<ReturnType<Client['workflow']['getHandle']>['fetchHistory']>>['events']
+
+/** The same of one that was fetched. */
+export function historyEvents(events: Fetched): readonly HistoryEvent[] {
   return (events ?? []).map((event) => {
     const attributes = Object.entries(event).find(([key, value]) => key.endsWith(ENDING) && value !== null)
     const markerName = event.markerRecordedEventAttributes?.markerName
@@ -35,11 +42,12 @@ export async function readHistory(client: Client, workflowId: string): Promise<r
   })
 }
 
-/** Whether nothing is under way: its newest task is done, and no activity or task was scheduled since. */
+/** Whether nothing is under way: its newest task is done, no activity or task was scheduled since, and no new run began. */
 export function isAtRest(events: readonly HistoryEvent[]): boolean {
   const done = events.findLastIndex(({ kind }) => kind === 'workflowTaskCompleted')
   const kinds = new Set(events.slice(Math.max(done, 0)).map(({ kind }) => kind))
-  return done >= 0 && !kinds.has('workflowTaskScheduled') && !kinds.has('activityTaskScheduled')
+  const underWay = ['workflowTaskScheduled', 'activityTaskScheduled', 'workflowExecutionContinuedAsNew']
+  return done >= 0 && !underWay.some((kind) => kinds.has(kind))
 }
 
 /** Whether a timer runs, of its last task or of one before, and nothing is under way: it sleeps until an instant. */

@@ -15,8 +15,8 @@ afterAll(async () => {
   await sleepers.stop()
 })
 
-const SOON = 300
-/** The fourth step is the last of a run. */
+const SOON = 800
+/** The fourth step is the last of a run that has lasted for two seconds. */
 const endingSoon = (): Partial<Plan> => ({ dueMs: Date.now() + SOON, gapsMs: [SOON, SOON] })
 
 const metadata = defineQuery<{ currentDetails?: string }>('__temporal_workflow_metadata')
@@ -44,6 +44,13 @@ test('a subscription goes on as a new run after a few steps, which sleeps on and
   const described = await handleOf(id).describe()
   expect(described.typedSearchAttributes.get(nextBillingTimeAttribute)).toEqual(new Date(plan.dueMs ?? 0))
   expect(await handleOf(id).query(metadata)).toMatchObject({ currentDetails: 'waits for its boundary' })
+  await sleepers.end(id)
+})
+
+test('a subscription that has periods to catch up with goes on in the same run', async () => {
+  const { id, plan } = await sleepers.begin({ dueMs: Date.now(), gapsMs: [-1, -1, -1, -1, -1] })
+  await untilAsked(plan, 6)
+  expect(runBefore(await sleepers.atRest(id))).toBe('')
   await sleepers.end(id)
 })
 
@@ -111,7 +118,8 @@ test('a poke that comes amid the last step of a run is heeded', async () => {
   await untilAsked(plan, 4)
   await handleOf(id).signal('poke')
   held.release()
-  await untilAsked(plan, 5)
-  await untilNextRun(id)
+  const [started] = await untilNextRun(id)
+  const [input] = started?.workflowExecutionStartedEventAttributes?.input?.payloads ?? []
+  expect(JSON.parse(Buffer.from(input?.data ?? []).toString())).toMatchObject({ nextDueMs: 0 })
   await sleepers.end(id)
 })

@@ -4,7 +4,7 @@ import { NativeConnection } from '@temporalio/worker'
 import type { SubscriptionActivities, SubscriptionStep } from '../../src/activities/contracts.ts'
 import { temporalGateway } from '../../src/temporal/gateway.ts'
 import type { TemporalGateway } from '../../src/temporal/gateway.ts'
-import { isAtRest, readHistory } from '../support/history.ts'
+import { historyEvents, isAtRest } from '../support/history.ts'
 import { waitFor } from '../support/scenario.ts'
 import { testTemporalAddress } from '../support/temporal.ts'
 import { startTestWorker } from '../support/worker.ts'
@@ -62,11 +62,10 @@ export async function startSleepers(): Promise<Sleepers> {
   const activities = { advanceSubscription }
   const worker = await startTestWorker({ connection, namespace: 'default', taskQueue, activities }, {})
   const atRest = async (id: string): Promise<Events> => {
-    await waitFor(
-      async () => await readHistory(client, `subscription/${id}`),
-      (events) => (plans.get(id)?.asked.length ?? 0) > 0 && isAtRest(events),
+    return await waitFor(
+      async () => await eventsOf(client, id),
+      (events) => (plans.get(id)?.asked.length ?? 0) > 0 && isAtRest(historyEvents(events)),
     )
-    return await eventsOf(client, id)
   }
   return {
     client,
