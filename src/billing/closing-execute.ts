@@ -18,13 +18,6 @@ import type { PlannedLine } from './planned-line.ts'
 import { invoiceIdOf } from './stable-ids.ts'
 import { retireRunning, overwriteRunning, runningToContinue } from './running-invoice.ts'
 
-export interface ClosingResult {
-  /** Null when nothing became billable, or the period was closed before. */
-  readonly invoiceId: string | null
-  /** The invoice that was made; null where none was, or a running one became it. */
-  readonly stored: StoredInvoice | null
-}
-
 interface ExecuteOptions {
   readonly asOfMs: number
   readonly newId: () => string
@@ -35,19 +28,19 @@ interface ExecuteOptions {
 /**
  * Carries a closing plan out, in the transaction that planned it: the closing's primary key, the invoice with its lines,
  * what each usage slice has been billed by now, the carried balance. A running invoice becomes that invoice. Run twice,
- * the second finds the key (rule 29).
+ * the second finds the key (rule 29). Answers the invoice that was made; null where none was, or a running one became it.
  */
 export async function executeClosing(
   db: Db,
   plan: ClosingPlan,
   options: ExecuteOptions,
-): Promise<ClosingResult> {
-  if (plan.present.isClosed) return nothingMade
+): Promise<StoredInvoice | null> {
+  if (plan.present.isClosed) return null
   const running = await runningToContinue(db, plan, options.asOfMs)
   if (plan.totals.disposition === 'nothing') {
     if (running) await retireRunning(db, running, { ...options, reason: 'the period had nothing to bill' })
     await insertOnce(db, { closing: closingRow(plan, { ...options, invoiceId: null }), moved: options.moved })
-    return nothingMade
+    return null
   }
 
   const beginning = beginInvoice(plan, options.asOfMs)
@@ -64,10 +57,8 @@ export async function executeClosing(
   })
   await bookCarried(db, plan, ids)
   if (beginning.waits) await insertOutbox(db, { kind: 'start_invoice', subjectId: invoiceId })
-  return { invoiceId, stored }
+  return stored
 }
-
-const nothingMade: ClosingResult = { invoiceId: null, stored: null }
 
 async function insertOnce(db: Db, made: NewClosing): Promise<StoredInvoice | null> {
   const closed = await insertClosing(db, made)

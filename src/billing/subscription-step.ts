@@ -1,5 +1,6 @@
 import type { Database, Db } from '../db/connection.ts'
 import { lockedSubscriptionBilling } from '../db/stores/billing-settings.ts'
+import type { StoredInvoice } from '../db/stores/closings.ts'
 import { isInline } from '../db/stores/invoice-handover.ts'
 import { runningInvoice } from '../db/stores/running-invoices.ts'
 import { setLifecycleReason, updateSubscription } from '../db/stores/subscriptions.ts'
@@ -12,7 +13,6 @@ import type { DomainError } from '../domain/errors.ts'
 import { parkReason } from '../domain/safety.ts'
 import { applyCommand } from './command-step.ts'
 import { executeClosing } from './closing-execute.ts'
-import type { ClosingResult } from './closing-execute.ts'
 import { planClosing } from './closing-plan.ts'
 import type { ClosingPlan } from './closing-plan.ts'
 import type { KnownInvoice } from './invoice-step.ts'
@@ -151,23 +151,23 @@ async function close(db: Db, plan: ClosingPlan, options: BillOptions): Promise<S
   const told = { atMs: closing.atMs, onTestClock: settings.customer.testClockId !== null }
   if (!present.isClosed && !present.hasAccessRequests) {
     const moved = changeOf(row, patch)
-    const made = await executeClosing(db, plan, { ...options, moved })
+    const stored = await executeClosing(db, plan, { ...options, moved })
     const stepped = { row: changed(row, moved), next, wakeMs, isRunning: false, closed: told }
-    return { ...stepped, ...whatToCollect(plan, made) }
+    return { ...stepped, ...whatToCollect(plan, stored) }
   }
-  const made = await executeClosing(db, plan, options)
+  const stored = await executeClosing(db, plan, options)
   await grantWhatIsOpen(db, { customerId: row.customerId, asOfMs: options.asOfMs })
-  return { ...(await writeNext(db, position, running)), closed: told, ...whatToCollect(plan, made) }
+  return { ...(await writeNext(db, position, running)), closed: told, ...whatToCollect(plan, stored) }
 }
 
-/** What the closing made, with what was found for it: who collects it at once does not ask again. */
+/** The invoice that the closing made, with what was found for it: who collects it at once does not ask again. */
 function whatToCollect(
   { present, settings: { app, link } }: ClosingPlan,
-  { invoiceId, stored }: ClosingResult,
+  stored: StoredInvoice | null,
 ): Pick<Stepped, 'toCollect'> {
-  if (present.hasUncollected) return {}
-  if (invoiceId === null) return { toCollect: [] }
-  if (stored === null) return {}
+  // A running invoice became the closing's, or what is at Stripe of it is to be taken back.
+  if (present.hasUncollected || present.hasRunningInvoice) return {}
+  if (stored === null) return { toCollect: [] }
   const { invoice, lines } = stored
   return { toCollect: isInline(invoice) ? [{ row: invoice, toSend: { app, link, lines } }] : [] }
 }

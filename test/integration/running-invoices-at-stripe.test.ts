@@ -150,25 +150,40 @@ test('a draft that somebody finalized is shown and not collected twice; voided o
   expect(await at.collected(billed)).toBe(2000 + 2100)
 })
 
-test('a customer who is linked to another Stripe customer gets a draft there, and none is left behind', async () => {
+/** The customer is billed at another customer of Stripe's from now on, whose id is answered. */
+async function linkAnother({ key, customerId }: { key: string; customerId: string }): Promise<string> {
   const { call, sandboxUrl } = installation
+  const fields = { name: key, test_clock: await stripeClock(sandboxUrl, NEW_YEAR) }
+  const { id } = await stripePost(sandboxUrl, 'customers', fields)
+  await giveCard(sandboxUrl, id)
+  await call('PUT', `/api/v1/customers/${customerId}/apps`, [{ type: 'stripe', stripeCustomerId: id }])
+  return id
+}
+
+test('a customer who is linked to another Stripe customer gets a draft there, and none is left behind', async () => {
+  const { call } = installation
   const billed = await at.subscribed('moved')
   const before = await at.invoiceNow(billed)
-  const other = await stripePost(sandboxUrl, 'customers', {
-    name: 'moved',
-    test_clock: await stripeClock(sandboxUrl, NEW_YEAR),
-  })
-  await giveCard(sandboxUrl, other.id)
-  await call('PUT', `/api/v1/customers/${billed.customerId}/apps`, [
-    { type: 'stripe', stripeCustomerId: other.id },
-  ])
+  const other = await linkAnother(billed)
   const after = await at.invoiceNow(billed)
   expect(after).toMatchObject({ runs: 1, totals: { total: '20.00' } })
   expect(after.id).not.toBe(before.id)
   expect(await call('GET', `/api/v1/billing/invoices/${before.id}`)).toMatchObject({ status: 'voided' })
   expect((await at.draftsOf(billed)).map(({ status }) => status)).toEqual(['paid'])
-  const there = await at.draftsOf({ ...billed, stripeCustomerId: other.id })
+  const there = await at.draftsOf({ ...billed, stripeCustomerId: other })
   expect(there.map(({ status, total }) => [status, total])).toEqual([['draft', 2000]])
+})
+
+test('a closing with another Stripe customer takes the draft back in its own step', async () => {
+  const { call } = installation
+  const billed = await at.subscribed('moved-closing')
+  const before = await at.invoiceNow(billed)
+  const other = await linkAnother(billed)
+  await advanceTo(installation, billed.clockId, '2026-02-01T00:00:01Z')
+  expect(await call('GET', `/api/v1/billing/invoices/${before.id}`)).toMatchObject({ status: 'voided' })
+  expect((await at.draftsOf(billed)).map(({ status }) => status)).toEqual(['paid'])
+  const there = await at.draftsOf({ ...billed, stripeCustomerId: other })
+  expect(there.map(({ status, total }) => [status, total])).toEqual([['paid', 2000]])
 })
 
 test('a draft grows without the tax that cannot be computed, and with it once it can', async () => {

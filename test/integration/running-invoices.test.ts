@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
-import { baseFee, mainPhase, tokenUsage, twoTiers, unitPrice } from '../support/plans.ts'
+import { baseFee, mainPhase, tokenPlan, tokenUsage, twoTiers, unitPrice } from '../support/plans.ts'
 import { amountsOf, runningBills } from '../support/running-bills.ts'
 import type { Bill } from '../support/running-bills.ts'
 import { addTokenPlan, advanceTo, NEW_YEAR, startScenario } from '../support/scenario.ts'
@@ -204,6 +204,20 @@ test('a running invoice that no closing comes for leaves nothing behind', async 
   const [, left] = await at.billsOf(billed)
   expect(left).toMatchObject({ id: bill.id, status: 'voided' })
   expect((await at.draftsOf(billed)).map(({ status }) => status)).toEqual(['paid'])
+})
+
+test('a closing that bills nothing takes the running invoice back in its own step', async () => {
+  const { call } = installation
+  const flat = { ...tokenPlan, phases: [mainPhase(baseFee())] }
+  const billed = await at.subscribed('nothing-left', { plan: { customPlan: flat } })
+  const bill = await at.invoiceNow(billed)
+  await advanceTo(installation, billed.clockId, '2026-01-15T00:00:00Z')
+  // The month was billed in advance, and the next fee goes with the subscription: the closing has no line.
+  await call('POST', `/api/v1/subscriptions/${billed.subscriptionId}/cancel`, { timing: 'immediate' })
+  const [, left] = await at.billsOf(billed)
+  expect(left).toMatchObject({ id: bill.id, status: 'voided' })
+  expect((await at.draftsOf(billed)).map(({ status }) => status)).toEqual(['paid'])
+  await advanceTo(installation, billed.clockId, '2026-01-16T00:00:00Z')
 })
 
 test('a period that is settled at zero or carried takes its draft back at Stripe', async () => {
