@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { stripeCalls } from './close/stripe-calls.ts'
 import { asleep, inTurn, stripeCustomers, subscribeMany } from './close/subscribers.ts'
+import type { BilledPlan } from './close/subscribers.ts'
 import { openWorld, worldSetup } from './close/world.ts'
 import type { World } from './close/world.ts'
 import { cpuMsOfTree } from './stack/cpu.ts'
@@ -40,9 +41,29 @@ async function* closeCases(bench: Bench): AsyncGenerator<Case> {
   }
 }
 
+/** Ours for a comparison: closes of so many, on a world of their own. */
+export interface OurCloses {
+  /** Until all invoices are paid at the sandbox. */
+  readonly paid: Side
+  /** Until all invoices are there, with the same lines and nothing to collect: no request to Stripe, no webhook. */
+  readonly stored: Side
+  readonly stop: () => Promise<void>
+}
+
+/** Starts a world for them. */
+export async function openCloses(bench: Bench, size: number): Promise<OurCloses> {
+  const { world, stop } = await openWorld(bench)
+  const side = (plan: BilledPlan): Side => {
+    const pace: Pace = { msEach: 200 }
+    return { name: 'ours', run: async () => await ours(world, { size, pace, plan }) }
+  }
+  return { paid: side('bench_close'), stored: side('bench_close_free'), stop }
+}
+
 interface Herd {
   readonly size: number
   readonly pace: Pace
+  readonly plan?: BilledPlan
   /** Over how long what is due at one instant is spread; 0: not at all. */
   readonly spreadSeconds?: number
 }
@@ -96,14 +117,20 @@ function closing(world: World, herd: Herd): Case {
 }
 
 /** New ones each time: what was billed before only sleeps. */
-async function ours(world: World, { size, pace }: Herd): Promise<Sample> {
+async function ours(world: World, { size, pace, plan }: Herd): Promise<Sample> {
   const { stack, scenario, say } = world
   const stripeCustomerIds = await stripeCustomers(stack.sandbox.url, size)
   for (let leadMs = LEAD_MS + size * pace.msEach; ; leadMs *= 2) {
     // To the whole second, as the anchor of a subscription is.
     const begunMs = Date.now()
     const dueMs = Math.ceil((begunMs + leadMs) / 1000) * 1000
-    await subscribeMany(stack, scenario, { count: size, dueMs, stripeCustomerIds, events: 10 })
+    await subscribeMany(stack, scenario, {
+      count: size,
+      dueMs,
+      stripeCustomerIds,
+      events: 10,
+      ...(plan && { plan }),
+    })
     const missing = await asleep(stack, { dueMs, count: size, reserveMs: 2_000 })
     if (missing === 0) {
       // Half as long again: the machine is not always the same.

@@ -17,9 +17,10 @@ import type { Stack } from '../stack/stack.ts'
 
 /** Calls of the setup at a time. */
 const CALLERS = 8
-const PLAN = 'bench_close'
+/** What is billed: an invoice that is collected, or one of the same lines whose discounts leave nothing to collect. */
+export type BilledPlan = 'bench_close' | 'bench_close_free'
 
-/** Makes what subscriptions need, once; nothing of the plan is billed before the first period has ended. */
+/** Makes what subscriptions need, once; nothing of the plans is billed before the first period has ended. */
 export async function prepare(stack: Stack): Promise<Scenario> {
   const url = stack.apis[0]?.url ?? ''
   const call: Call = caller(url)
@@ -31,22 +32,24 @@ export async function prepare(stack: Stack): Promise<Scenario> {
     valueProperty: '$.tokens',
   })
   await call('POST', '/api/v1/features', { key: 'tokens', name: 'Tokens', meterSlug: 'tokens' })
+  await publish(call, 'bench_close', {})
+  await publish(call, 'bench_close_free', { discounts: { percentage: { percentage: 100 } } })
+  return scenario
+}
+
+async function publish(call: Call, key: BilledPlan, ofEachCard: object): Promise<void> {
+  const fee = { ...baseFee(), price: { type: 'flat', amount: '20', paymentTerm: 'in_arrears' } }
+  const tokens = tokenUsage(twoTiers('graduated', ['0.01', '0.005'], '100'))
   const plan = await call<{ id: string }>('POST', '/api/v1/plans', {
-    key: PLAN,
+    key,
     name: 'Close',
     currency: 'USD',
     billingCadence: 'P1M',
     // The first period is a short one and costs as much as any.
     proRatingConfig: { enabled: false, mode: 'prorate_prices' },
-    phases: [
-      mainPhase(
-        { ...baseFee(), price: { type: 'flat', amount: '20', paymentTerm: 'in_arrears' } },
-        tokenUsage(twoTiers('graduated', ['0.01', '0.005'], '100')),
-      ),
-    ],
+    phases: [mainPhase({ ...fee, ...ofEachCard }, { ...tokens, ...ofEachCard })],
   })
   await call('POST', `/api/v1/plans/${plan.id}/publish`)
-  return scenario
 }
 
 /** Customers of Stripe's with a card, one request each. */
@@ -70,6 +73,8 @@ interface Subscribing {
   readonly stripeCustomerIds?: readonly string[]
   /** Of each, one after the other from now on. */
   readonly events?: number
+  /** Left out: the one that is collected. */
+  readonly plan?: BilledPlan
 }
 
 const CHUNK = 500
@@ -80,7 +85,7 @@ const CHUNK = 500
  */
 export async function subscribeMany({ db }: Stack, { appId }: Scenario, asked: Subscribing): Promise<void> {
   const { count, dueMs, stripeCustomerIds = [], events = 0 } = asked
-  const plan = snapshotOfPlan(await activePlan(db, { key: PLAN }, new Date()))
+  const plan = snapshotOfPlan(await activePlan(db, { key: asked.plan ?? 'bench_close' }, new Date()))
   for (let first = 0; first < count; first += CHUNK) {
     const customers = Array.from({ length: Math.min(CHUNK, count - first) }, (_unused, index) => {
       const id = newId()
@@ -143,7 +148,7 @@ async function storeSubscriptions(
       nowMs,
     }),
   )
-  const detail = `Subscribed to ${PLAN} version ${plan.planVersion} from ${start.activeFrom.toISOString()}`
+  const detail = `Subscribed to ${plan.planKey} version ${plan.planVersion} from ${start.activeFrom.toISOString()}`
   const created = { subjectType: 'subscription', at: start.activeFrom, kind: 'created', detail } as const
   await trx.insertInto('subscriptions').values(rows).execute()
   await appendTimeline(

@@ -7,7 +7,7 @@ import type { Bench } from '../support/environment.ts'
 import { benchFolder } from '../support/folder.ts'
 import { killBillClient } from './client.ts'
 import type { KillBill, KillBillSubscriber } from './client.ts'
-import { closeCase } from './close-case.ts'
+import { closeCases } from './close-case.ts'
 import type { Downloads } from './download.ts'
 import { versions } from './download.ts'
 import { ingestCases } from './ingest-cases.ts'
@@ -62,7 +62,7 @@ async function* cases(bench: Bench, downloads: Downloads): AsyncGenerator<Case> 
     const setup = `${THEM} ${versions.killBill} in Tomcat ${versions.tomcat}, its queues claim 100 in 10 threads, credentials hashed once`
     const sides = { bench, setup, api, killBill, killBillDb, subscribers }
     yield await previewCase(sides)
-    yield* closeCase(sides)
+    yield* closeCases(sides)
     yield* ingestCases(sides)
   } finally {
     await api.stop()
