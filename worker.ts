@@ -18,6 +18,7 @@ import { startAppCare } from './src/relay/app-care.ts'
 import { startEventPolling } from './src/relay/poll-events.ts'
 import { freePort } from './src/local/ports.ts'
 import { newId } from './src/new-id.ts'
+import { startPulse } from './src/reconcile/pulse.ts'
 import { startReconciler } from './src/reconcile/loop.ts'
 import { startRelay } from './src/relay/relay.ts'
 import { startUsageRollups } from './src/relay/usage-rollups.ts'
@@ -70,6 +71,7 @@ async function main(): Promise<void> {
     // Another address than Stripe's own is a sandbox: it has no limits.
     ...(config.stripe.baseUrl !== undefined && { baseUrl: config.stripe.baseUrl, limits: false }),
   })
+  const pulse = startPulse({ db, log })
   const relay = startRelay({ db, temporal, stripe, newId, log, observer: metrics.relay })
   const polling = startEventPolling({ db, stripe, log })
   const care = startAppCare({ db, stripe, log })
@@ -120,6 +122,7 @@ async function main(): Promise<void> {
   log.info({ version, deployment, buildId, temporal: config.temporal }, 'worker runs')
   await worker.run()
   await reconciler.stop()
+  await pulse.stop()
   await polling.stop()
   await care.stop()
   await rollups.stop()

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Walker } from '../test/support/billing-paths.ts'
+import { aliveForADay } from '../test/support/asked-of-stripe.ts'
 import { caller } from '../test/support/caller.ts'
 import { addTokenPlan, startScenario } from '../test/support/scenario.ts'
 import { counted, counts } from './budget/counted.ts'
@@ -35,6 +36,7 @@ async function walkerOf({ apis, client, db, sandbox }: Stack): Promise<Walker> {
   const walker = { installation, scenario: await startScenario(installation) }
   await addTokenPlan(installation)
   await addUsagePlan(walker)
+  await aliveForADay(db)
   return walker
 }
 

@@ -7,6 +7,7 @@ import type { PlanSnapshot } from '../../src/billing/new-subscription.ts'
 import { appendTimeline } from '../../src/db/stores/timeline.ts'
 import type { DB } from '../../src/db/types.gen.ts'
 import { newId } from '../../src/new-id.ts'
+import { aliveForADay } from '../../test/support/asked-of-stripe.ts'
 import { caller } from '../../test/support/caller.ts'
 import type { Call } from '../../test/support/caller.ts'
 import { baseFee, mainPhase, tokenUsage, twoTiers } from '../../test/support/plans.ts'
@@ -34,6 +35,7 @@ export async function prepare(stack: Stack): Promise<Scenario> {
   await call('POST', '/api/v1/features', { key: 'tokens', name: 'Tokens', meterSlug: 'tokens' })
   await publish(call, 'bench_close', {})
   await publish(call, 'bench_close_free', { discounts: { percentage: { percentage: 100 } } })
+  await aliveForADay(stack.db)
   return scenario
 }
 

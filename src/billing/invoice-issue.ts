@@ -35,6 +35,8 @@ interface IssueOptions {
   readonly asOfMs: number
   /** What it is sent with, where it was made just now. */
   readonly toSend: ToSend | undefined
+  /** Whether Stripe may have it already; left out: it may. */
+  readonly mayExist: boolean | undefined
 }
 
 /**
@@ -46,13 +48,13 @@ interface IssueOptions {
 export async function issueInvoice(
   deps: CollectDeps,
   row: InvoiceRow,
-  { asOfMs, toSend }: IssueOptions,
+  { asOfMs, toSend, mayExist }: IssueOptions,
 ): Promise<Issued> {
   const { stripe, workflow } = invoiceSettings(row)
   if (stripe.billing === 'subscription_items') return { row: await issueItems(deps, row, asOfMs), view: null }
   const { app, lines } = await requireSendable(deps, row, toSend)
   try {
-    return await issueAtStripe(deps, row, { app, lines, asOfMs })
+    return await issueAtStripe(deps, row, { app, lines, asOfMs, mayExist })
   } catch (error) {
     if (!workflow.tax.enabled || !isTaxFailure(error)) throw await namingWhatIsGone(deps, row, error)
     const untaxed = await withoutTax(deps, row, { asOfMs, error })
@@ -64,14 +66,15 @@ interface Issuing {
   readonly app: StoredApp
   readonly lines: readonly LineToSend[]
   readonly asOfMs: number
+  readonly mayExist?: boolean | undefined
 }
 
 async function issueAtStripe(
   deps: CollectDeps,
   start: InvoiceRow,
-  { app, lines, asOfMs }: Issuing,
+  { app, lines, asOfMs, mayExist }: Issuing,
 ): Promise<IssuedAtStripe> {
-  const ours = invoiceToSync(start, lines)
+  const ours = { ...invoiceToSync(start, lines), ...(mayExist !== undefined && { mayExist }) }
   const { stripeInvoiceId, isFinal } = await deps.stripe.syncInvoice(app, ours)
   deps.progress?.()
   const theirs = isFinal ? await deps.stripe.getInvoice(app, stripeInvoiceId) : null

@@ -29,6 +29,8 @@ export interface KnownInvoice {
   readonly row: InvoiceRow
   /** What it was made with. */
   readonly toSend?: ToSend
+  /** Whether Stripe may have it already; left out: it may. */
+  readonly mayExist?: boolean
 }
 
 /**
@@ -50,7 +52,8 @@ export async function stepInvoice(deps: CollectDeps, options: InvoiceStepOptions
   if (row.status === 'draft') row = await leaveDraft(deps, row, asOfMs)
   if (goesOnByItself(row, options)) row = await goOn(deps, row)
   if (row.status === 'issuing' && row.substatus !== 'failed') {
-    const issued = await issueInvoice(deps, row, { asOfMs, toSend: options.known?.toSend })
+    const { toSend, mayExist } = options.known ?? {}
+    const issued = await issueInvoice(deps, row, { asOfMs, toSend, mayExist })
     // Stripe's own invoices collect it.
     if (issued.view === null) return issued.row
     // Paid by a balance, or settled by a person meanwhile: there is nothing to collect.

@@ -15,6 +15,7 @@ import { applyCommand } from './command-step.ts'
 import { executeClosing } from './closing-execute.ts'
 import { planClosing } from './closing-plan.ts'
 import type { ClosingPlan } from './closing-plan.ts'
+import { mayBeAtStripe } from './first-try.ts'
 import type { KnownInvoice } from './invoice-step.ts'
 import { mirrorDueMs, nextStep } from './next-due.ts'
 import type { NextStep } from './next-due.ts'
@@ -169,7 +170,8 @@ function whatToCollect(
   if (present.hasUncollected || present.hasRunningInvoice) return {}
   if (stored === null) return { toCollect: [] }
   const { invoice, lines } = stored
-  return { toCollect: isInline(invoice) ? [{ row: invoice, toSend: { app, link, lines } }] : [] }
+  const known = { row: invoice, toSend: { app, link, lines }, mayExist: mayBeAtStripe(stored) }
+  return { toCollect: isInline(invoice) ? [known] : [] }
 }
 
 /** Nothing is to be closed: the running invoice is rated when it is its time, and withdrawn when nothing closes it. */

@@ -131,6 +131,13 @@ export interface Closings {
   usageCutoff: string;
 }
 
+export interface Continuity {
+  aliveSince: Timestamp;
+  onlyRow: Generated<boolean>;
+  seenAt: Timestamp;
+  serverStarted: Timestamp;
+}
+
 export interface CustomerApps {
   appId: string;
   createdAt: Generated<Timestamp>;
@@ -580,6 +587,7 @@ export interface DB {
   billingProfiles: BillingProfiles;
   checkoutRequests: CheckoutRequests;
   closings: Closings;
+  continuity: Continuity;
   customerApps: CustomerApps;
   customers: Customers;
   customerSubjects: CustomerSubjects;

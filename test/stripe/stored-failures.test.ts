@@ -98,6 +98,17 @@ test('rule 31: a create whose 500 hid an invoice adopts it even when told that n
   expect(await invoicesAt(world, customer)).toHaveLength(1)
 })
 
+test('rule 31: what was made under a later key is adopted by who begins anew, even when told that none can be there', async () => {
+  const customer = await customerWith(world)
+  await fault('lock_timeout', '/v1/invoices$')
+  const invoice = invoiceFor(customer)
+  expect(await collectPatiently(invoice)).toEqual({ kinds: ['retryable', 'pinned'], generation: 2 })
+  const [made] = await invoicesAt(world, customer)
+  const again = await world.gateway.syncInvoice(world.app, { ...invoice, mayExist: false })
+  expect(again).toMatchObject({ stripeInvoiceId: made?.id, isFinal: true })
+  expect(await invoicesAt(world, customer)).toHaveLength(1)
+})
+
 test.each(['lock_timeout', 'error_before', 'error_after'] as const)(
   'rule 31: a %s that is stored under the key of an advance does not hold the test clock up',
   async (kind) => {

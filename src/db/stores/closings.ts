@@ -3,6 +3,7 @@ import type { Insertable, Selectable } from 'kysely'
 import type { Db } from '../connection.ts'
 import { prepared, preparedForms } from '../prepared.ts'
 import type { RowDocument } from '../row-document.ts'
+import { aliveSince } from './continuity.ts'
 import { lineColumns, linesAsDocuments, lineToSendOf } from './invoice-to-send.ts'
 import type { LineToSend } from './invoice-to-send.ts'
 import { invoiceColumns } from './invoices.ts'
@@ -31,6 +32,10 @@ export interface NewClosing {
 export interface StoredInvoice {
   readonly invoice: InvoiceRow
   readonly lines: readonly LineToSend[]
+  /** Since when nothing of the database was lost; null: that is not known. */
+  readonly aliveSince: Date | null
+  /** By the database's clock. */
+  readonly storedAt: Date
 }
 
 /**
@@ -45,9 +50,11 @@ export async function insertClosing(
   const [closed] = await insertingClosing(db, { ...made, ...withoutEmpty(made) })
   if (closed === undefined) return null
   if (made.invoice === undefined) return { stored: null }
-  const { lines, ...invoice } = closed as InvoiceRow & { readonly lines: readonly RowDocument[] }
-  return { stored: { invoice, lines: lines.map((line) => lineToSendOf(line)) } }
+  const { lines, aliveSince, storedAt, ...invoice } = closed as InvoiceRow & StoredDocuments
+  return { stored: { invoice, lines: lines.map((line) => lineToSendOf(line)), aliveSince, storedAt } }
 }
+
+type StoredDocuments = Omit<StoredInvoice, 'invoice' | 'lines'> & { readonly lines: readonly RowDocument[] }
 
 /** An empty list is nothing to insert. */
 function withoutEmpty({ lines, slices, told }: NewClosing): Pick<NewClosing, 'lines' | 'slices' | 'told'> {
@@ -78,7 +85,8 @@ const insertingClosing = preparedForms((db, made: NewClosing) => {
     invoice === undefined
       ? sql`closed.subscription_id FROM closed`
       : sql`${sql.join(invoiceColumns.map((column) => sql.ref(`made.${column}`)))},
-        ${lines === undefined ? sql`'[]'::jsonb` : sql`(SELECT ${linesAsDocuments} FROM listed)`} AS lines FROM closed, made`
+        ${lines === undefined ? sql`'[]'::jsonb` : sql`(SELECT ${linesAsDocuments} FROM listed)`} AS lines,
+        ${aliveSince} AS alive_since, now() AS stored_at FROM closed, made`
   return sql`WITH ${sql.join(parts)} SELECT ${answered}`.compile(db)
 })
 
