@@ -111,9 +111,18 @@ async function billNow(db: Database, options: BillOptions): Promise<Stepped> {
   try {
     return await withSnapshot(db, async (trx) => await billWhatIsDue(trx, options))
   } catch (error) {
+    // Trying again would not make it less, and commands would wait behind the tries.
+    if (isDomainError(error) && error.code === 'amount_too_large')
+      return await withSnapshot(db, async (trx) => await parkUnbilled(trx, options, error.message))
     await noteObstacle(db, options, error)
     throw error
   }
+}
+
+async function parkUnbilled(db: Db, options: StepOptions, reason: string): Promise<Stepped> {
+  const found = await lockedSubscriptionBilling(db, options.subscriptionId)
+  if (found === null) throw unknownSubscription(options.subscriptionId)
+  return await park(db, found.subscription, options, reason)
 }
 
 /** The step is tried again until someone mends what is in the way; meanwhile the row says what it is. */

@@ -99,7 +99,7 @@ export const errorCodes = {
   amount_too_large: entry(
     409,
     'An amount is more than an invoice can hold',
-    'Look for a price or a count that is wrong by many digits; until it is corrected, the period waits.',
+    'Correct the price or the count that is wrong by many digits, then release the subscription that was parked at it.',
   ),
   invalid_duration: entry(400, 'The duration is not valid', 'Use an ISO 8601 duration such as P1M or P14D.'),
   invalid_time_zone: entry(400, 'The time zone is unknown', 'Use an IANA name such as Europe/Berlin.'),

@@ -301,27 +301,3 @@ test('rule 33: a subscription with too many invoices in a day is parked, bills n
     expect.objectContaining({ kind: 'parked', detail: expect.stringContaining('25 invoices') }),
   )
 })
-
-test('rule 33: usage that comes to more than an invoice can hold waits, and says which line it is', async () => {
-  const own = await onOwnClock(installation, scenario)
-  const customer = await addCustomer(installation, own, { key: 'too_much' })
-  const { id } = await subscribe(customer.id, await usagePlan('too_much_plan', unitPrice('1')))
-  await use('too_much', '2026-01-05T00:00:00Z', 1e20)
-  await installation.call('POST', `/api/v1/test-clocks/${own.clockId}/advance`, {
-    frozenTime: '2026-02-03T00:00:00Z',
-  })
-  const shown = await waitFor(
-    async () =>
-      await installation.call<{ lifecycle: string; lifecycleReason?: string }>(
-        'GET',
-        `/api/v1/subscriptions/${id}`,
-      ),
-    ({ lifecycleReason }) => lifecycleReason !== undefined,
-  )
-  expect(shown).toMatchObject({
-    lifecycle: 'active',
-    lifecycleReason:
-      'The line Tokens would be $100,000,000,000,000,000,000.00; a line holds at most $100,000,000,000.00',
-  })
-  expect(await invoicesOf(customer.id)).toEqual([])
-})

@@ -4,7 +4,7 @@ import { upcomingInvoice } from '../../billing/upcoming-invoice.ts'
 import type { Page, PageRequest } from '../../db/page.ts'
 import { listSubscriptions } from '../../db/stores/subscription-reads.ts'
 import { askOnSnapshot } from '../../db/transaction.ts'
-import { DomainError } from '../../domain/errors.ts'
+import { DomainError, isDomainError } from '../../domain/errors.ts'
 import type { ApiDeps } from '../deps.ts'
 import { presentGatheringInvoice } from '../presenters/gathering-invoice.ts'
 import type { Invoice } from '../schemas/invoices.ts'
@@ -26,7 +26,10 @@ interface GatheringFilter {
   readonly showLines: boolean
 }
 
-/** A page of upcoming invoices: one for each subscription that goes on, oldest first. */
+/**
+ * A page of upcoming invoices: one for each subscription that goes on, oldest first. One that no line could hold is left out:
+ * asked for by itself, it names the line.
+ */
 export async function listGathering(
   deps: ApiDeps,
   filter: GatheringFilter,
@@ -42,10 +45,15 @@ export async function listGathering(
   const { rows, totalCount } = await listSubscriptions(deps.db, query)
   const items: Invoice[] = []
   for (const { id } of rows) {
-    const plan = await planOf(deps, id)
+    const plan = await planOf(deps, id).catch(nullIfTooLarge)
     if (plan !== null) items.push(await present(deps, plan, filter))
   }
   return { items, totalCount }
+}
+
+function nullIfTooLarge(error: unknown): null {
+  if (isDomainError(error) && error.code === 'amount_too_large') return null
+  throw error
 }
 
 /** On one snapshot, as the closing itself (billing rule 8). */

@@ -92,7 +92,7 @@ export function invoiceRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
           operationId: 'listInvoices',
           tags,
           description:
-            'With `statuses=gathering` alone: the upcoming invoice of each subscription that goes on.',
+            'With `statuses=gathering` alone: the upcoming invoice of each subscription that goes on, but for those that no line could hold.',
           querystring: InvoiceListQuery,
           response: { 200: ref(InvoicePage) },
         },
