@@ -9,7 +9,8 @@ interface Command {
 }
 
 export type SubscriptionCommand =
-  | (Command & { readonly kind: 'cancel'; readonly effectiveAtMs: number })
+  /** `bringsForward`: an end that is planned for later comes forward to this one; else it is refused. */
+  | (Command & { readonly kind: 'cancel'; readonly effectiveAtMs: number; readonly bringsForward?: boolean })
   | (Command & { readonly kind: 'unschedule_cancelation' })
   | (Command & { readonly kind: 'release' })
   /** Bill the open period as it is now; `approve` lets it be sent where the profile waits for that. */

@@ -7,7 +7,13 @@ import { assertNever, DomainError } from '../domain/errors.ts'
 
 /** What can be asked of a subscription; the effective time was resolved when the API accepted it (rule 6). */
 export type SubscriptionRequest =
-  | { readonly kind: 'cancel'; readonly requestId: string; readonly effectiveAtMs: number }
+  | {
+      readonly kind: 'cancel'
+      readonly requestId: string
+      readonly effectiveAtMs: number
+      /** An end that is planned for later comes forward to this one. */
+      readonly bringsForward?: boolean
+    }
   | { readonly kind: 'unschedule_cancelation'; readonly requestId: string }
   | { readonly kind: 'release'; readonly requestId: string }
 
@@ -30,7 +36,7 @@ export async function acceptCommand(
   if (!isNew) return {}
   switch (command.kind) {
     case 'cancel':
-      return cancel(row, command.effectiveAtMs)
+      return cancel(row, command)
     case 'unschedule_cancelation':
       return await unschedule(db, row)
     case 'release':
@@ -40,8 +46,12 @@ export async function acceptCommand(
   }
 }
 
-function cancel(row: SubscriptionRow, effectiveAtMs: number): SubscriptionPatch {
-  if (row.activeTo !== null) {
+function cancel(
+  row: SubscriptionRow,
+  { effectiveAtMs, bringsForward = false }: Extract<SubscriptionRequest, { kind: 'cancel' }>,
+): SubscriptionPatch {
+  const isEarlier = row.activeTo !== null && effectiveAtMs < row.activeTo.getTime()
+  if (row.activeTo !== null && !(bringsForward && isEarlier)) {
     throw new DomainError('subscription_already_canceled', `it ends at ${row.activeTo.toISOString()} already`)
   }
   const closedMs = row.closedThrough?.getTime() ?? -Infinity

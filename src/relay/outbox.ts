@@ -94,8 +94,9 @@ async function deliver(deps: RelayDeps, row: OutboxRow): Promise<void> {
 }
 
 /**
- * Dunning ended with "cancel": the subscription ends as of then (rule 32), or as of what was billed meanwhile. An update
- * that was refused is refused again under its id for as long as the run lasts, so each try has its own.
+ * Dunning ended with "cancel": the subscription ends as of then (rule 32), or as of what was billed meanwhile, also one that
+ * was canceled for later. An update that was refused is refused again under its id for as long as the run lasts, so each try
+ * has its own.
  */
 async function cancelUnpaid(deps: RelayDeps, row: OutboxRow): Promise<void> {
   const { invoiceId, effectiveAtMs } = row.payload as {
@@ -110,6 +111,7 @@ async function cancelUnpaid(deps: RelayDeps, row: OutboxRow): Promise<void> {
       kind: 'cancel',
       requestId,
       effectiveAtMs: Math.max(effectiveAtMs, billedMs),
+      bringsForward: true,
     })
   } catch (error) {
     const isOver =

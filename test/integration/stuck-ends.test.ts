@@ -218,3 +218,23 @@ test('rule 32: the end of dunning cancels as of what was billed when more was bi
   )
   expect(row.activeTo).toEqual(new Date('2026-02-01T00:00:00Z'))
 })
+
+test('rule 32: the end of dunning cancels at once what was canceled for later', async () => {
+  const own = await onOwnClock(installation, scenario)
+  const customer = await addCustomer(installation, own, { key: 'canceled-for-later' })
+  const id = await subscribe(customer.id)
+  await paid(customer.id)
+  await installation.call('POST', `/api/v1/subscriptions/${id}/cancel`, { timing: '2026-12-01T00:00:00Z' })
+  await advanceTo(installation, own.clockId, '2026-01-20T00:00:00Z')
+  const [invoice] = await invoicesOf(customer.id)
+  const effectiveAtMs = Date.parse('2026-01-20T00:00:00Z')
+  await insertOutbox(dbOf(), {
+    kind: 'invoice_outcome',
+    subjectId: id,
+    payload: { invoiceId: invoice?.id, effectiveAtMs },
+  })
+  // The clock moves on when no message about its customers is left.
+  await advanceTo(installation, own.clockId, '2026-03-02T00:00:00Z')
+  const row = dbOf().selectFrom('subscriptions').select('activeTo').where('id', '=', id)
+  expect(await row.executeTakeFirstOrThrow()).toEqual({ activeTo: new Date(effectiveAtMs) })
+})
