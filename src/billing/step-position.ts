@@ -25,6 +25,8 @@ export function whatIsNext({ row, asOfMs, next, mirrorMs }: StepPosition) {
 }
 
 export function lifecycleOf(row: SubscriptionRow, asOfMs: number): string {
+  // It need not be waited for: it never begins.
+  if (row.activeTo !== null && row.activeTo <= row.activeFrom) return 'ended'
   if (asOfMs < row.activeFrom.getTime()) return 'scheduled'
   if (row.activeTo === null) return 'active'
   return asOfMs < row.activeTo.getTime() ? 'canceled' : endedLifecycle(row)
@@ -33,8 +35,7 @@ export function lifecycleOf(row: SubscriptionRow, asOfMs: number): string {
 /** It has ended for its customer; it is inactive for us once its last period is billed. */
 function endedLifecycle(row: SubscriptionRow): string {
   const isBilled = row.closedThrough !== null && row.activeTo !== null && row.closedThrough >= row.activeTo
-  const neverBegan = row.activeTo !== null && row.activeTo <= row.activeFrom
-  return isBilled || neverBegan ? 'ended' : 'canceled'
+  return isBilled ? 'ended' : 'canceled'
 }
 
 /** What a write answers. Errors: conflict (nothing was written, since the row is no longer as it was read). */

@@ -238,3 +238,11 @@ test('rule 32: the end of dunning cancels at once what was canceled for later', 
   const row = dbOf().selectFrom('subscriptions').select('activeTo').where('id', '=', id)
   expect(await row.executeTakeFirstOrThrow()).toEqual({ activeTo: new Date(effectiveAtMs) })
 })
+
+test('a subscription that is canceled before it begins has ended, and its customer can go', async () => {
+  const customer = await addCustomer(installation, scenario, { key: 'never-begins' })
+  const id = await subscribe(customer.id, { timing: '2099-01-01T00:00:00Z' })
+  const canceled = await installation.call('POST', `/api/v1/subscriptions/${id}/cancel`, {})
+  expect(canceled).toMatchObject({ status: 'inactive', lifecycle: 'ended' })
+  await installation.call('DELETE', `/api/v1/customers/${customer.id}`)
+})
