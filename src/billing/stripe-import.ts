@@ -4,6 +4,7 @@ import { storedApp } from '../db/stores/billing-settings.ts'
 import { insertOutbox } from '../db/stores/outbox.ts'
 import { findImport, installedAt, lockStripeCustomer, writeImport } from '../db/stores/stripe-imports.ts'
 import type { ImportOutcome, StripeImportRow } from '../db/stores/stripe-imports.ts'
+import { endedAfter } from '../db/stores/subscription-create.ts'
 import { listPlanMappings } from '../db/stores/stripe-plan-mappings.ts'
 import type { PlanMappingRow } from '../db/stores/stripe-plan-mappings.ts'
 import type { DB } from '../db/types.gen.ts'
@@ -110,7 +111,10 @@ async function make(deps: ImportDeps, trx: Transaction<DB>, making: Making): Pro
   const customer = await importedCustomer(deps, trx, { ...making, appId })
   await billedThrough(trx, { appId, customerId: customer.id })
   const nowMs = await nowForCustomer(trx, customer.id, deps.now())
-  const start = importStart(there, request.from ?? importFrom(there, await installedAt(trx, appId)))
+  const asked = importStart(there, request.from ?? importFrom(there, await installedAt(trx, appId)))
+  // The one before it may have ended here later than at Stripe: what was billed with that is not billed again.
+  const endedAt = await endedAfter(trx, { customerId: customer.id, from: asked.activeFrom })
+  const start = endedAt === null ? asked : { ...asked, activeFrom: endedAt }
   const { access } = await loadSettings(trx, customer.id)
   const parts = { id: deps.newId(), customer, plan, profileGate: access.gate, start, nowMs }
   const row = newSubscriptionRow(parts)

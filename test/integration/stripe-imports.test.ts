@@ -10,7 +10,7 @@ import { startInstallation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
 import { advanceTo, startScenario, waitFor } from '../support/scenario.ts'
 import type { Scenario } from '../support/scenario.ts'
-import { stripeGet, stripePost } from '../support/stripe-client.ts'
+import { stripeDelete, stripeGet, stripePost } from '../support/stripe-client.ts'
 
 /** How customers and subscriptions are made from those at Stripe. */
 let installation: Installation
@@ -245,6 +245,39 @@ test('a second subscription of one Stripe customer is not imported, and it is sa
   const { status, reason } = await at.imported(second.id)
   expect(status).toBe('failed')
   expect(reason).toContain('has no end')
+})
+
+test('one that follows at Stripe begins here no sooner than the one before has ended here', async () => {
+  const { clockId, stripeCustomerId, stripeSubscriptionId, subscriptionId } =
+    await at.subscribedAtStripe('follows')
+  await advanceTo(installation, clockId, '2026-01-10T00:00:00Z')
+  const { sandboxUrl } = installation
+  const next = await stripePost(sandboxUrl, 'subscriptions', {
+    customer: stripeCustomerId,
+    'items[0][price]': await at.monthlyPrice(),
+    default_payment_method: await cardOf(stripeCustomerId),
+  })
+  expect((await at.imported(next.id)).status).toBe('not_mapped')
+  await advanceTo(installation, clockId, '2026-01-12T00:00:00Z')
+  await stripeDelete(sandboxUrl, `subscriptions/${stripeSubscriptionId}`)
+  await waitFor(
+    async () => await call<{ lifecycle: string }>('GET', `/api/v1/subscriptions/${subscriptionId}`),
+    ({ lifecycle }) => lifecycle === 'ended',
+  )
+  const { items } = await stripeGet<{ items: { data: { price: { id: string } }[] } }>(
+    sandboxUrl,
+    `subscriptions/${next.id}`,
+  )
+  await at.map(items.data[0]?.price.id ?? '', 'tokens_usage')
+  const { subscriptionId: nextId } = await waitFor(
+    async () => await at.imported(next.id),
+    ({ status }) => status === 'imported',
+  )
+  const made = await call<Subscription>('GET', `/api/v1/subscriptions/${nextId}`)
+  expect(made).toMatchObject({
+    activeFrom: '2026-01-12T00:00:00.000Z',
+    billingAnchor: '2026-01-10T00:00:00.000Z',
+  })
 })
 
 async function cardOf(customer: string): Promise<string> {

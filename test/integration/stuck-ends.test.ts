@@ -246,3 +246,20 @@ test('a subscription that is canceled before it begins has ended, and its custom
   expect(canceled).toMatchObject({ status: 'inactive', lifecycle: 'ended' })
   await installation.call('DELETE', `/api/v1/customers/${customer.id}`)
 })
+
+test('rule 25: a subscription does not begin within one that has ended, which would bill its usage twice', async () => {
+  const own = await onOwnClock(installation, scenario)
+  const customer = await addCustomer(installation, own, { key: 'begins-within' })
+  const id = await subscribe(customer.id)
+  await paid(customer.id)
+  await advanceTo(installation, own.clockId, '2026-01-20T12:00:00Z')
+  await installation.call('POST', `/api/v1/subscriptions/${id}/cancel`, {})
+  await waitFor(
+    async () => await installation.call<{ lifecycle: string }>('GET', `/api/v1/subscriptions/${id}`),
+    ({ lifecycle }) => lifecycle === 'ended',
+  )
+  await expect(subscribe(customer.id, { timing: '2026-01-20T11:59:59Z' })).rejects.toThrow(
+    'subscription_overlap',
+  )
+  await subscribe(customer.id, { timing: '2026-01-20T12:00:00Z' })
+})

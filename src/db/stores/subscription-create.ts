@@ -38,7 +38,7 @@ const locking = prepared((db, customerId: string) =>
     .compile(),
 )
 
-/** The first subscription of the customer that is alive anywhere in `[from, ∞)`. */
+/** The first subscription of the customer that runs, or ran, anywhere in `[from, ∞)`: two would bill the same usage. */
 export async function overlappingSubscription(
   db: Db,
   query: { readonly customerId: string; readonly from: Date },
@@ -52,12 +52,32 @@ const overlapping = prepared((db, customerId: string, from: Date) =>
     .select(['id', 'activeFrom', 'activeTo'])
     .where('customerId', '=', customerId)
     .where('deletedAt', 'is', null)
-    .where('lifecycle', '!=', 'ended')
     .where((eb) => eb.or([eb('activeTo', 'is', null), eb('activeTo', '>', from)]))
+    // Canceled before it began: it never runs.
+    .where((eb) => eb.or([eb('activeTo', 'is', null), eb('activeTo', '>', eb.ref('activeFrom'))]))
     .orderBy('activeFrom')
     .limit(1)
     .compile(),
 )
+
+/** When the last of the customer's ended subscriptions ended, where that is after the instant; else null. */
+export async function endedAfter(
+  db: Db,
+  { customerId, from }: { readonly customerId: string; readonly from: Date },
+): Promise<Date | null> {
+  const last = await db
+    .selectFrom('subscriptions')
+    .select('activeTo')
+    .where('customerId', '=', customerId)
+    .where('deletedAt', 'is', null)
+    .where('lifecycle', '=', 'ended')
+    .where('activeTo', '>', from)
+    .whereRef('activeTo', '>', 'activeFrom')
+    .orderBy('activeTo', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return last?.activeTo ?? null
+}
 
 /** Holds a test clock until the transaction ends: it can neither begin to advance nor be deleted meanwhile. */
 export async function lockClock(
