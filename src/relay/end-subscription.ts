@@ -59,16 +59,18 @@ async function moveEnd(deps: EndDeps, row: SubscriptionRow, { endMs, tries }: En
   if (isOver || ourMs === effectiveAtMs) return
   // An update that was refused is refused again under its id: each try has its own.
   const requestId = `${PREFIX}${effectiveAtMs ?? 'none'}-${row.version}-${tries}`
-  if (ourMs !== null) {
+  // One that comes forward needs no withdrawal, which is refused once a fee was billed only up to it.
+  const bringsForward = ourMs !== null && effectiveAtMs !== null && effectiveAtMs < ourMs
+  if (ourMs !== null && !bringsForward) {
     const isStripes = (await lastCancelRequest(deps.db, row.id))?.startsWith(PREFIX) === true
     // Canceled here, and for an earlier instant: that stands.
-    if (!isStripes && (effectiveAtMs === null || effectiveAtMs > ourMs)) return
+    if (!isStripes) return
     const undo = { kind: 'unschedule_cancelation', requestId: `${requestId}-undo` } as const
     if (!(await isUndone(deps.temporal.updateSubscription(row.id, undo)))) return
   }
   if (effectiveAtMs === null) return
   // Refused where another delivery was faster: the next try sees whether it was for the same instant.
-  await deps.temporal.updateSubscription(row.id, { kind: 'cancel', requestId, effectiveAtMs })
+  await deps.temporal.updateSubscription(row.id, { kind: 'cancel', requestId, effectiveAtMs, bringsForward })
 }
 
 /** False where trying again would not change that it is refused. */

@@ -234,6 +234,43 @@ test('a cancelation for the end of the period ends ours with it, and is taken ba
   )
 })
 
+test('an end at Stripe that comes forward ends ours then, though a fee was billed only up to the later one', async () => {
+  const fee = { type: 'flat', amount: '20', paymentTerm: 'in_advance' }
+  const base = { type: 'flat_fee', key: 'base', name: 'Base', billingCadence: 'P1M', price: fee }
+  const plan = await call<{ id: string }>('POST', '/api/v1/plans', {
+    key: 'fee_ahead',
+    name: 'With a fee',
+    currency: 'USD',
+    billingCadence: 'P1M',
+    phases: [{ key: 'main', name: 'Main', duration: null, rateCards: [base] }],
+  })
+  await call('POST', `/api/v1/plans/${plan.id}/publish`)
+  const price = await at.monthlyPrice()
+  await at.map(price, 'fee_ahead')
+  const { clockId, stripeSubscriptionId, subscriptionId } = await at.subscribedAtStripe(
+    'comes_forward',
+    undefined,
+    { 'items[0][price]': price },
+  )
+  const path = `subscriptions/${stripeSubscriptionId}`
+  const untilEnds = async (end: string): Promise<void> => {
+    await waitFor(
+      async () => await call<Subscription>('GET', `/api/v1/subscriptions/${subscriptionId}`),
+      ({ activeTo }) => activeTo === end,
+    )
+  }
+  const seconds = String(Date.parse('2026-02-15T00:00:00Z') / 1000)
+  await stripePost(installation.sandboxUrl, path, { cancel_at: seconds })
+  await untilEnds('2026-02-15T00:00:00.000Z')
+  await advanceTo(installation, clockId, '2026-02-03T00:00:00Z')
+  await stripeDelete(installation.sandboxUrl, path)
+  await waitFor(
+    async () => await at.imported(stripeSubscriptionId),
+    ({ status }) => status === 'ended',
+  )
+  await untilEnds('2026-02-03T00:00:00.000Z')
+})
+
 test('a second subscription of one Stripe customer is not imported, and it is said why', async () => {
   const { customer, subscription } = await checkOut(at.price())
   await at.imported(subscription)
