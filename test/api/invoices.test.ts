@@ -263,6 +263,7 @@ test('invoices are filtered, ordered and paged', async () => {
   const at = (day: number) => new Date(Date.UTC(2025, 3, day))
   const first = await insertInvoiceRow(api.db, mine, {
     status: 'paid',
+    number: 'LISTED-000001',
     createdAt: at(1),
     issuedAt: at(5),
     periodFrom: at(1),
@@ -294,6 +295,10 @@ test('invoices are filtered, ordered and paged', async () => {
     (await client.billing.invoices.list({ customers: [customerId], expand }))?.items[0]?.lines
   expect(await lines([])).toBeUndefined()
   expect(await lines(['lines'])).toHaveLength(1)
+  const numbered = await api.app.inject(
+    '/api/v1/billing/invoices?numbers=LISTED-000001&numbers=LISTED-000002',
+  )
+  expect(numbered.json()).toMatchObject({ totalCount: 1, items: [{ id: first, number: 'LISTED-000001' }] })
   const own = await api.app.inject({
     url: `/api/v1/subscriptions/${subscriptionId}/invoices?pageSize=1&order=DESC`,
   })

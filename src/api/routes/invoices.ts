@@ -46,6 +46,7 @@ function filterOf(query: InvoiceListQuery): InvoiceFilter {
     statuses: query.statuses,
     extendedStatuses: query.extendedStatuses,
     customers: query.customers,
+    numbers: query.numbers,
     issuedAfter: at('issuedAfter'),
     issuedBefore: at('issuedBefore'),
     createdAfter: at('createdAfter'),

@@ -300,6 +300,12 @@ export const InvoiceListQuery = Type.Object({
   statuses: Type.Optional(Type.Array(Type.Unsafe<InvoiceStatus>(InvoiceStatus))),
   extendedStatuses: Type.Optional(Type.Array(Type.String())),
   customers: Type.Optional(Type.Array(Type.String())),
+  /** Ours: the contract has no way from a number to its invoice. */
+  numbers: Type.Optional(
+    Type.Array(Type.String(), {
+      description: 'Numbers that invoices were issued under, such as INV-000123.',
+    }),
+  ),
   issuedAfter: Type.Optional(Instant),
   issuedBefore: Type.Optional(Instant),
   createdAfter: Type.Optional(Instant),

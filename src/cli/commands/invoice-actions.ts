@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { invoiceIdOf } from '../invoice-id.ts'
 import { jsonOption, withTarget } from '../options.ts'
 import { printData, textFields } from '../output.ts'
 import type { OutputOptions } from '../output.ts'
@@ -20,15 +21,15 @@ type Options = TargetOptions & OutputOptions
 
 /** What a person can do with an invoice: adds approve, retry and void. */
 export function addInvoiceActions(invoices: Command): void {
-  withTarget(invoices.command('approve <id>'))
+  withTarget(invoices.command('approve <id-or-number>'))
     .description('Approve a draft: it is issued and collected at Stripe')
     .addOption(jsonOption())
     .action(async (id: string, options: Options) => await act('approve', id, { options }))
-  withTarget(invoices.command('retry <id>'))
+  withTarget(invoices.command('retry <id-or-number>'))
     .description('Try again now what failed: issuing, or the payment')
     .addOption(jsonOption())
     .action(async (id: string, options: Options) => await act('retry', id, { options }))
-  withTarget(invoices.command('void <id>'))
+  withTarget(invoices.command('void <id-or-number>'))
     .description('Void an invoice as a whole, here and at Stripe; its period is not billed again')
     .requiredOption('--reason <text>', 'why, for the record (required)')
     .addOption(jsonOption())
@@ -46,11 +47,13 @@ interface Acting {
 
 async function act(
   action: 'approve' | 'retry' | 'void',
-  id: string,
+  idOrNumber: string,
   { options, body }: Acting,
 ): Promise<void> {
+  const api = targetApi(options)
+  const id = await invoiceIdOf(api, idOrNumber)
   const path = `/api/v1/billing/invoices/${encodeURIComponent(id)}/${action}`
-  const invoice = await targetApi(options).post<ActedInvoice>(path, body)
+  const invoice = await api.post<ActedInvoice>(path, body)
   printData(invoice, options, () => describe(invoice))
 }
 

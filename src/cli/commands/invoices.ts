@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import type { Api } from '../api-client.ts'
+import { invoiceIdOf } from '../invoice-id.ts'
 import { jsonOption, withTarget } from '../options.ts'
 import { printData, textFields, textTable } from '../output.ts'
 import type { OutputOptions } from '../output.ts'
@@ -69,12 +70,15 @@ export function invoicesCommand(): Command {
     .option('--page-size <n>', 'invoices a page', '50')
     .addOption(jsonOption())
     .action(list)
-  withTarget(invoices.command('get <id>'))
+  withTarget(invoices.command('get <id-or-number>'))
     .description('Show an invoice with its lines and the arithmetic behind them')
     .addOption(jsonOption())
-    .action(async (id: string, options: TargetOptions & OutputOptions) => {
-      const path = `/api/v1/billing/invoices/${encodeURIComponent(id)}?expand=lines`
-      const invoice = await targetApi(options).get<Invoice>(path)
+    .action(async (idOrNumber: string, options: TargetOptions & OutputOptions) => {
+      const api = targetApi(options)
+      const id = await invoiceIdOf(api, idOrNumber)
+      const invoice = await api.get<Invoice>(
+        `/api/v1/billing/invoices/${encodeURIComponent(id)}?expand=lines`,
+      )
       printData(invoice, options, () => describe(invoice))
     })
   addInvoiceActions(invoices)

@@ -10,6 +10,8 @@ export interface InvoiceFilter {
   /** `status.substatus`, or a status alone for an invoice without a finer state. */
   readonly extendedStatuses?: readonly string[] | undefined
   readonly customers?: readonly string[] | undefined
+  /** Numbers that invoices were issued under; a draft has none yet. */
+  readonly numbers?: readonly string[] | undefined
   readonly subscriptionId?: string | undefined
   readonly issuedAfter?: Date | undefined
   readonly issuedBefore?: Date | undefined
@@ -97,6 +99,7 @@ function conditions(filter: InvoiceFilter): readonly Expression<SqlBool>[] {
   }
   oneOf('status', filter.statuses)
   oneOf('customerId', filter.customers)
+  oneOf('number', filter.numbers)
   oneOf('subscriptionId', filter.subscriptionId === undefined ? undefined : [filter.subscriptionId])
   if (filter.extendedStatuses !== undefined) {
     all.push(sql<SqlBool>`concat_ws('.', status, substatus) = any(${[...filter.extendedStatuses]}::text[])`)
