@@ -7,6 +7,7 @@ import type { CollectDeps } from './collect-deps.ts'
 import { afresh } from './invoice-recovery.ts'
 import { invoiceSettings } from './invoice-settings.ts'
 import { changeInvoice, invoiceRef } from './invoice-write.ts'
+import { searchSince } from './search-since.ts'
 import { withdrawItems } from './stripe-items.ts'
 
 /** What can be asked of an invoice. */
@@ -72,17 +73,19 @@ async function voidInvoice(
   { asOfMs, command }: Asked<Extract<InvoiceRequest, { kind: 'void' }>>,
 ): Promise<InvoiceRow> {
   // What Stripe has invoiced of it already is credited, there or on our next bill.
-  if (invoiceSettings(row).stripe.billing === 'subscription_items') await withdrawItems(deps, row, asOfMs)
-  if (row.stripeInvoiceId !== null) {
+  const isOnItems = invoiceSettings(row).stripe.billing === 'subscription_items'
+  if (isOnItems) await withdrawItems(deps, row, asOfMs)
+  const stripeInvoiceId = row.stripeInvoiceId ?? (isOnItems ? null : await leftByIssuing(deps, row))
+  if (stripeInvoiceId !== null) {
     const app = await storedApp(deps.db, row.appId)
-    const view = await deps.stripe.getInvoice(app, row.stripeInvoiceId)
+    const view = await deps.stripe.getInvoice(app, stripeInvoiceId)
     // Stripe may know more than we were told: what was paid meanwhile is not voided, and the next look books it.
     if (view.status === 'paid' || view.payment.kind === 'processing') {
       const state = view.status === 'paid' ? 'paid' : 'being paid'
       throw new DomainError('action_not_available', `it cannot be voided: at Stripe it is ${state}`)
     }
-    if (view.status === 'draft') await deps.stripe.deleteDraft(app, row.stripeInvoiceId)
-    else await deps.stripe.voidInvoice(app, invoiceRef(row))
+    if (view.status === 'draft') await deps.stripe.deleteDraft(app, stripeInvoiceId)
+    else await deps.stripe.voidInvoice(app, { ...invoiceRef(row), stripeInvoiceId })
   }
   const patch = {
     status: 'voided',
@@ -94,4 +97,15 @@ async function voidInvoice(
     nextLookAt: null,
   }
   return await changeInvoice(deps.db, row, { asOfMs, command, detail: `Voided: ${command.reason}`, patch })
+}
+
+/** Issuing that failed before it noted its draft may have left one: it is looked for by our id. */
+async function leftByIssuing(deps: CollectDeps, row: InvoiceRow): Promise<string | null> {
+  const { status, statusCode, stripeCustomerId, id: invoiceId } = row
+  if (status !== 'issuing' || stripeCustomerId === null || statusCode === 'stripe_customer_deleted')
+    return null
+  const app = await storedApp(deps.db, row.appId)
+  // Uninstalled: nobody can ask any more.
+  if (app.apiKeyEncrypted === null) return null
+  return await deps.stripe.findInvoice(app, { invoiceId, stripeCustomerId, createdMs: searchSince(row) })
 }

@@ -341,3 +341,32 @@ test('a credit note on an open invoice takes off what remains; a whole one settl
   await post('credit_notes', { invoice: stripeInvoice, amount: '1500' })
   await at.untilInvoice(billed, ({ status }) => status === 'paid')
 })
+
+test('an invoice that is voided before its draft at Stripe was noted leaves no draft there', async () => {
+  const billed = await at.newCustomer({ key: `draft-${(count += 1)}` })
+  await at.sandbox('POST', '/faults', { kind: 'unavailable', path: '/add_lines$', times: 0 })
+  await at.subscribe(billed)
+  await at.untilInvoice(
+    billed,
+    ({ statusDetails }) => statusDetails.extendedStatus === 'issuing.waiting_for_stripe',
+  )
+  const { data } = await stripeGet<{ data: { id: string }[] }>(
+    installation.sandboxUrl,
+    `invoices?customer=${billed.stripeCustomerId}`,
+  )
+  await post('invoiceitems', {
+    customer: billed.stripeCustomerId,
+    invoice: data[0]?.id ?? '',
+    amount: '500',
+    currency: 'usd',
+  })
+  await at.sandbox('DELETE', '/faults')
+  await advance(billed, '2026-01-01T00:01:00Z')
+  const { id } = await at.untilInvoice(
+    billed,
+    ({ statusDetails }) => statusDetails.extendedStatus === 'issuing.failed',
+  )
+  const action = { percentage: 100, action: { type: 'discard' } }
+  await installation.call('POST', `/api/v1/billing/invoices/${id}/void`, { action, reason: 'a mistake' })
+  expect(await invoicesAtStripe(billed)).toEqual([])
+})
