@@ -247,7 +247,7 @@ test('a subscription that is canceled before it begins has ended, and its custom
   await installation.call('DELETE', `/api/v1/customers/${customer.id}`)
 })
 
-test('rule 25: a subscription does not begin within one that has ended, which would bill its usage twice', async () => {
+test('a subscription does not begin within one that has ended, which would bill its usage twice', async () => {
   const own = await onOwnClock(installation, scenario)
   const customer = await addCustomer(installation, own, { key: 'begins-within' })
   const id = await subscribe(customer.id)
