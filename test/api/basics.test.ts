@@ -95,6 +95,18 @@ test('every call of the OpenAPI document has a name of its own, and says how it 
   for (const call of calls) expect(call.responses).toHaveProperty('default')
 })
 
+test('every call of the OpenAPI document says what it does', async () => {
+  const document: {
+    readonly paths: Readonly<Record<string, Readonly<Record<string, { readonly description?: string }>>>>
+  } = (await api.app.inject('/api/openapi.json')).json()
+  const silent = Object.entries(document.paths).flatMap(([path, calls]) =>
+    Object.entries(calls)
+      .filter(([, { description = '' }]) => description.trim() === '')
+      .map(([method]) => `${method} ${path}`),
+  )
+  expect(silent).toEqual([])
+})
+
 test('the reference page is served under our name', async () => {
   const page = await api.app.inject('/docs/')
   expect(page.statusCode).toBe(200)

@@ -37,6 +37,10 @@ export function accessRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'getCustomerAccess',
           tags,
+          description:
+            'What the customer may use now, on their own clock: each subscription with the reason and ' +
+            'since when, and the access requests that are pending. Computed when asked, so a payment shows ' +
+            'at once.',
           params: CustomerParams,
           response: { 200: ref(CustomerAccess) },
         },
@@ -73,7 +77,9 @@ export function accessRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'createAccessRequest',
           tags,
-          description: 'Granted at once where access is open, else when the payment that opens it is booked.',
+          description:
+            'Granted at once where access is open, else when the payment that opens it is booked. ' +
+            '`too_many_access_requests` (409) where a hundred are pending.',
           params: CustomerParams,
           body: ref(AccessRequestCreate),
           response: { 201: ref(AccessRequest) },
@@ -90,6 +96,8 @@ export function accessRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'listAccessRequests',
           tags,
+          description:
+            'The requests of one customer, a page at a time, of all states unless `status` names some.',
           params: CustomerParams,
           querystring: AccessRequestListQuery,
           response: { 200: ref(AccessRequestPage) },
@@ -110,6 +118,7 @@ export function accessRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'getAccessRequest',
           tags,
+          description: 'One request of this customer and what became of it: pending, granted or withdrawn.',
           params: RequestParams,
           response: { 200: ref(AccessRequest) },
         },
@@ -129,7 +138,8 @@ export function accessRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'withdrawAccessRequest',
           tags,
-          description: 'Withdraws one that is pending.',
+          description:
+            'Withdraws one that is pending; once more is no error. `conflict` (409) where it was granted.',
           params: RequestParams,
           response: { 204: Type.Null() },
         },

@@ -31,6 +31,7 @@ export function appRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'listApps',
           tags,
+          description: 'A page of the installed Stripe accounts. Keys and webhook secrets are never shown.',
           querystring: Type.Object(PageQuery),
           response: { 200: ref(AppPage) },
         },
@@ -43,7 +44,15 @@ export function appRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
       '/api/v1/apps/:id',
       {
         config: { scope: 'read' },
-        schema: { operationId: 'getApp', tags, params: AppParams, response: { 200: ref(StripeApp) } },
+        schema: {
+          operationId: 'getApp',
+          tags,
+          description:
+            'One installed Stripe account, with what its key may not do and what is wrong with its webhook ' +
+            'endpoint. Keys and secrets are never shown.',
+          params: AppParams,
+          response: { 200: ref(StripeApp) },
+        },
       },
       async ({ params: { id } }) => presentApp(await requireApp(deps, id)),
     )
@@ -55,6 +64,9 @@ export function appRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'updateApp',
           tags,
+          description:
+            "Replaces name, description and metadata; the portal's address stays where it is left out. " +
+            'A `secretAPIKey` is checked at Stripe first, as by the operation for the key.',
           params: AppParams,
           body: ref(StripeAppReplaceUpdate),
           response: { 200: ref(StripeApp) },
@@ -67,7 +79,15 @@ export function appRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
       '/api/v1/apps/:id',
       {
         config: { scope: 'admin' },
-        schema: { operationId: 'uninstallApp', tags, params: AppParams, response: { 204: Type.Null() } },
+        schema: {
+          operationId: 'uninstallApp',
+          tags,
+          description:
+            'Takes our webhook endpoint away at Stripe and forgets the secrets. `app_in_use` (409) names ' +
+            'the billing profiles, linked customers and open invoices that still need the app.',
+          params: AppParams,
+          response: { 204: Type.Null() },
+        },
       },
       async ({ params: { id } }, reply) => {
         await uninstallApp(deps, id)
@@ -82,6 +102,10 @@ export function appRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'updateStripeAPIKey',
           tags,
+          description:
+            'Replaces the key by another of the same account and mode, checked at Stripe first; ' +
+            'invoices that waited for a key go on. `stripe_key_invalid` (400) for another account or ' +
+            'mode, `stripe_permission_missing` (409) for a restricted key that may do too little.',
           params: AppParams,
           body: ref(StripeApiKeyInput),
           response: { 204: Type.Null() },

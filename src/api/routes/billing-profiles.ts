@@ -35,6 +35,10 @@ export function billingProfileRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'createBillingProfile',
           tags,
+          description:
+            'How invoices are made and collected, and who supplies. With `default: true` it takes over ' +
+            'from the default profile there is. tax, invoicing and payment must name the same installed ' +
+            'app, else `validation_failed` (400).',
           body: ref(BillingProfileCreate),
           response: { 201: ref(BillingProfile) },
         },
@@ -50,6 +54,9 @@ export function billingProfileRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'listBillingProfiles',
           tags,
+          description:
+            'A page of the profiles, without archived ones unless `includeArchived` is true. ' +
+            '`expand=apps` adds the Stripe account of each.',
           querystring: BillingProfileListQuery,
           response: { 200: ref(BillingProfilePage) },
         },
@@ -76,6 +83,7 @@ export function billingProfileRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'getBillingProfile',
           tags,
+          description: 'One profile by id, archived or not. `expand=apps` adds its Stripe account.',
           params: ProfileParams,
           querystring: ProfileExpand,
           response: { 200: ref(BillingProfile) },
@@ -95,6 +103,10 @@ export function billingProfileRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'updateBillingProfile',
           tags,
+          description:
+            'Replaces the profile; dunning, late usage, access, Stripe settings and the default ' +
+            'currency stay where they are left out. Invoices that were made keep their settings. The ' +
+            'default profile stays the default until another becomes it: `profile_in_use` (409).',
           params: ProfileParams,
           body: ref(BillingProfileReplaceUpdate),
           response: { 200: ref(BillingProfile) },
@@ -110,6 +122,9 @@ export function billingProfileRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'deleteBillingProfile',
           tags,
+          description:
+            'Archives a profile. `profile_in_use` (409) for the default one, and while customers are ' +
+            'linked to it.',
           params: ProfileParams,
           response: { 204: Type.Null() },
         },

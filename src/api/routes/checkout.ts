@@ -56,6 +56,10 @@ export function checkoutRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'createStripeCheckoutSession',
           tags,
+          description:
+            'Opens a Stripe page on which a customer saves a payment method. Makes the customer, or ' +
+            'adds what it lacks, and its Stripe customer where there is none. The same ' +
+            '`Idempotency-Key` makes nothing twice.',
           body: ref(CheckoutSessionCreate),
           response: { 201: ref(CheckoutSession) },
         },
@@ -74,6 +78,10 @@ export function checkoutRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'createCustomerStripePortalSession',
           tags,
+          description:
+            "Opens Stripe's customer portal for the customer and answers with its address, which the " +
+            'customer is sent to. An app with a fixed portal address answers with that. ' +
+            '`customer_not_linked` (409) without a Stripe customer.',
           params: Type.Object({ customerIdOrKey: Type.String() }),
           body: ref(PortalSessionCreate),
           response: { 201: ref(PortalSession) },

@@ -30,6 +30,7 @@ export function customerAppRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'listCustomerAppData',
           tags,
+          description: 'The Stripe customer and payment method that the customer has at each installed app.',
           params: CustomerParams,
           querystring: CustomerAppDataQuery,
           response: { 200: ref(CustomerAppDataPage) },
@@ -53,6 +54,10 @@ export function customerAppRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'upsertCustomerAppData',
           tags,
+          description:
+            'Links the customer to existing Stripe customers; all are checked at Stripe, and stored ' +
+            'together or not at all. A payment method that is named becomes the default at Stripe. ' +
+            'Invoices that waited for the link or a card go on.',
           params: CustomerParams,
           body: Type.Array(ref(StripeCustomerAppDataItem), { minItems: 1, maxItems: MAX_LINKS }),
           response: { 200: Type.Array(ref(StripeCustomerAppData)) },
@@ -70,6 +75,9 @@ export function customerAppRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'deleteCustomerAppData',
           tags,
+          description:
+            'Forgets the link to one app; nothing changes at Stripe. `not_found` (404) where there is ' +
+            'no link.',
           params: LinkParams,
           response: { 204: Type.Null() },
         },
@@ -89,6 +97,9 @@ export function customerAppRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'getCustomerStripeAppData',
           tags,
+          description:
+            'The link to the Stripe account that bills by default. `not_found` (404) where the ' +
+            'customer has none.',
           params: CustomerParams,
           response: { 200: ref(StripeCustomerAppData) },
         },
@@ -104,6 +115,10 @@ export function customerAppRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'upsertCustomerStripeAppData',
           tags,
+          description:
+            'Links the customer to an existing Stripe customer of the account that bills by default. It ' +
+            'is checked at Stripe first: `stripe_customer_not_found` or ' +
+            '`stripe_payment_method_not_found` (400). Invoices that waited for it go on.',
           params: CustomerParams,
           body: ref(StripeCustomerAppDataBase),
           response: { 200: ref(StripeCustomerAppData) },

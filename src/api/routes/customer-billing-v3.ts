@@ -110,6 +110,8 @@ export function customerBillingV3Routes(deps: ApiDeps, prefix: '/api/v3' | '/v3'
           operationId: 'getCustomerBilling',
           hide,
           tags,
+          description:
+            "The profile that bills the customer and its Stripe customer, in OpenMeter v3's shape.",
           params: Params,
           response: { 200: ref(CustomerBilling) },
         },
@@ -125,6 +127,9 @@ export function customerBillingV3Routes(deps: ApiDeps, prefix: '/api/v3' | '/v3'
           operationId: 'updateCustomerBilling',
           hide,
           tags,
+          description:
+            'Sets the billing profile (null: the default one again) and the Stripe customer; what is ' +
+            'left out stays. The Stripe customer is checked at Stripe before anything is stored.',
           params: Params,
           body: ref(CustomerBilling),
           response: { 200: ref(CustomerBilling) },
@@ -148,6 +153,9 @@ export function customerBillingV3Routes(deps: ApiDeps, prefix: '/api/v3' | '/v3'
           operationId: 'createCustomerStripeCheckoutSession',
           hide,
           tags,
+          description:
+            "As `POST /api/v1/stripe/checkout/sessions`, for the customer in the path and in v3's snake " +
+            "case. Takes v1's names of fields too.",
           params: Params,
           body: ref(CheckoutSessionCreateV3),
           response: { 201: ref(CheckoutSessionV3) },
@@ -174,6 +182,7 @@ export function customerBillingV3Routes(deps: ApiDeps, prefix: '/api/v3' | '/v3'
           operationId: 'createCustomerStripePortalSessionV3',
           hide,
           tags,
+          description: "As `POST /api/v1/customers/{customerIdOrKey}/stripe/portal`, in v3's snake case.",
           params: Params,
           body: ref(PortalSessionCreateV3),
           response: { 201: ref(PortalSessionV3) },

@@ -94,6 +94,9 @@ export function customerOverrideRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox
         schema: {
           operationId: 'listBillingProfileCustomerOverrides',
           tags,
+          description:
+            'A page of customers with the profile that bills each and what differs from it, of all ' +
+            'customers unless `includeAllCustomers` is false.',
           querystring: OverrideListQuery,
           response: { 200: ref(CustomerOverridePage) },
         },
@@ -125,6 +128,9 @@ export function customerOverrideRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox
         schema: {
           operationId: 'getBillingProfileCustomerOverride',
           tags,
+          description:
+            'The profile that bills the customer, and what differs from it for them. Answers also where ' +
+            'there is no override: then with the default profile alone.',
           params: CustomerParams,
           querystring: OverrideExpand,
           response: { 200: ref(CustomerOverride) },
@@ -141,6 +147,10 @@ export function customerOverrideRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox
         schema: {
           operationId: 'upsertBillingProfileCustomerOverride',
           tags,
+          description:
+            'Links the customer to a profile (none named: the default one) and replaces what differs ' +
+            'from it for them. Invoices that were made keep their settings. `profile_missing` (409) ' +
+            'where no default profile exists.',
           params: CustomerParams,
           body: ref(OverrideCreate),
           response: { 200: ref(CustomerOverride) },
@@ -160,6 +170,9 @@ export function customerOverrideRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox
         schema: {
           operationId: 'deleteBillingProfileCustomerOverride',
           tags,
+          description:
+            'The customer is billed by the default profile again, without differences. `not_found` ' +
+            '(404) where there is no override.',
           params: CustomerParams,
           response: { 204: Type.Null() },
         },

@@ -44,6 +44,10 @@ export function customerRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'createCustomer',
           tags,
+          description:
+            'Who is billed. Usage is attributed by `usageAttribution.subjectKeys`, without them by the ' +
+            'key. Time zone (UTC where left out) decides when billing periods begin; `testClockId` can ' +
+            'be given only here. `duplicate_key` (409) for a key or subject that another customer has.',
           body: ref(CustomerCreate),
           response: { 201: ref(Customer) },
         },
@@ -58,6 +62,9 @@ export function customerRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'listCustomers',
           tags,
+          description:
+            'A page of the customers. Text filters match a part, whatever the case. ' +
+            '`expand=subscriptions` adds theirs.',
           querystring: CustomerListQuery,
           response: { 200: ref(CustomerPage) },
         },
@@ -77,6 +84,9 @@ export function customerRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'getCustomer',
           tags,
+          description:
+            'By id, deleted or not, or by the key of one that is not deleted. `expand=subscriptions` ' +
+            'adds theirs.',
           params: CustomerParams,
           querystring: CustomerExpand,
           response: { 200: ref(Customer) },
@@ -95,6 +105,9 @@ export function customerRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'updateCustomer',
           tags,
+          description:
+            'Replaces the customer: what is left out is cleared, but the test clock, which stays, and ' +
+            'the time zone. Another `primaryEmail` is sent to Stripe afterwards.',
           params: CustomerParams,
           body: ref(CustomerReplaceUpdate),
           response: { 200: ref(Customer) },
@@ -110,6 +123,9 @@ export function customerRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'deleteCustomer',
           tags,
+          description:
+            'The customer stays readable by id; its key and subject keys can be given again. ' +
+            '`customer_in_use` (409) while it has subscriptions or open invoices.',
           params: CustomerParams,
           response: { 204: Type.Null() },
         },

@@ -89,6 +89,9 @@ export function featureRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'createFeature',
           tags,
+          description:
+            'What is sold; with a meter, what is billed by its usage. Filters narrow the meter to ' +
+            'groups it has. `duplicate_key` (409) for a key that a feature has which is not archived.',
           body: ref(FeatureCreate),
           response: { 201: ref(Feature) },
         },
@@ -127,7 +130,13 @@ export function featureRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
       '/api/v1/features/:featureId',
       {
         config: { scope: 'read' },
-        schema: { operationId: 'getFeature', tags, params: FeatureParams, response: { 200: ref(Feature) } },
+        schema: {
+          operationId: 'getFeature',
+          tags,
+          description: 'By id, archived or not, or by the key of one that is not archived.',
+          params: FeatureParams,
+          response: { 200: ref(Feature) },
+        },
       },
       async ({ params: { featureId } }) =>
         presentFeature(found(await findFeature(deps.db, featureId), 'feature', featureId)),
@@ -140,7 +149,9 @@ export function featureRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'deleteFeature',
           tags,
-          description: 'Archives it.',
+          description:
+            'Archives it; it stays readable by id. `feature_in_use` (409) while a plan in force or a ' +
+            'draft, or a subscription that has not ended, names it.',
           params: FeatureParams,
           response: { 204: Type.Null() },
         },

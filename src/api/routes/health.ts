@@ -39,6 +39,9 @@ export function healthRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'getHealth',
           tags: ['Health'],
+          description:
+            'Answers while the process runs, without looking at anything else. For liveness checks; ' +
+            'needs no API key.',
           response: { 200: Type.Object({ status: Type.Literal('ok') }) },
         },
       },
@@ -52,6 +55,9 @@ export function healthRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'getReadiness',
           tags: ['Health'],
+          description:
+            'Whether the API can work: database, migrations and Temporal, each with its state. 503 ' +
+            'where one of them fails, and while the process stops. Needs no API key.',
           response: { 200: Readiness, 503: Readiness },
         },
       },

@@ -34,6 +34,7 @@ export function infoRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'listCurrencies',
           tags: ['Info'],
+          description: 'All currencies that can be billed, with their names, symbols and decimal places.',
           response: { 200: Type.Array(ref(Currency)) },
         },
       },
@@ -47,6 +48,9 @@ export function infoRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'listSubjects',
           tags: ['Subjects'],
+          description:
+            'The subject keys of all customers, at most 10,000. Subjects come and go with the customer ' +
+            'that names them.',
           response: { 200: Type.Array(ref(Subject)) },
         },
       },
@@ -60,6 +64,7 @@ export function infoRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'getSubject',
           tags: ['Subjects'],
+          description: 'By key; `not_found` (404) while no customer names it.',
           params: Type.Object({ subjectIdOrKey: Type.String() }),
           response: { 200: ref(Subject) },
         },

@@ -14,9 +14,10 @@ const FULL_PERCENT = 100
 const config = { scope: 'admin' } as const
 const ofCommand = { scope: 'admin', admission: 'command' } as const
 
-const schemaOf = (operationId: string) => ({
+const schemaOf = (operationId: string, description: string) => ({
   operationId,
   tags,
+  description,
   params: InvoiceParams,
   response: { 200: ref(Invoice) },
 })
@@ -59,7 +60,14 @@ export function invoiceActionRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
   return async (app) => {
     app.post(
       '/api/v1/billing/invoices/:invoiceId/approve',
-      { config: ofCommand, schema: schemaOf('approveInvoiceAction') },
+      {
+        config: ofCommand,
+        schema: schemaOf(
+          'approveInvoiceAction',
+          'Approves an invoice that waits for it: it is issued and collected at Stripe. ' +
+            '`action_not_available` (409) where nothing is to approve; the same `Idempotency-Key` acts once.',
+        ),
+      },
       async (request) => {
         const command = { kind: 'approve', requestId: commandId(deps, request) } as const
         return await presentOneInvoice(deps, await commandInvoice(deps, request.params.invoiceId, command))
@@ -68,7 +76,15 @@ export function invoiceActionRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
 
     app.post(
       '/api/v1/billing/invoices/:invoiceId/retry',
-      { config: ofCommand, schema: schemaOf('retryInvoiceAction') },
+      {
+        config: ofCommand,
+        schema: schemaOf(
+          'retryInvoiceAction',
+          'Tries again now what failed: issuing, or the payment. Without it, payments are tried again as ' +
+            "the profile's dunning says. `action_not_available` (409) where nothing failed; the same " +
+            '`Idempotency-Key` acts once.',
+        ),
+      },
       async (request) => {
         const command = { kind: 'retry', requestId: commandId(deps, request) } as const
         return await presentOneInvoice(deps, await commandInvoice(deps, request.params.invoiceId, command))
@@ -77,7 +93,18 @@ export function invoiceActionRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
 
     app.post(
       '/api/v1/billing/invoices/:invoiceId/void',
-      { config: ofCommand, schema: { ...schemaOf('voidInvoiceAction'), body: ref(InvoiceVoid) } },
+      {
+        config: ofCommand,
+        schema: {
+          ...schemaOf(
+            'voidInvoiceAction',
+            'Voids the invoice as a whole, here and at Stripe: `percentage` 100 and `discard`, anything ' +
+              'else is `validation_failed` (400). Its period stays closed and is not billed again. ' +
+              '`action_not_available` (409) where it cannot be voided any more.',
+          ),
+          body: ref(InvoiceVoid),
+        },
+      },
       async (request) => {
         checkVoid(request.body)
         const command = {
@@ -94,7 +121,10 @@ export function invoiceActionRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         method,
         url: `/api/v1/billing/invoices/:invoiceId/${action}`,
         config,
-        schema: schemaOf(operationId),
+        schema: schemaOf(
+          operationId,
+          `Of the contract, and always refused with \`action_not_available\` (409). ${why}`,
+        ),
         handler: async (request) => await refuseAction(deps, request.params.invoiceId, why),
       })
     }
@@ -103,7 +133,15 @@ export function invoiceActionRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
       '/api/v1/billing/invoices/:invoiceId',
       {
         config,
-        schema: { operationId: 'deleteInvoice', tags, params: InvoiceParams, response: { 204: Type.Null() } },
+        schema: {
+          operationId: 'deleteInvoice',
+          tags,
+          description:
+            'Of the contract, and always refused with `action_not_available` (409): a closed period keeps ' +
+            'its invoice. Void it instead.',
+          params: InvoiceParams,
+          response: { 204: Type.Null() },
+        },
       },
       async (request) =>
         await refuseAction(

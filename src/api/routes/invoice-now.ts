@@ -18,6 +18,10 @@ export function invoiceNowRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'invoiceSubscriptionNow',
           tags: ['Subscriptions'],
+          description:
+            'Rates the open period anew into its running invoice and sends that to Stripe, as often as ' +
+            "asked; the period's closing takes the invoice over. `action_not_available` (409) where the " +
+            'subscription is parked or nothing is to come.',
           params: SubscriptionParams,
           body: Type.Union([ref(InvoiceNow), Type.Null()]),
           response: { 200: ref(Invoice) },

@@ -108,6 +108,9 @@ export function invoiceRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'getInvoice',
           tags,
+          description:
+            "An invoice with its lines, unless `expand` names other parts only. A subscription's id " +
+            'answers with its upcoming invoice, computed now.',
           params: InvoiceParams,
           querystring: InvoiceGetQuery,
           response: { 200: ref(Invoice) },
@@ -123,6 +126,7 @@ export function invoiceRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'getInvoiceTimeline',
           tags,
+          description: 'What happened to the invoice, when and why, in order.',
           params: InvoiceParams,
           response: { 200: Type.Array(ref(TimelineEntry)) },
         },
@@ -140,6 +144,9 @@ export function invoiceRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'listSubscriptionInvoices',
           tags,
+          description:
+            'The stored invoices of one subscription, with the filters of the list of all invoices. The ' +
+            'upcoming one has an operation of its own.',
           params: SubscriptionParams,
           querystring: InvoiceListQuery,
           response: { 200: ref(InvoicePage) },

@@ -21,6 +21,10 @@ export function lateUsageRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'listLateUsage',
           tags: ['Subscriptions'],
+          description:
+            'Usage of closed periods that no invoice has billed, and what it would cost: what the next ' +
+            "closing will bill, what the profile's policy leaves out, and what came after the window. " +
+            'Computed when asked.',
           params: SubscriptionParams,
           response: { 200: Type.Array(ref(LateUsage)) },
         },

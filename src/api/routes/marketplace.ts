@@ -37,6 +37,7 @@ export function marketplaceRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'listMarketplaceListings',
           tags,
+          description: 'What can be installed: Stripe, alone.',
           querystring: Type.Object(PageQuery),
           response: { 200: ref(MarketplaceListingPage) },
         },
@@ -58,6 +59,7 @@ export function marketplaceRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'getMarketplaceListing',
           tags,
+          description: 'What the app of this type can do. `not_found` (404) for all but stripe.',
           params: ListingParams,
           response: { 200: ref(MarketplaceListing) },
         },
@@ -72,6 +74,11 @@ export function marketplaceRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'marketplaceAppAPIKeyInstall',
           tags,
+          description:
+            'Checks the key at Stripe, makes the webhook endpoint there (events are polled where Stripe ' +
+            'refuses it), and, unless `createBillingProfile` is false, a billing profile, which is the ' +
+            'default where there is none. `app_already_installed` (409) for an account that is there ' +
+            'already.',
           params: ListingParams,
           body: ref(ApiKeyInstall),
           response: { 200: ref(MarketplaceInstallResponse) },

@@ -67,6 +67,10 @@ export function meterQueryRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'queryMeter',
           tags,
+          description:
+            'Usage in the half-open interval [from, to), as one value or by `windowSize`, and by subject, ' +
+            'customer or group. With a window, both ends must lie on its boundaries in `windowTimeZone`. ' +
+            'CSV where `Accept` names text/csv first.',
           params: MeterParams,
           querystring: MeterQueryParameters,
           response: result,
@@ -83,6 +87,9 @@ export function meterQueryRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'queryMeterPost',
           tags,
+          description:
+            'The same query as a body, for filters that an address cannot hold. It changes nothing, and ' +
+            'a key with the scope `read` may call it.',
           params: MeterParams,
           body: ref(MeterQueryRequest),
           response: result,
@@ -99,6 +106,7 @@ export function meterQueryRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'listMeterSubjects',
           tags,
+          description: 'The subjects with usage of this meter in the half-open interval [from, to).',
           params: MeterParams,
           querystring: MeterIntervalQuery,
           response: { 200: Type.Array(Type.String()) },
@@ -117,6 +125,8 @@ export function meterQueryRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'listMeterGroupByValues',
           tags,
+          description:
+            'The values that a group-by key of this meter has in the half-open interval [from, to).',
           params: Type.Object({ ...MeterParams.properties, groupByKey: Type.String() }),
           querystring: MeterIntervalQuery,
           response: { 200: Type.Array(Type.String()) },

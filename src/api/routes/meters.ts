@@ -88,7 +88,16 @@ export function meterRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
       '/api/v1/meters',
       {
         config: { scope: 'admin' },
-        schema: { operationId: 'createMeter', tags, body: ref(MeterCreate), response: { 201: ref(Meter) } },
+        schema: {
+          operationId: 'createMeter',
+          tags,
+          description:
+            'Which events count, and how. Events that are stored already count too, from `eventFrom` on. ' +
+            '`valueProperty` is needed by all aggregations but COUNT, which ignores it. `duplicate_key` ' +
+            '(409) for a slug that is taken.',
+          body: ref(MeterCreate),
+          response: { 201: ref(Meter) },
+        },
       },
       async (request, reply) => reply.status(201).send(await createMeter(deps, request.body)),
     )
@@ -100,6 +109,8 @@ export function meterRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'listMeters',
           tags,
+          description:
+            'A page of the meters as a bare array, without deleted ones unless `includeDeleted` is true.',
           querystring: MeterListQuery,
           response: { 200: Type.Array(ref(Meter)) },
         },
@@ -121,7 +132,13 @@ export function meterRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
       '/api/v1/meters/:meterIdOrSlug',
       {
         config: { scope: 'read' },
-        schema: { operationId: 'getMeter', tags, params: MeterParams, response: { 200: ref(Meter) } },
+        schema: {
+          operationId: 'getMeter',
+          tags,
+          description: 'By id or slug, of one that is not deleted.',
+          params: MeterParams,
+          response: { 200: ref(Meter) },
+        },
       },
       async ({ params: { meterIdOrSlug } }) =>
         presentMeter(found(await findMeter(deps.db, meterIdOrSlug), 'meter', meterIdOrSlug)),
@@ -134,6 +151,9 @@ export function meterRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'updateMeter',
           tags,
+          description:
+            'Changes name, description, metadata and groups; what is left out stays. How it aggregates ' +
+            'never changes. `meter_in_use` (409) for a group that a feature filters by.',
           params: MeterParams,
           body: ref(MeterUpdate),
           response: { 200: ref(Meter) },
@@ -146,7 +166,13 @@ export function meterRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
       '/api/v1/meters/:meterIdOrSlug',
       {
         config: { scope: 'admin' },
-        schema: { operationId: 'deleteMeter', tags, params: MeterParams, response: { 204: Type.Null() } },
+        schema: {
+          operationId: 'deleteMeter',
+          tags,
+          description: 'Events stay. `meter_in_use` (409) while a feature that is not archived counts by it.',
+          params: MeterParams,
+          response: { 204: Type.Null() },
+        },
       },
       async (request, reply) => {
         await removeMeter(deps, request.params.meterIdOrSlug)

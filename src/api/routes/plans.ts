@@ -65,7 +65,16 @@ export function planRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
       '/api/v1/plans',
       {
         config: { scope: 'admin' },
-        schema: { operationId: 'createPlan', tags, body: ref(PlanCreate), response: { 201: ref(Plan) } },
+        schema: {
+          operationId: 'createPlan',
+          tags,
+          description:
+            'A draft, which nobody can subscribe to before it is published. Currency, decimals, durations ' +
+            'and tiers are checked now, all else when it is published. A key that exists gets its next ' +
+            'version; `duplicate_key` (409) while it has a draft.',
+          body: ref(PlanCreate),
+          response: { 201: ref(Plan) },
+        },
       },
       async ({ body }, reply) =>
         reply.status(201).send(presentPlan(await createPlan(deps, body), deps.now())),
@@ -78,6 +87,7 @@ export function planRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'listPlans',
           tags,
+          description: 'A page of plan versions, with filters by id, key, version, status and currency.',
           querystring: PlanListQuery,
           response: { 200: ref(PlanPage) },
         },
@@ -115,6 +125,9 @@ export function planRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'updatePlan',
           tags,
+          description:
+            'Replaces a draft; key and currency stay. `plan_not_draft` (409) once it is published: make ' +
+            'the next version then.',
           params: PlanParams,
           body: ref(PlanReplaceUpdate),
           response: { 200: ref(Plan) },
@@ -127,7 +140,15 @@ export function planRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
       '/api/v1/plans/:planId',
       {
         config: { scope: 'admin' },
-        schema: { operationId: 'deletePlan', tags, params: PlanParams, response: { 204: Type.Null() } },
+        schema: {
+          operationId: 'deletePlan',
+          tags,
+          description:
+            'Deletes a draft or an archived version; subscriptions to it go on. `plan_not_draft` (409) for ' +
+            'one in force: archive it first.',
+          params: PlanParams,
+          response: { 204: Type.Null() },
+        },
       },
       async ({ params }, reply) => {
         await removePlan(deps, params.planId)
@@ -139,7 +160,16 @@ export function planRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
       '/api/v1/plans/:planId/publish',
       {
         config: { scope: 'admin' },
-        schema: { operationId: 'publishPlan', tags, params: PlanParams, response: { 200: ref(Plan) } },
+        schema: {
+          operationId: 'publishPlan',
+          tags,
+          description:
+            'Puts a draft in force from now on; the version before ends at the same instant, and its ' +
+            'subscriptions stay on it. All problems are listed in `validationErrors`. ' +
+            '`plan_already_published` (409) when repeated.',
+          params: PlanParams,
+          response: { 200: ref(Plan) },
+        },
       },
       async ({ params }) => presentPlan(await publishPlan(deps, params.planId), deps.now()),
     )
@@ -148,7 +178,15 @@ export function planRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
       '/api/v1/plans/:planId/archive',
       {
         config: { scope: 'admin' },
-        schema: { operationId: 'archivePlan', tags, params: PlanParams, response: { 200: ref(Plan) } },
+        schema: {
+          operationId: 'archivePlan',
+          tags,
+          description:
+            'Nobody can subscribe to it from now on; subscriptions there are go on. `plan_not_published` ' +
+            '(409) for a draft, and when repeated.',
+          params: PlanParams,
+          response: { 200: ref(Plan) },
+        },
       },
       async ({ params }) => presentPlan(await archivePlan(deps, params.planId), deps.now()),
     )
@@ -160,7 +198,9 @@ export function planRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'nextPlan',
           tags,
-          description: 'By id or key.',
+          description:
+            'A draft of the next version, with all that the newest one has. By id or key. `duplicate_key` ' +
+            '(409) while the plan has a draft.',
           params: PlanParams,
           response: { 201: ref(Plan) },
         },

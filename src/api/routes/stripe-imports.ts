@@ -27,6 +27,8 @@ export function stripeImportRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'listStripeSubscriptions',
           tags,
+          description:
+            'Subscriptions that were made at Stripe and what came of each here: imported, or why not.',
           params: Type.Object({ id: Type.String() }),
           querystring: StripeImportQuery,
           response: { 200: ref(StripeImportPage) },
@@ -47,6 +49,10 @@ export function stripeImportRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'importStripeSubscription',
           tags,
+          description:
+            'Imports one subscription of Stripe now, whose usage counts from its current period, or as ' +
+            '`from` says. One that was imported stays as it is, so it may be repeated. ' +
+            '`stripe_subscription_not_importable` (409) says what is in the way.',
           params: ImportParams,
           body: ref(StripeImportInput),
           response: { 200: ref(StripeImportedSubscription) },

@@ -18,6 +18,9 @@ export function stripeItemRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'listInvoiceStripeItems',
           tags: ['Invoices'],
+          description:
+            'The items by which Stripe bills this invoice on invoices of its own, for profiles with ' +
+            '`subscription_items`. Items of nothing are left out.',
           params: InvoiceParams,
           response: { 200: ref(StripeItemList) },
         },

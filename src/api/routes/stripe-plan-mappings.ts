@@ -30,6 +30,8 @@ export function stripePlanMappingRoutes(deps: ApiDeps): FastifyPluginAsyncTypebo
         schema: {
           operationId: 'listStripePlanMappings',
           tags,
+          description:
+            'Which plan each mapped price at Stripe stands for, when a subscription is made there.',
           params: AppParams,
           response: { 200: ref(StripePlanMappingList) },
         },
@@ -47,6 +49,10 @@ export function stripePlanMappingRoutes(deps: ApiDeps): FastifyPluginAsyncTypebo
         schema: {
           operationId: 'replaceStripePlanMappings',
           tags,
+          description:
+            'Replaces all mappings of the app; all are checked at Stripe before one is stored. ' +
+            'Subscriptions that waited for a mapping are imported. `stripe_price_not_mappable` (400) ' +
+            "names the price whose interval or currency is not the plan's.",
           params: AppParams,
           body: ref(StripePlanMappingsReplace),
           response: { 200: ref(StripePlanMappingList) },
@@ -65,6 +71,10 @@ export function stripePlanMappingRoutes(deps: ApiDeps): FastifyPluginAsyncTypebo
         schema: {
           operationId: 'putStripePlanMapping',
           tags,
+          description:
+            'Maps a price to a plan, or to another than before. Subscriptions that waited for it are ' +
+            'imported; those that were imported stay as they are. `stripe_price_not_mappable` (400) ' +
+            'where interval or currency differ.',
           params: MappingParams,
           body: ref(StripePlanMappingInput),
           response: { 200: ref(StripePlanMapping) },
@@ -83,6 +93,8 @@ export function stripePlanMappingRoutes(deps: ApiDeps): FastifyPluginAsyncTypebo
         schema: {
           operationId: 'deleteStripePlanMapping',
           tags,
+          description:
+            'Subscriptions that were imported by it go on. `not_found` (404) where the price is not mapped.',
           params: MappingParams,
           response: { 204: Type.Null() },
         },

@@ -65,6 +65,11 @@ export function subscriptionRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'createSubscription',
           tags,
+          description:
+            'Subscribes a customer to a published plan (its version in force unless one is named) or to ' +
+            'a plan of its own. It starts now unless `timing` says otherwise, and fees in advance are ' +
+            'billed at the start. `subscription_overlap` (409) while the customer has another that ' +
+            'would overlap, so also for a repeat without the same `Idempotency-Key`.',
           body: ref(SubscriptionCreate),
           response: { 201: ref(Subscription) },
         },
@@ -82,6 +87,7 @@ export function subscriptionRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'listSubscriptions',
           tags,
+          description: 'A page of the subscriptions of all customers, with filters by status and customer.',
           querystring: AllSubscriptionsQuery,
           response: { 200: ref(SubscriptionPage) },
         },
@@ -96,6 +102,8 @@ export function subscriptionRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'listCustomerSubscriptions',
           tags,
+          description:
+            "A page of one customer's subscriptions, ended ones too, unless `status` says otherwise.",
           params: CustomerParams,
           querystring: SubscriptionListQuery,
           response: { 200: ref(SubscriptionPage) },
@@ -118,6 +126,9 @@ export function subscriptionRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'getSubscription',
           tags,
+          description:
+            'The subscription with its phases and rate cards, and what of them is current on the ' +
+            "customer's clock.",
           params: SubscriptionParams,
           response: { 200: ref(SubscriptionExpanded) },
         },
@@ -139,6 +150,10 @@ export function subscriptionRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'cancelSubscription',
           tags,
+          description:
+            'Ends it at once (the default), at the end of its billing period, or at an instant; what ' +
+            'was used until then is billed at the end. `subscription_already_canceled` (409) when ' +
+            'repeated with another `Idempotency-Key`.',
           params: SubscriptionParams,
           body: Type.Union([ref(SubscriptionCancel), Type.Null()]),
           response: { 200: ref(Subscription) },
@@ -159,6 +174,9 @@ export function subscriptionRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'unscheduleCancelation',
           tags,
+          description:
+            'Takes a cancelation back that has not taken effect; the subscription goes on as before. ' +
+            '`conflict` (409) where none is scheduled, or the subscription has ended.',
           params: SubscriptionParams,
           response: { 200: ref(Subscription) },
         },
@@ -176,6 +194,10 @@ export function subscriptionRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'releaseSubscription',
           tags,
+          description:
+            'Lets a parked subscription bill the closing it was parked at. One is parked where its next ' +
+            'closing cannot be billed safely, until a person has looked. `conflict` (409) where it is ' +
+            'not parked.',
           params: SubscriptionParams,
           response: { 200: ref(Subscription) },
         },
@@ -193,6 +215,7 @@ export function subscriptionRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'getSubscriptionTimeline',
           tags,
+          description: 'What happened to the subscription, when and why, in order.',
           params: SubscriptionParams,
           response: { 200: Type.Array(ref(TimelineEntry)) },
         },

@@ -62,6 +62,9 @@ export function testClockRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'createTestClock',
           tags,
+          description:
+            'A time that stands still until it is advanced, for customers that are created with its id. ' +
+            'What they are billed happens as in production, only on this time.',
           body: ref(TestClockCreate),
           response: { 201: ref(TestClock) },
         },
@@ -81,6 +84,7 @@ export function testClockRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'listTestClocks',
           tags,
+          description: 'A page of the test clocks, each with its time and whether it is advancing.',
           querystring: TestClockListQuery,
           response: { 200: ref(TestClockPage) },
         },
@@ -99,6 +103,8 @@ export function testClockRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'getTestClock',
           tags,
+          description:
+            'Its time and status. `ready` means: all that was due for its customers up to its time is done.',
           params: TestClockParams,
           response: { 200: ref(TestClock) },
         },
@@ -116,7 +122,10 @@ export function testClockRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'advanceTestClock',
           tags,
-          description: 'Answers while the clock advances; read it until its status is `ready`.',
+          description:
+            'Answers while the clock advances; read it until its status is `ready`. At most five years at ' +
+            'once (`clock_too_far`) and only forward (`clock_backwards`, both 400); `clock_busy` (409) ' +
+            'while it advances.',
           params: TestClockParams,
           body: ref(TestClockAdvance),
           response: { 202: ref(TestClock) },
@@ -136,6 +145,9 @@ export function testClockRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
         schema: {
           operationId: 'deleteTestClock',
           tags,
+          description:
+            '`clock_in_use` (409) while customers take their time from it, `clock_busy` (409) while it ' +
+            'advances.',
           params: TestClockParams,
           response: { 204: Type.Null() },
         },

@@ -15,6 +15,9 @@ export function upcomingInvoiceRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox 
         schema: {
           operationId: 'getUpcomingInvoice',
           tags: ['Subscriptions'],
+          description:
+            'What the subscription would be billed next with what is known now, by the code that bills. ' +
+            'Computed, not stored. `not_found` (404) where nothing will be billed any more.',
           params: SubscriptionParams,
           response: { 200: ref(Invoice) },
         },

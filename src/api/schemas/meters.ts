@@ -19,12 +19,13 @@ export const WindowSize = Type.Union([
   Type.Literal('MONTH'),
 ])
 
-const JsonPath = Type.String({
+const jsonPath = {
   minLength: 1,
   maxLength: 512,
   examples: ['$.tokens'],
   description: "A JSONPath of `$`, `.name`, `['name']` and `[0]` into the event's data.",
-})
+}
+const JsonPath = Type.String(jsonPath)
 const GroupBy = Type.Record(Type.String(), JsonPath, { description: 'A JSONPath by group-by key.' })
 
 const editable = {
@@ -46,7 +47,12 @@ export const MeterCreate = Type.Object(
     aggregation: Aggregation,
     eventType: Type.String({ minLength: 1, maxLength: 256, examples: ['prompt'] }),
     eventFrom: Type.Optional(Instant),
-    valueProperty: Type.Optional(JsonPath),
+    valueProperty: Type.Optional(
+      Type.String({
+        ...jsonPath,
+        description: `${jsonPath.description} Ignored for COUNT, and not kept.`,
+      }),
+    ),
   },
   { $id: 'MeterCreate' },
 )
