@@ -1,4 +1,4 @@
-import type { CardBehaviour, Decline } from './tables.ts'
+import type { CardBehaviour, Decline } from './records.ts'
 
 /** A bank account of Stripe's test data, by its token. */
 export interface TestBank {

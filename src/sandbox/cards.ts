@@ -1,4 +1,4 @@
-import type { CardBehaviour, Decline } from './tables.ts'
+import type { CardBehaviour, Decline } from './records.ts'
 
 /** A test card: its number, `pm_card_…` token and behaviour. */
 export interface TestCard {

@@ -4,7 +4,7 @@ import { createdDelivery, invoiceDue } from './due.ts'
 import { emitObject } from './events.ts'
 import { strip } from './present.ts'
 import { subscriptionDue } from './subscriptions/due.ts'
-import type { ClockRecord, InvoiceRecord, SubscriptionRecord } from './tables.ts'
+import type { ClockRecord, InvoiceRecord, SubscriptionRecord } from './records.ts'
 
 /** How long a clock waits, in real time, for the first try of an `invoice.created` before it finalizes. */
 const DELIVERY_PATIENCE_MS = 10_000

@@ -5,7 +5,7 @@ import { API_VERSION, enqueue } from './events.ts'
 import { newId } from './ids.ts'
 import { present } from './present.ts'
 import { signatureHeader } from './signing.ts'
-import type { DeliveryRecord, EndpointRecord, EventRecord } from './tables.ts'
+import type { DeliveryRecord, EndpointRecord, EventRecord } from './records.ts'
 import { eventAt } from './versions.ts'
 import type { ActiveRule, WebhookRules } from './webhook-rules.ts'
 

@@ -8,7 +8,7 @@ import { finalize, nextInstant, recordFinalizationFailure } from './invoices/fin
 import { intentOf } from './invoices/payments.ts'
 import { setDelinquent } from './invoices/settle.ts'
 import { followInvoice } from './subscriptions/change.ts'
-import type { InvoiceRecord } from './tables.ts'
+import type { InvoiceRecord } from './records.ts'
 
 const HOUR = 3600
 

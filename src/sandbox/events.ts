@@ -3,7 +3,8 @@ import type { Context } from './context.ts'
 import { timeOf } from './context.ts'
 import { newId } from './ids.ts'
 import { present } from './present.ts'
-import type { EndpointRecord, EventRecord, Table, Tables } from './tables.ts'
+import type { EndpointRecord, EventRecord } from './records.ts'
+import type { Table, Tables } from './tables.ts'
 
 /** The version whose shapes the sandbox speaks. */
 export const API_VERSION = '2026-10-28.endive'

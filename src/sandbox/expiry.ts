@@ -1,5 +1,5 @@
 import type { Change } from './store.ts'
-import type { IdempotencyRecord } from './tables.ts'
+import type { IdempotencyRecord } from './records.ts'
 
 const DAY_MS = 86_400_000
 

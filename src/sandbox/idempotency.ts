@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { StripeRefusal } from './errors.ts'
 import type { Store } from './store.ts'
-import type { IdempotencyRecord } from './tables.ts'
+import type { IdempotencyRecord } from './records.ts'
 
 const DAY_MS = 86_400_000
 

@@ -1,5 +1,5 @@
 import { StripeRefusal } from './errors.ts'
-import type { KeyRecord } from './tables.ts'
+import type { KeyRecord } from './records.ts'
 
 /**
  * The resource of a restricted key's permission (`rak_<resource>_<read|write>`) by path, the first prefix wins. Seen in

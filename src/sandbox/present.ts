@@ -1,6 +1,7 @@
 import type { Context } from './context.ts'
 import { lineItems } from './invoices/lines.ts'
-import type { PriceRecord, SubscriptionItemRecord, Table, Tables } from './tables.ts'
+import type { PriceRecord, SubscriptionItemRecord } from './records.ts'
+import type { Table, Tables } from './tables.ts'
 
 /** Takes the sandbox's own members (`_…`) off a record. */
 export function strip(record: object): Record<string, unknown> {

@@ -5,7 +5,7 @@ import { emit } from './events.ts'
 import { newId, randomText } from './ids.ts'
 import { strip } from './present.ts'
 import { attach, cardError } from './resources/payment-methods.ts'
-import type { Metadata, PaymentMethodRecord, SetupIntentRecord } from './tables.ts'
+import type { Metadata, PaymentMethodRecord, SetupIntentRecord } from './records.ts'
 
 interface NewSetup {
   readonly customer: string | null

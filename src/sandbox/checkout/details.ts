@@ -3,7 +3,7 @@ import { refuse } from '../errors.ts'
 import { update } from '../events.ts'
 import { createCustomer } from '../resources/customers.ts'
 import { addTaxId, taxIdsOf, taxIdTypeOf } from '../resources/tax-ids.ts'
-import type { CheckoutDetails, CustomerRecord, SessionRecord } from '../tables.ts'
+import type { CheckoutDetails, CustomerRecord, SessionRecord } from '../records.ts'
 
 /** Whether the page asks for a whole address. */
 export function wantsAddress(session: SessionRecord): boolean {

@@ -1,5 +1,5 @@
 import type { Context } from '../context.ts'
-import type { CheckoutDetails, PaymentMethodRecord, SessionRecord } from '../tables.ts'
+import type { CheckoutDetails, PaymentMethodRecord, SessionRecord } from '../records.ts'
 import type { Progress } from './setup-mode.ts'
 import { resumeSetup, submitSetup, waitingMethod } from './setup-mode.ts'
 import { resumeSubscription, submitSubscription, waitingCard } from './subscription-mode.ts'

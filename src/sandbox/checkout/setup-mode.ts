@@ -1,7 +1,7 @@
 import type { Context } from '../context.ts'
 import { emit } from '../events.ts'
 import { completeSetupAuthentication, confirmSetup } from '../setup.ts'
-import type { CheckoutDetails, PaymentMethodRecord, SessionRecord, SetupIntentRecord } from '../tables.ts'
+import type { CheckoutDetails, PaymentMethodRecord, SessionRecord, SetupIntentRecord } from '../records.ts'
 import { settleCustomer, shownDetails } from './details.ts'
 
 /** What became of a submitted page. */

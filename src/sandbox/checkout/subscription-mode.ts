@@ -9,7 +9,7 @@ import { hash, integer, list, mergeMetadata, metadata, missing, required, text, 
 import { requireCustomer, requireRecord } from '../require.ts'
 import { attach } from '../resources/payment-methods.ts'
 import { createSubscription, requirePrices } from '../subscriptions/create.ts'
-import type { CheckoutDetails, PaymentMethodRecord, SessionRecord, SessionSubscription } from '../tables.ts'
+import type { CheckoutDetails, PaymentMethodRecord, SessionRecord, SessionSubscription } from '../records.ts'
 import { settleCustomer, shownDetails } from './details.ts'
 import type { Progress } from './setup-mode.ts'
 

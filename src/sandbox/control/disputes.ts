@@ -2,7 +2,7 @@ import type { Context } from '../context.ts'
 import { intentOf } from '../invoices/payments.ts'
 import { strip } from '../present.ts'
 import { closeDispute, openDispute } from '../resources/disputes.ts'
-import type { ChargeRecord } from '../tables.ts'
+import type { ChargeRecord } from '../records.ts'
 import type { Call, ControlDeps, Handler } from './call.ts'
 import { asRecord, BadCall, changing } from './call.ts'
 

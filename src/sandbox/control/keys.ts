@@ -1,5 +1,5 @@
 import { newPermissions } from '../permissions.ts'
-import type { KeyRecord } from '../tables.ts'
+import type { KeyRecord } from '../records.ts'
 import type { Call, ControlDeps, Handler } from './call.ts'
 import { asRecord, BadCall } from './call.ts'
 

@@ -1,4 +1,4 @@
-import type { DeliveryRecord } from '../tables.ts'
+import type { DeliveryRecord } from '../records.ts'
 import type { ControlDeps } from './call.ts'
 
 /** Whether anything is still on its way; `failing` ones have been tried and will be tried again. */

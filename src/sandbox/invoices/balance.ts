@@ -2,7 +2,7 @@ import type { Context } from '../context.ts'
 import { timeOf } from '../context.ts'
 import { update } from '../events.ts'
 import { newId } from '../ids.ts'
-import type { BalanceTransactionRecord, InvoiceRecord, Metadata } from '../tables.ts'
+import type { BalanceTransactionRecord, InvoiceRecord, Metadata } from '../records.ts'
 
 interface BalanceTarget {
   readonly customer: string

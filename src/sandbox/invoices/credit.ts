@@ -19,7 +19,7 @@ import {
   unbuilt,
 } from '../params.ts'
 import { requireRecord } from '../require.ts'
-import type { CreditNoteRecord, InvoiceRecord } from '../tables.ts'
+import type { CreditNoteRecord, InvoiceRecord } from '../records.ts'
 import { itemsOf } from './lines.ts'
 import { taxesOf } from './taxes.ts'
 

@@ -1,7 +1,7 @@
 import type { Context } from '../context.ts'
 import { timeOf } from '../context.ts'
 import { newId } from '../ids.ts'
-import type { CustomerRecord, InvoiceItemRecord, InvoiceRecord, Metadata } from '../tables.ts'
+import type { CustomerRecord, InvoiceItemRecord, InvoiceRecord, Metadata } from '../records.ts'
 
 /** An invoice with `auto_advance` stays a draft for an hour [stripe docs: invoice workflow]. */
 const DRAFT_WINDOW = 3600

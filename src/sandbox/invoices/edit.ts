@@ -20,7 +20,7 @@ import {
 import { present } from '../present.ts'
 import { requireCustomer, requireRecord, requireSubscription } from '../require.ts'
 import { requireTaxActive } from '../resources/tax-settings.ts'
-import type { InvoiceItemRecord, InvoiceRecord } from '../tables.ts'
+import type { InvoiceItemRecord, InvoiceRecord } from '../records.ts'
 import {
   automaticTax,
   blank,

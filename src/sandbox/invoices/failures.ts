@@ -3,7 +3,7 @@ import type { Context } from '../context.ts'
 import { timeOf } from '../context.ts'
 import { emit, update } from '../events.ts'
 import { followInvoice } from '../subscriptions/change.ts'
-import type { Decline, InvoiceRecord } from '../tables.ts'
+import type { Decline, InvoiceRecord } from '../records.ts'
 import { nextInstant } from './finalize.ts'
 import { setDelinquent } from './settle.ts'
 

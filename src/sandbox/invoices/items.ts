@@ -19,7 +19,7 @@ import {
   unbuilt,
 } from '../params.ts'
 import { requireRecord } from '../require.ts'
-import type { CustomerRecord, InvoiceItemRecord, InvoiceRecord, LinePricing, ManualTax } from '../tables.ts'
+import type { CustomerRecord, InvoiceItemRecord, InvoiceRecord, LinePricing, ManualTax } from '../records.ts'
 import { itemsOf } from './lines.ts'
 
 /** [stripe docs: invoice items] */

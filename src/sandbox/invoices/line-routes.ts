@@ -6,7 +6,7 @@ import { hash, list, metadata, mergeMetadata, oneOf, page, required, text } from
 import { present } from '../present.ts'
 import { requireCustomer, requireRecord } from '../require.ts'
 import { idOf, route } from '../route.ts'
-import type { InvoiceItemRecord, InvoiceRecord } from '../tables.ts'
+import type { InvoiceItemRecord, InvoiceRecord } from '../records.ts'
 import { changeItems } from './edit.ts'
 import { addItem, editItem, lineShape } from './items.ts'
 import { itemsOf, lineItem, lineItems } from './lines.ts'

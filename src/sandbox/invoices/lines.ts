@@ -1,5 +1,5 @@
 import type { Context } from '../context.ts'
-import type { InvoiceItemRecord, InvoiceRecord, LineTax } from '../tables.ts'
+import type { InvoiceItemRecord, InvoiceRecord, LineTax } from '../records.ts'
 import { subscriptionOfInvoice, subscriptionOfItem } from './drafts.ts'
 import { taxesOf } from './taxes.ts'
 

@@ -9,7 +9,7 @@ import type {
   InvoiceRecord,
   PaymentIntentRecord,
   PaymentMethodRecord,
-} from '../tables.ts'
+} from '../records.ts'
 
 /** The payment intent made at finalization, and the invoice payment that ties it to the invoice. */
 export function openPayment(ctx: Context, invoice: InvoiceRecord): void {

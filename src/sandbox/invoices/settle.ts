@@ -3,7 +3,7 @@ import { timeOf } from '../context.ts'
 import { refuse } from '../errors.ts'
 import { emit, update } from '../events.ts'
 import { followInvoice } from '../subscriptions/change.ts'
-import type { InvoiceRecord } from '../tables.ts'
+import type { InvoiceRecord } from '../records.ts'
 import { changeBalance, targetOf } from './balance.ts'
 import { cancelPayments, defaultPayment, intentOf } from './payments.ts'
 

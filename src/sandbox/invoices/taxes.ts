@@ -1,6 +1,6 @@
 import type { Context } from '../context.ts'
 import { taxSettings } from '../resources/tax-settings.ts'
-import type { InvoiceItemRecord, InvoiceRecord, LineTax } from '../tables.ts'
+import type { InvoiceItemRecord, InvoiceRecord, LineTax } from '../records.ts'
 
 /**
  * Stands in for Stripe Tax: one flat rate, of these countries only; elsewhere nothing is collected. The real

@@ -1,6 +1,6 @@
 import type { Context } from '../context.ts'
 import { taxSettings } from '../resources/tax-settings.ts'
-import type { InvoiceRecord } from '../tables.ts'
+import type { InvoiceRecord } from '../records.ts'
 import { itemsOf, totalTaxes } from './lines.ts'
 import { taxCountry, taxesOf } from './taxes.ts'
 

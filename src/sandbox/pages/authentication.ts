@@ -1,4 +1,4 @@
-import type { PaymentMethodRecord } from '../tables.ts'
+import type { PaymentMethodRecord } from '../records.ts'
 import { document, html } from './html.ts'
 
 /** What the customer reads after failing, as Stripe's own pages say it [stripe.js]. */

@@ -3,7 +3,7 @@ import { StripeRefusal } from '../errors.ts'
 import { fieldOf } from '../http.ts'
 import type { Raw } from '../route.ts'
 import { createFromCard, requireTestCard } from '../resources/payment-methods.ts'
-import type { CustomerRecord, PaymentMethodRecord } from '../tables.ts'
+import type { CustomerRecord, PaymentMethodRecord } from '../records.ts'
 
 /** A refusal that names a field, in Stripe's words. */
 function incomplete(code: string, message: string): StripeRefusal {

@@ -3,7 +3,7 @@ import { resumeSession, submitSession, waitingInSession } from '../checkout/mode
 import type { Progress } from '../checkout/setup-mode.ts'
 import { fieldOf, redirect, sendHtml } from '../http.ts'
 import type { Raw } from '../route.ts'
-import type { CustomerRecord, SessionRecord } from '../tables.ts'
+import type { CustomerRecord, SessionRecord } from '../records.ts'
 import { tryOnPage } from './attempt.ts'
 import { AUTHENTICATION_FAILED, authenticationPage } from './authentication.ts'
 import { methodOfForm, readAddress } from './card-form.ts'

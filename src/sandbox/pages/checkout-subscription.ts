@@ -1,7 +1,7 @@
 import { lineItemsOf } from '../checkout/subscription-mode.ts'
 import type { Context } from '../context.ts'
 import { formatAmount } from '../currencies.ts'
-import type { PriceRecord, SessionRecord } from '../tables.ts'
+import type { PriceRecord, SessionRecord } from '../records.ts'
 import type { Html } from './html.ts'
 import { html } from './html.ts'
 

@@ -1,7 +1,7 @@
 import type { Context } from '../context.ts'
 import { formatAmount } from '../currencies.ts'
 import { itemsOf } from '../invoices/lines.ts'
-import type { InvoiceRecord } from '../tables.ts'
+import type { InvoiceRecord } from '../records.ts'
 import type { Html } from './html.ts'
 import { html } from './html.ts'
 import type { PdfLine } from './pdf.ts'

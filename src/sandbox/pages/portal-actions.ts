@@ -6,7 +6,7 @@ import { detach } from '../resources/payment-methods.ts'
 import { addTaxId, removeTaxId, taxIdsOf, taxIdTypeOf } from '../resources/tax-ids.ts'
 import type { Raw } from '../route.ts'
 import { confirmSetup, createSetup } from '../setup.ts'
-import type { CustomerRecord, PaymentMethodRecord, PortalSessionRecord } from '../tables.ts'
+import type { CustomerRecord, PaymentMethodRecord, PortalSessionRecord } from '../records.ts'
 import { methodOfForm, readAddress } from './card-form.ts'
 import type { Portal } from './portal-view.ts'
 

@@ -1,7 +1,7 @@
 import type { Context } from '../context.ts'
 import { formatAmount } from '../currencies.ts'
 import { taxIdsOf } from '../resources/tax-ids.ts'
-import type { CustomerRecord, PortalConfigurationRecord, PortalSessionRecord } from '../tables.ts'
+import type { CustomerRecord, PortalConfigurationRecord, PortalSessionRecord } from '../records.ts'
 import { addressFields, cardFields, field } from './fields.ts'
 import type { Html } from './html.ts'
 import { html } from './html.ts'

@@ -1,5 +1,5 @@
 import type { StripeRefusal } from '../errors.ts'
-import type { PaymentMethodRecord } from '../tables.ts'
+import type { PaymentMethodRecord } from '../records.ts'
 
 /** The words of a payment method: `Visa ending in 4242`. */
 export function methodWords(method: PaymentMethodRecord): string {

@@ -2,7 +2,7 @@ import type { TestBank } from '../banks.ts'
 import type { Context } from '../context.ts'
 import { timeOf } from '../context.ts'
 import { newId, randomText } from '../ids.ts'
-import type { PaymentMethodRecord } from '../tables.ts'
+import type { PaymentMethodRecord } from '../records.ts'
 
 function detailsOf({ type, last4, country }: TestBank): object {
   const fingerprint = randomText(16)

@@ -18,7 +18,7 @@ import {
   unbuilt,
 } from '../params.ts'
 import { requireRecord } from '../require.ts'
-import type { PriceRecord, ProductRecord, Recurring } from '../tables.ts'
+import type { PriceRecord, ProductRecord, Recurring } from '../records.ts'
 
 /** What may be said of a product when it is made and later. */
 export const productCommon = {

@@ -29,7 +29,7 @@ import { strip } from '../present.ts'
 import { requireCustomer, requireRecord } from '../require.ts'
 import { idOf, route } from '../route.ts'
 import { createSetup } from '../setup.ts'
-import type { SessionRecord } from '../tables.ts'
+import type { SessionRecord } from '../records.ts'
 
 const HOUR = 3600
 const customText = hash({ message: required(text(1200)) })

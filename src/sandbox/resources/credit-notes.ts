@@ -9,7 +9,7 @@ import { requireRecord } from '../require.ts'
 import { idOf, route } from '../route.ts'
 import { buildNote, noteShape } from '../invoices/credit.ts'
 import { applyNote, voidNote } from '../invoices/credit-effects.ts'
-import type { CreditNoteRecord } from '../tables.ts'
+import type { CreditNoteRecord } from '../records.ts'
 
 const noteAt = (ctx: Context, path: readonly string[]) => requireRecord(ctx, ['creditNotes', idOf(path)])
 const show = (ctx: Context, note: CreditNoteRecord) => present(ctx, 'creditNotes', note)

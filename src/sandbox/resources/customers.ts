@@ -25,7 +25,7 @@ import { requireCustomer, requireRecord } from '../require.ts'
 import { idOf, route } from '../route.ts'
 import { hasEnded } from '../subscriptions/change.ts'
 import { endSubscription } from '../subscriptions/end.ts'
-import type { CustomerRecord } from '../tables.ts'
+import type { CustomerRecord } from '../records.ts'
 import { attach } from './payment-methods.ts'
 import { addTaxId } from './tax-ids.ts'
 

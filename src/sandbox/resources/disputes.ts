@@ -9,7 +9,7 @@ import { isInRange, page, text, timeRange } from '../params.ts'
 import { strip } from '../present.ts'
 import { requireRecord } from '../require.ts'
 import { idOf, route } from '../route.ts'
-import type { ChargeRecord, DisputeRecord } from '../tables.ts'
+import type { ChargeRecord, DisputeRecord } from '../records.ts'
 
 /** Days to answer a dispute [stripe docs: disputes, card networks give 7 to 21]. */
 const EVIDENCE_DAYS = 7

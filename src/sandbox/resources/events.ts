@@ -6,7 +6,7 @@ import { boolean, isInRange, list, page, required, text, timeRange } from '../pa
 import { present } from '../present.ts'
 import { requireRecord } from '../require.ts'
 import { idOf, route } from '../route.ts'
-import type { EventRecord } from '../tables.ts'
+import type { EventRecord } from '../records.ts'
 
 const listShape = {
   ...page,

@@ -9,7 +9,7 @@ import { boolean, currencyCode, isInRange, missing, page, text, timeRange } from
 import { present } from '../present.ts'
 import { requireCustomer, requireRecord, requireSubscription } from '../require.ts'
 import { idOf, route } from '../route.ts'
-import type { InvoiceItemRecord, InvoiceRecord } from '../tables.ts'
+import type { InvoiceItemRecord, InvoiceRecord } from '../records.ts'
 
 const createShape = {
   ...itemShape,

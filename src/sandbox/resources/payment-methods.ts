@@ -23,7 +23,7 @@ import {
 import { present, strip } from '../present.ts'
 import { requireCustomer, requireRecord } from '../require.ts'
 import { idOf, route } from '../route.ts'
-import type { Decline, PaymentMethodRecord } from '../tables.ts'
+import type { Decline, PaymentMethodRecord } from '../records.ts'
 import { createFromBank } from './bank-accounts.ts'
 
 const cardShape = {

@@ -5,7 +5,7 @@ import { hash, isInRange, oneOf, page, text, timeRange } from '../params.ts'
 import { present, strip } from '../present.ts'
 import { requireRecord } from '../require.ts'
 import { idOf, route } from '../route.ts'
-import type { ChargeRecord, InvoicePaymentRecord, PaymentIntentRecord } from '../tables.ts'
+import type { ChargeRecord, InvoicePaymentRecord, PaymentIntentRecord } from '../records.ts'
 
 const intentList = { ...page, created: timeRange, customer: text() }
 const chargeList = { ...page, created: timeRange, customer: text(), payment_intent: text() }

@@ -18,7 +18,7 @@ import {
 import { strip } from '../present.ts'
 import { requireCustomer, requireRecord } from '../require.ts'
 import { idOf, route } from '../route.ts'
-import type { CustomerRecord, PortalConfigurationRecord, PortalSessionRecord } from '../tables.ts'
+import type { CustomerRecord, PortalConfigurationRecord, PortalSessionRecord } from '../records.ts'
 
 const switched = hash({ enabled: required(boolean) })
 const features = {

@@ -19,7 +19,7 @@ import {
 import { strip } from '../present.ts'
 import { requireRecord } from '../require.ts'
 import { idOf, route } from '../route.ts'
-import type { PriceRecord } from '../tables.ts'
+import type { PriceRecord } from '../records.ts'
 import { freeLookupKey, newPrice, priceShape } from './catalog.ts'
 
 const editShape = {

@@ -17,7 +17,7 @@ import {
 import { strip } from '../present.ts'
 import { requireRecord } from '../require.ts'
 import { idOf, route } from '../route.ts'
-import type { ProductRecord } from '../tables.ts'
+import type { ProductRecord } from '../records.ts'
 import { newPrice, newProduct, priceCommon, productCommon, secondsNow } from './catalog.ts'
 
 const createShape = {

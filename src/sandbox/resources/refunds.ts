@@ -20,7 +20,7 @@ import {
 import { strip } from '../present.ts'
 import { requireRecord } from '../require.ts'
 import { idOf, route } from '../route.ts'
-import type { ChargeRecord, Metadata, RefundRecord } from '../tables.ts'
+import type { ChargeRecord, Metadata, RefundRecord } from '../records.ts'
 
 const createShape = {
   amount: integer(1),

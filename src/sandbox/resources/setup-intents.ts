@@ -20,7 +20,7 @@ import { strip } from '../present.ts'
 import { requireCustomer, requireRecord } from '../require.ts'
 import { idOf, route } from '../route.ts'
 import { confirmSetup, createSetup } from '../setup.ts'
-import type { SetupIntentRecord } from '../tables.ts'
+import type { SetupIntentRecord } from '../records.ts'
 import { resolveMethod } from './payment-methods.ts'
 
 const automatic = hash({ enabled: required(boolean), allow_redirects: oneOf('always', 'never') })

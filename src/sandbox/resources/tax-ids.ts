@@ -8,7 +8,7 @@ import { page, required, text } from '../params.ts'
 import { strip } from '../present.ts'
 import { requireCustomer } from '../require.ts'
 import { idOf, route } from '../route.ts'
-import type { CustomerRecord, TaxIdRecord } from '../tables.ts'
+import type { CustomerRecord, TaxIdRecord } from '../records.ts'
 
 const europeanUnion = new Set(
   'AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK'.split(' '),

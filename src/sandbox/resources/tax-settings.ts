@@ -2,7 +2,7 @@ import type { Context } from '../context.ts'
 import { refuse } from '../errors.ts'
 import { hash, oneOf, required, text } from '../params.ts'
 import { route } from '../route.ts'
-import type { TaxSettingsRecord } from '../tables.ts'
+import type { TaxSettingsRecord } from '../records.ts'
 
 const THE_ONE = 'tax_settings'
 const initial: TaxSettingsRecord = {

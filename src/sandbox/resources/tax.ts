@@ -8,7 +8,7 @@ import { emit, update } from '../events.ts'
 import { strip } from '../present.ts'
 import { requireRecord } from '../require.ts'
 import { idOf, route } from '../route.ts'
-import type { TaxRateRecord } from '../tables.ts'
+import type { TaxRateRecord } from '../records.ts'
 
 const common = {
   active: boolean,

@@ -8,7 +8,7 @@ import { integer, page, required, text } from '../params.ts'
 import { strip } from '../present.ts'
 import { requireRecord } from '../require.ts'
 import { idOf, route } from '../route.ts'
-import type { ClockRecord } from '../tables.ts'
+import type { ClockRecord } from '../records.ts'
 import { deleteCustomer } from './customers.ts'
 
 const DAY = 86_400

@@ -8,7 +8,7 @@ import { boolean, list, mergeMetadata, metadata, page, required, text } from '..
 import { strip } from '../present.ts'
 import { requireRecord } from '../require.ts'
 import { idOf, route } from '../route.ts'
-import type { EndpointRecord } from '../tables.ts'
+import type { EndpointRecord } from '../records.ts'
 
 /** [stripe docs: webhooks] */
 const MAX_ENDPOINTS = 16

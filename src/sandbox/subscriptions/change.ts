@@ -2,7 +2,7 @@ import type { Context } from '../context.ts'
 import { update } from '../events.ts'
 import { subscriptionOfInvoice } from '../invoices/drafts.ts'
 import { intentOf } from '../invoices/payments.ts'
-import type { InvoiceRecord, SubscriptionRecord } from '../tables.ts'
+import type { InvoiceRecord, SubscriptionRecord } from '../records.ts'
 
 const HOUR = 3600
 /** The first invoice must be paid within this time [stripe docs: subscription statuses]. */

@@ -2,7 +2,7 @@ import type { Context } from '../context.ts'
 import { timeOf } from '../context.ts'
 import { emit, update } from '../events.ts'
 import { subscriptionOfInvoice } from '../invoices/drafts.ts'
-import type { SubscriptionRecord } from '../tables.ts'
+import type { SubscriptionRecord } from '../records.ts'
 
 /** Stripe stops collecting by itself what the subscription still has open [stripe docs: cancel a subscription]. */
 function stopCollecting(ctx: Context, subscription: SubscriptionRecord): void {

@@ -20,7 +20,7 @@ import type {
   PriceRecord,
   SubscriptionItemRecord,
   SubscriptionRecord,
-} from '../tables.ts'
+} from '../records.ts'
 
 const DAY = 86_400
 

@@ -16,7 +16,7 @@ import {
   unbuilt,
 } from '../params.ts'
 import { requireRecord } from '../require.ts'
-import type { SubscriptionItemRecord, SubscriptionRecord } from '../tables.ts'
+import type { SubscriptionItemRecord, SubscriptionRecord } from '../records.ts'
 import { periodOf } from './change.ts'
 import { requirePrices } from './create.ts'
 import { prorate } from './prorate.ts'

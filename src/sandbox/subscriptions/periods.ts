@@ -1,4 +1,4 @@
-import type { Recurring } from '../tables.ts'
+import type { Recurring } from '../records.ts'
 
 const DAY = 86_400
 

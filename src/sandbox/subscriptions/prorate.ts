@@ -1,7 +1,7 @@
 import type { Context } from '../context.ts'
 import { timeOf } from '../context.ts'
 import { emit } from '../events.ts'
-import type { SubscriptionItemRecord, SubscriptionRecord } from '../tables.ts'
+import type { SubscriptionItemRecord, SubscriptionRecord } from '../records.ts'
 import { periodOf } from './change.ts'
 import { itemLine } from './invoice.ts'
 

@@ -9,7 +9,7 @@ import { boolean, isInRange, mergeMetadata, oneOf, page, required, text, timeRan
 import { present, subscriptionItem } from '../present.ts'
 import { requireRecord } from '../require.ts'
 import { idOf, route } from '../route.ts'
-import type { SubscriptionRecord } from '../tables.ts'
+import type { SubscriptionRecord } from '../records.ts'
 import { changeSubscription, hasEnded, periodOf } from './change.ts'
 import { createSubscription } from './create.ts'
 import { invoiceLeftovers } from './due.ts'
