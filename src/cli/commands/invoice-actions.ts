@@ -21,15 +21,15 @@ type Options = TargetOptions & OutputOptions
 
 /** What a person can do with an invoice: adds approve, retry and void. */
 export function addInvoiceActions(invoices: Command): void {
-  withTarget(invoices.command('approve <id-or-number>'))
+  withTarget(invoices.command('approve <idOrNumber>'))
     .description('Approve a draft: it is issued and collected at Stripe')
     .addOption(jsonOption())
     .action(async (id: string, options: Options) => await act('approve', id, { options }))
-  withTarget(invoices.command('retry <id-or-number>'))
+  withTarget(invoices.command('retry <idOrNumber>'))
     .description('Try again now what failed: issuing, or the payment')
     .addOption(jsonOption())
     .action(async (id: string, options: Options) => await act('retry', id, { options }))
-  withTarget(invoices.command('void <id-or-number>'))
+  withTarget(invoices.command('void <idOrNumber>'))
     .description('Void an invoice as a whole, here and at Stripe; its period is not billed again')
     .requiredOption('--reason <text>', 'why, for the record (required)')
     .addOption(jsonOption())

@@ -70,7 +70,7 @@ export function invoicesCommand(): Command {
     .option('--page-size <n>', 'invoices a page', '50')
     .addOption(jsonOption())
     .action(list)
-  withTarget(invoices.command('get <id-or-number>'))
+  withTarget(invoices.command('get <idOrNumber>'))
     .description('Show an invoice with its lines and the arithmetic behind them')
     .addOption(jsonOption())
     .action(async (idOrNumber: string, options: TargetOptions & OutputOptions) => {
