@@ -93,10 +93,11 @@ export async function subscribeMany({ db }: Stack, { appId }: Scenario, asked: S
       const id = newId()
       return { id, key: `close-${id}`, stripeCustomerId: stripeCustomerIds[first + index] ?? `cus_${id}` }
     })
+    const startMs = Date.now()
     await db.transaction().execute(async (trx) => {
       await storeCustomers(trx, customers, appId)
-      await storeSubscriptions(trx, { customers, plan, dueMs })
-      if (events > 0) await storeEvents(trx, customers, events)
+      await storeSubscriptions(trx, { customers, plan, startMs, dueMs })
+      if (events > 0) await storeEvents(trx, customers, { each: events, startMs })
     })
   }
 }
@@ -131,15 +132,15 @@ async function storeCustomers(
 interface NewSubscriptions {
   readonly customers: readonly NewCustomer[]
   readonly plan: PlanSnapshot
+  readonly startMs: number
   readonly dueMs: number
 }
 
 async function storeSubscriptions(
   trx: Transaction<DB>,
-  { customers, plan, dueMs }: NewSubscriptions,
+  { customers, plan, startMs, dueMs }: NewSubscriptions,
 ): Promise<void> {
-  const nowMs = Date.now()
-  const start = { activeFrom: new Date(nowMs), billingAnchor: new Date(dueMs) }
+  const start = { activeFrom: new Date(startMs), billingAnchor: new Date(dueMs) }
   const rows = customers.map(({ id }) =>
     newSubscriptionRow({
       id: newId(),
@@ -147,7 +148,7 @@ async function storeSubscriptions(
       plan,
       profileGate: 'none',
       start,
-      nowMs,
+      nowMs: startMs,
     }),
   )
   const detail = `Subscribed to ${plan.planKey} version ${plan.planVersion} from ${start.activeFrom.toISOString()}`
@@ -163,14 +164,14 @@ async function storeSubscriptions(
     .execute()
 }
 
-/** As many for each, from now on. */
+/** As many for each, from the start of its subscription on: what is before it is not billed. */
 async function storeEvents(
   trx: Transaction<DB>,
   customers: readonly NewCustomer[],
-  each: number,
+  { each, startMs }: { readonly each: number; readonly startMs: number },
 ): Promise<void> {
   const subjects = customers.map(({ key }) => key)
-  const stored = sql`SELECT 'bench', subject || '-' || n, 'request', subject, now() + n * interval '1 millisecond',
+  const stored = sql`SELECT 'bench', subject || '-' || n, 'request', subject, ${new Date(startMs)}::timestamptz + n * interval '1 millisecond',
       '{"tokens": 25}'::jsonb, now()
     FROM unnest(${subjects}::text[]) subject, generate_series(1, ${each}::int) n`
   await sql`
