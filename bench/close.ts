@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { checkInvoices, invoicesDone } from './close/invoices.ts'
 import { stripeCalls } from './close/stripe-calls.ts'
 import { asleep, inTurn, stripeCustomers, subscribeMany } from './close/subscribers.ts'
 import type { BilledPlan } from './close/subscribers.ts'
@@ -6,7 +7,6 @@ import { openWorld, worldSetup } from './close/world.ts'
 import type { World } from './close/world.ts'
 import { cpuMsOfTree } from './stack/cpu.ts'
 import type { Service } from './stack/service.ts'
-import type { Stack } from './stack/stack.ts'
 import { quantile } from './support/benchmark.ts'
 import type { Benchmark, Case, Sample, Side, Target } from './support/benchmark.ts'
 import type { Bench } from './support/environment.ts'
@@ -45,8 +45,10 @@ async function* closeCases(bench: Bench): AsyncGenerator<Case> {
 export interface OurCloses {
   /** Until all invoices are paid at the sandbox. */
   readonly paid: Side
-  /** Until all invoices are there, with the same lines and nothing to collect: no request to Stripe, no webhook. */
-  readonly stored: Side
+  /** Until all invoices are there, with discounts that leave nothing to collect: no request to Stripe, no webhook. */
+  readonly discounted: Side
+  /** The same, as drafts for an approval, each with a workflow that waits for it. */
+  readonly drafted: Side
   readonly stop: () => Promise<void>
 }
 
@@ -57,12 +59,14 @@ export async function openCloses(bench: Bench, size: number): Promise<OurCloses>
     const pace: Pace = { msEach: 200 }
     return { name: 'ours', run: async () => await ours(world, { size, pace, plan }) }
   }
-  return { paid: side('bench_close'), stored: side('bench_close_free'), stop }
+  const sides = { paid: side('collected'), discounted: side('discounted'), drafted: side('drafted') }
+  return { ...sides, stop }
 }
 
 interface Herd {
   readonly size: number
   readonly pace: Pace
+  /** Left out: the one that is collected. */
   readonly plan?: BilledPlan
   /** Over how long what is due at one instant is spread; 0: not at all. */
   readonly spreadSeconds?: number
@@ -117,7 +121,7 @@ function closing(world: World, herd: Herd): Case {
 }
 
 /** New ones each time: what was billed before only sleeps. */
-async function ours(world: World, { size, pace, plan }: Herd): Promise<Sample> {
+async function ours(world: World, { size, pace, plan = 'collected' }: Herd): Promise<Sample> {
   const { stack, scenario, say } = world
   const stripeCustomerIds = await stripeCustomers(stack.sandbox.url, size)
   for (let leadMs = LEAD_MS + size * pace.msEach; ; leadMs *= 2) {
@@ -129,7 +133,7 @@ async function ours(world: World, { size, pace, plan }: Herd): Promise<Sample> {
       dueMs,
       stripeCustomerIds,
       events: 10,
-      ...(plan && { plan }),
+      plan,
     })
     const missing = await asleep(stack, { dueMs, count: size, reserveMs: 2_000 })
     if (missing === 0) {
@@ -138,39 +142,14 @@ async function ours(world: World, { size, pace, plan }: Herd): Promise<Sample> {
       const sample = await measured(world, {
         size,
         dueMs,
-        paid: async () => await paidCount(stack, dueMs),
+        done: async () => await invoicesDone(stack.db, { dueMs, plan }),
         workerMs: async () => await cpuMsOfTree(stack.workers[0]?.pid() ?? 0),
       })
-      await requireUsageBilled(stack, { dueMs, size })
+      await checkInvoices(stack.db, { dueMs, plan, size })
       return sample
     }
     say(`close: ${missing} of ${size} were not asleep in ${leadMs} ms; again with more time`)
   }
-}
-
-/** Ten records of 25 each: a close without its usage is less work, and would be taken for a faster one. */
-async function requireUsageBilled(
-  { db }: Stack,
-  { dueMs, size }: { readonly dueMs: number; readonly size: number },
-): Promise<void> {
-  const { billed } = await db
-    .selectFrom('ratedUsage')
-    .innerJoin('subscriptions', 'subscriptions.id', 'ratedUsage.subscriptionId')
-    .select(({ fn }) => fn.countAll<string>().as('billed'))
-    .where('subscriptions.closedThrough', '=', new Date(dueMs))
-    .where('ratedUsage.quantity', '=', '250')
-    .executeTakeFirstOrThrow()
-  if (Number(billed) !== size) throw new Error(`the usage of ${billed} of ${size} was billed`)
-}
-
-async function paidCount({ db }: Stack, dueMs: number): Promise<number> {
-  const { paid } = await db
-    .selectFrom('invoices')
-    .select(({ fn }) => fn.countAll<string>().as('paid'))
-    .where('closingAt', '=', new Date(dueMs))
-    .where('status', '=', 'paid')
-    .executeTakeFirstOrThrow()
-  return Number(paid)
 }
 
 async function floorRound(world: World, { size, spreadSeconds = 0 }: Herd): Promise<Sample> {
@@ -183,9 +162,9 @@ async function floorRound(world: World, { size, spreadSeconds = 0 }: Herd): Prom
   })
   if (Date.now() > dueMs - 2_000) throw new Error('the workflows of the floor took too long to start')
   floor.takeDone()
-  let done = 0
-  const paid = async (): Promise<number> => (done += floor.takeDone().length)
-  return await measured(world, { size, dueMs, paid, workerMs: ownCpuMs })
+  let paid = 0
+  const done = async (): Promise<number> => (paid += floor.takeDone().length)
+  return await measured(world, { size, dueMs, done, workerMs: ownCpuMs })
 }
 
 /** Only one of them has something to do. */
@@ -203,7 +182,7 @@ const ownCpuMs = async (): Promise<number> => {
 interface Round {
   readonly size: number
   readonly dueMs: number
-  readonly paid: () => Promise<number>
+  readonly done: () => Promise<number>
   /** CPU time of whoever runs the workflows. */
   readonly workerMs: () => Promise<number>
 }
@@ -212,10 +191,10 @@ const POLL_MS = 50
 /** Beyond that a hundredth of what has passed: who counts every invoice each time costs what is measured. */
 const POLL_SHARE = 0.01
 
-/** From the instant at which all are due to the last that is paid. */
+/** From the instant at which all are due to the last that is done. */
 async function measured(
   { stack, floorSandbox }: World,
-  { size, dueMs, paid, workerMs }: Round,
+  { size, dueMs, done, workerMs }: Round,
 ): Promise<Sample> {
   const parts: readonly (readonly [string, () => Promise<number>])[] = [
     ['Temporal', async () => await cpuMsOfTree(stack.temporal.pid())],
@@ -230,7 +209,7 @@ async function measured(
   const before = await cpu()
   const latencies: number[] = []
   while (latencies.length < size) {
-    const count = await paid()
+    const count = await done()
     const latency = Date.now() - dueMs
     while (latencies.length < count) latencies.push(latency)
     await delay(Math.max(POLL_MS, latency * POLL_SHARE))

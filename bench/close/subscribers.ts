@@ -18,11 +18,48 @@ import type { Stack } from '../stack/stack.ts'
 
 /** Calls of the setup at a time. */
 const CALLERS = 8
-/** What is billed: an invoice that is collected, or one of the same lines whose discounts leave nothing to collect. */
-export type BilledPlan = 'bench_close' | 'bench_close_free'
+/**
+ * How it is billed: collected at once; discounted by all of it, so that nothing is left to collect; drafted and left to
+ * wait for an approval, which nobody gives.
+ */
+export type BilledPlan = 'collected' | 'discounted' | 'drafted'
 
-/** Makes what subscriptions need, once; nothing of the plans is billed before the first period has ended. */
-export async function prepare(stack: Stack): Promise<Scenario> {
+interface Terms {
+  readonly key: string
+  /** When the fee of $20 is charged. */
+  readonly fee: 'in_advance' | 'in_arrears'
+  readonly firstTierUpTo: string
+  /** Of each event: ten of them reach the second tier. */
+  readonly tokens: number
+  /** What the fee and ten events come to, in cents, before its discounts. */
+  readonly amount: number
+  /** Percent of each line. */
+  readonly discount: 0 | 100
+}
+
+const ofTheirs = { fee: 'in_advance', firstTierUpTo: '1000', tokens: 250, amount: 3750 } as const
+
+/** Of the first nothing is billed before its first period has ended; the others are what Kill Bill's subscribers have. */
+export const plans: Readonly<Record<BilledPlan, Terms>> = {
+  collected: {
+    key: 'bench_close',
+    fee: 'in_arrears',
+    firstTierUpTo: '100',
+    tokens: 25,
+    amount: 2175,
+    discount: 0,
+  },
+  discounted: { key: 'bench_discounted', ...ofTheirs, discount: 100 },
+  drafted: { key: 'bench_drafted', ...ofTheirs, discount: 0 },
+}
+
+export interface BilledScenario extends Scenario {
+  /** A profile whose invoices wait for approval. */
+  readonly draftingProfileId: string
+}
+
+/** Makes what subscriptions need, once. */
+export async function prepare(stack: Stack): Promise<BilledScenario> {
   const url = stack.apis[0]?.url ?? ''
   const call: Call = caller(url)
   const scenario = await startScenario({ call, sandboxUrl: stack.sandbox.url })
@@ -33,15 +70,20 @@ export async function prepare(stack: Stack): Promise<Scenario> {
     valueProperty: '$.tokens',
   })
   await call('POST', '/api/v1/features', { key: 'tokens', name: 'Tokens', meterSlug: 'tokens' })
-  await publish(call, 'bench_close', {})
-  await publish(call, 'bench_close_free', { discounts: { percentage: { percentage: 100 } } })
+  for (const terms of Object.values(plans)) await publish(call, terms)
+  const drafting = await call<{ id: string }>('POST', '/api/v1/billing/profiles', {
+    name: 'Drafting',
+    default: false,
+    supplier: { name: 'Acme Inc.', addresses: [{ country: 'US' }] },
+    workflow: { invoicing: { autoAdvance: false } },
+    apps: { tax: scenario.appId, invoicing: scenario.appId, payment: scenario.appId },
+  })
   await aliveForADay(stack.db)
-  return scenario
+  return { ...scenario, draftingProfileId: drafting.id }
 }
 
-async function publish(call: Call, key: BilledPlan, ofEachCard: object): Promise<void> {
-  const fee = { ...baseFee(), price: { type: 'flat', amount: '20', paymentTerm: 'in_arrears' } }
-  const tokens = tokenUsage(twoTiers('graduated', ['0.01', '0.005'], '100'))
+async function publish(call: Call, { key, fee, firstTierUpTo, discount }: Terms): Promise<void> {
+  const ofEachCard = discount > 0 && { discounts: { percentage: { percentage: discount } } }
   const plan = await call<{ id: string }>('POST', '/api/v1/plans', {
     key,
     name: 'Close',
@@ -49,7 +91,12 @@ async function publish(call: Call, key: BilledPlan, ofEachCard: object): Promise
     billingCadence: 'P1M',
     // The first period is a short one and costs as much as any.
     proRatingConfig: { enabled: false, mode: 'prorate_prices' },
-    phases: [mainPhase({ ...fee, ...ofEachCard }, { ...tokens, ...ofEachCard })],
+    phases: [
+      mainPhase(
+        { ...baseFee(), price: { type: 'flat', amount: '20', paymentTerm: fee }, ...ofEachCard },
+        { ...tokenUsage(twoTiers('graduated', ['0.01', '0.005'], firstTierUpTo)), ...ofEachCard },
+      ),
+    ],
   })
   await call('POST', `/api/v1/plans/${plan.id}/publish`)
 }
@@ -73,7 +120,7 @@ interface Subscribing {
   readonly dueMs: number
   /** Left out: nobody is ever charged. */
   readonly stripeCustomerIds?: readonly string[]
-  /** Of each, one after the other from now on. */
+  /** Of each, one after the other from its start on. */
   readonly events?: number
   /** Left out: the one that is collected. */
   readonly plan?: BilledPlan
@@ -85,19 +132,24 @@ const CHUNK = 500
  * Subscribes as many new customers: the rows that the API writes, many to a statement, and the requests to start their
  * workflows, which the worker delivers. What is measured comes after.
  */
-export async function subscribeMany({ db }: Stack, { appId }: Scenario, asked: Subscribing): Promise<void> {
-  const { count, dueMs, stripeCustomerIds = [], events = 0 } = asked
-  const plan = snapshotOfPlan(await activePlan(db, { key: asked.plan ?? 'bench_close' }, new Date()))
+export async function subscribeMany(
+  { db }: Stack,
+  { appId, draftingProfileId }: BilledScenario,
+  asked: Subscribing,
+): Promise<void> {
+  const { count, dueMs, stripeCustomerIds = [], events = 0, plan: billed = 'collected' } = asked
+  const { key, tokens } = plans[billed]
+  const plan = snapshotOfPlan(await activePlan(db, { key }, new Date()))
   for (let first = 0; first < count; first += CHUNK) {
     const customers = Array.from({ length: Math.min(CHUNK, count - first) }, (_unused, index) => {
       const id = newId()
       return { id, key: `close-${id}`, stripeCustomerId: stripeCustomerIds[first + index] ?? `cus_${id}` }
     })
-    const startMs = Date.now()
     await db.transaction().execute(async (trx) => {
       await storeCustomers(trx, customers, appId)
-      await storeSubscriptions(trx, { customers, plan, startMs, dueMs })
-      if (events > 0) await storeEvents(trx, customers, { each: events, startMs })
+      if (billed === 'drafted') await storeOverrides(trx, customers, draftingProfileId)
+      const activeFrom = await storeSubscriptions(trx, { customers, plan, dueMs })
+      if (events > 0) await storeEvents(trx, customers, { each: events, tokens, from: activeFrom })
     })
   }
 }
@@ -129,18 +181,30 @@ async function storeCustomers(
     .execute()
 }
 
+async function storeOverrides(
+  trx: Transaction<DB>,
+  customers: readonly NewCustomer[],
+  billingProfileId: string,
+): Promise<void> {
+  await trx
+    .insertInto('billingOverrides')
+    .values(customers.map(({ id }) => ({ customerId: id, billingProfileId })))
+    .execute()
+}
+
 interface NewSubscriptions {
   readonly customers: readonly NewCustomer[]
   readonly plan: PlanSnapshot
-  readonly startMs: number
   readonly dueMs: number
 }
 
+/** Returns since when they are active. */
 async function storeSubscriptions(
   trx: Transaction<DB>,
-  { customers, plan, startMs, dueMs }: NewSubscriptions,
-): Promise<void> {
-  const start = { activeFrom: new Date(startMs), billingAnchor: new Date(dueMs) }
+  { customers, plan, dueMs }: NewSubscriptions,
+): Promise<Date> {
+  const nowMs = Date.now()
+  const start = { activeFrom: new Date(nowMs), billingAnchor: new Date(dueMs) }
   const rows = customers.map(({ id }) =>
     newSubscriptionRow({
       id: newId(),
@@ -148,7 +212,7 @@ async function storeSubscriptions(
       plan,
       profileGate: 'none',
       start,
-      nowMs: startMs,
+      nowMs,
     }),
   )
   const detail = `Subscribed to ${plan.planKey} version ${plan.planVersion} from ${start.activeFrom.toISOString()}`
@@ -162,17 +226,24 @@ async function storeSubscriptions(
     .insertInto('outbox')
     .values(rows.map(({ id }) => ({ kind: 'start_subscription', subjectId: id })))
     .execute()
+  return start.activeFrom
 }
 
-/** As many for each, from the start of its subscription on: what is before it is not billed. */
+interface NewEvents {
+  readonly each: number
+  readonly tokens: number
+  readonly from: Date
+}
+
+/** As many for each, one after the other. */
 async function storeEvents(
   trx: Transaction<DB>,
   customers: readonly NewCustomer[],
-  { each, startMs }: { readonly each: number; readonly startMs: number },
+  { each, tokens, from }: NewEvents,
 ): Promise<void> {
   const subjects = customers.map(({ key }) => key)
-  const stored = sql`SELECT 'bench', subject || '-' || n, 'request', subject, ${new Date(startMs)}::timestamptz + n * interval '1 millisecond',
-      '{"tokens": 25}'::jsonb, now()
+  const stored = sql`SELECT 'bench', subject || '-' || n, 'request', subject,
+      ${from}::timestamptz + n * interval '1 millisecond', jsonb_build_object('tokens', ${tokens}::int), now()
     FROM unnest(${subjects}::text[]) subject, generate_series(1, ${each}::int) n`
   await sql`
     WITH stored AS (
@@ -180,7 +251,7 @@ async function storeEvents(
     ) INSERT INTO event_identities (source, id) SELECT source, id FROM stored`.execute(trx)
 }
 
-/** Waits until every workflow sleeps until the instant; how many do not when there are only `reserveMs` left. */
+/** Waits until every workflow sleeps until the instant and none is still to be started; how many are not with `reserveMs` left. */
 export async function asleep(
   { db }: Stack,
   { dueMs, count, reserveMs }: { readonly dueMs: number; readonly count: number; readonly reserveMs: number },
@@ -191,7 +262,12 @@ export async function asleep(
       .select(({ fn }) => fn.countAll<string>().as('waiting'))
       .where('nextClosingAt', '=', new Date(dueMs))
       .executeTakeFirstOrThrow()
-    const missing = count - Number(waiting)
+    const { unsent } = await db
+      .selectFrom('outbox')
+      .select(({ fn }) => fn.countAll<string>().as('unsent'))
+      .where('doneAt', 'is', null)
+      .executeTakeFirstOrThrow()
+    const missing = Math.max(count - Number(waiting), Number(unsent))
     if (missing === 0 || Date.now() > dueMs - reserveMs) return missing
     await delay(100)
   }

@@ -2,17 +2,17 @@ import { sandboxService } from '../stack/sandbox-service.ts'
 import type { Service } from '../stack/service.ts'
 import { startStack } from '../stack/stack.ts'
 import type { Stack } from '../stack/stack.ts'
-import type { Scenario } from '../../test/support/scenario.ts'
 import type { Bench } from '../support/environment.ts'
 import { benchFolder } from '../support/folder.ts'
 import { startFloor } from './floor.ts'
 import type { Floor } from './floor.ts'
 import { prepare } from './subscribers.ts'
+import type { BilledScenario } from './subscribers.ts'
 
 /** The product on Temporal's server, with a plan to subscribe to, and the floor's worker beside it. */
 export interface World {
   readonly stack: Stack
-  readonly scenario: Scenario
+  readonly scenario: BilledScenario
   readonly floor: Floor
   /** Where the floor bills: an account without webhooks, whose invoices are no work to us. */
   readonly floorSandbox: Service & { readonly url: string }
