@@ -56,9 +56,14 @@ function nullIfTooLarge(error: unknown): null {
   throw error
 }
 
-/** On one snapshot, as the closing itself (billing rule 8). */
-async function planOf(deps: ApiDeps, subscriptionId: string): Promise<ClosingPlan | null> {
-  return await askOnSnapshot(deps.db, async (trx) => await upcomingInvoice(trx, { subscriptionId }))
+/**
+ * Questions one after the other, each exact by itself: a snapshot for all of them, which a closing has (billing rule 8), is dearer.
+ * Only where the period was closed between them is all asked again on one.
+ */
+async function planOf({ db }: ApiDeps, subscriptionId: string): Promise<ClosingPlan | null> {
+  const plan = await upcomingInvoice(db, { subscriptionId })
+  if (plan?.present.isClosed !== true) return plan
+  return await askOnSnapshot(db, async (trx) => await upcomingInvoice(trx, { subscriptionId }))
 }
 
 async function present(
