@@ -124,3 +124,13 @@ test('what a customer may use is shown by id or key, and an unknown one with wha
   expect(unknown.stderr).toContain('404 not_found')
   expect(unknown.stderr).toContain('Next:')
 })
+
+test('customers are listed, by a part of their name or of a subject', async () => {
+  const all = await perennial('customers', 'list')
+  expect(all).toMatchObject({ code: 0, stderr: '' })
+  expect(all.stdout).toMatch(/ID.*KEY.*NAME.*CURRENCY.*SUBJECTS/)
+  const { stdout } = await perennial('customers', 'list', '--subject', 'cm', '--json')
+  expect(JSON.parse(stdout)).toMatchObject({ totalCount: 1, items: [{ key: 'acme' }] })
+  const none = await perennial('customers', 'list', '--name', 'nobody', '--json')
+  expect(JSON.parse(none.stdout)).toMatchObject({ totalCount: 0, items: [] })
+})

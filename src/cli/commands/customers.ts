@@ -5,6 +5,22 @@ import type { OutputOptions } from '../output.ts'
 import { targetApi } from '../target.ts'
 import type { TargetOptions } from '../target.ts'
 
+interface Customer {
+  readonly id: string
+  readonly key?: string
+  readonly name: string
+  readonly currency?: string
+  readonly usageAttribution?: { readonly subjectKeys: readonly string[] }
+}
+
+interface ListOptions extends TargetOptions, OutputOptions {
+  readonly name?: string
+  readonly subject?: string
+  readonly plan?: string
+  readonly page: string
+  readonly pageSize: string
+}
+
 interface Access {
   readonly entitlements: Readonly<Record<string, { readonly hasAccess: boolean; readonly config?: string }>>
   readonly subscriptions: readonly {
@@ -23,7 +39,16 @@ interface Access {
 }
 
 export function customersCommand(): Command {
-  const customers = new Command('customers').description('What a customer may use')
+  const customers = new Command('customers').description('List customers; show what one may use')
+  withTarget(customers.command('list'))
+    .description('List customers by name')
+    .option('--name <text>', 'whose name has this part')
+    .option('--subject <text>', 'who have a subject with this part')
+    .option('--plan <key>', 'who have subscribed to this plan')
+    .option('--page <n>', 'page', '1')
+    .option('--page-size <n>', 'customers a page', '50')
+    .addOption(jsonOption())
+    .action(list)
   withTarget(customers.command('access <idOrKey>'))
     .description('Show what a customer may use now, and why')
     .addOption(jsonOption())
@@ -33,6 +58,23 @@ export function customersCommand(): Command {
       printData(access, options, () => describe(access))
     })
   return customers
+}
+
+async function list({ name, subject, plan, page, pageSize, ...options }: ListOptions): Promise<void> {
+  const filters = { name, subject, planKey: plan }
+  const query = new URLSearchParams({ page, pageSize, orderBy: 'name', order: 'ASC' })
+  for (const [field, text] of Object.entries(filters)) if (text !== undefined) query.set(field, text)
+  const found = await targetApi(options).get<{ items: readonly Customer[] }>(
+    `/api/v1/customers?${query.toString()}`,
+  )
+  const rows = found.items.map((one) => [
+    one.id,
+    one.key ?? '',
+    one.name,
+    one.currency ?? '',
+    (one.usageAttribution?.subjectKeys ?? []).join(' '),
+  ])
+  printData(found, options, () => textTable(['id', 'key', 'name', 'currency', 'subjects'], rows))
 }
 
 function describe({ subscriptions, entitlements, requests }: Access): string {
