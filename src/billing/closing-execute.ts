@@ -15,6 +15,7 @@ import { invoiceRow, lineRows } from './invoice-rows.ts'
 import { beginInvoice } from './new-invoice.ts'
 import type { InvoiceBeginning } from './new-invoice.ts'
 import type { PlannedLine } from './planned-line.ts'
+import { holdsToStore } from './slice-subjects.ts'
 import { invoiceIdOf } from './stable-ids.ts'
 import { retireRunning, overwriteRunning, runningToContinue } from './running-invoice.ts'
 
@@ -99,6 +100,7 @@ function ratedUsageRow(plan: ClosingPlan, line: PlannedLine): readonly Insertabl
       billedMinor: line.slice.billedMinor,
       usageCutoff: plan.cutoff,
       subjectKeys: [...line.slice.subjectKeys],
+      subjectHolds: holdsToStore(line.slice.subjectHolds),
     },
   ]
 }

@@ -2,6 +2,7 @@ import type { Db } from '../db/connection.ts'
 import { closingBasis } from '../db/stores/closing-basis.ts'
 import type { PresentRows } from '../db/stores/closing-basis.ts'
 import type { SubscriptionRow } from '../db/stores/subscriptions.ts'
+import { timesOfSubjects } from '../db/stores/usage-subjects.ts'
 import { requireBillableAmounts } from '../domain/amount-limit.ts'
 import { currency } from '../domain/currency.ts'
 import { planTotals } from '../domain/invoice-arithmetic.ts'
@@ -10,6 +11,8 @@ import { rateItem } from '../domain/rating.ts'
 import type { RatedItem } from '../domain/rating.ts'
 import { closingAfter, itemsAt } from '../domain/schedule.ts'
 import type { BillableItem, Closing } from '../domain/schedule.ts'
+import { subjectHolds, subjectsWithin } from '../domain/subject-holds.ts'
+import type { SubjectHold } from '../domain/subject-holds.ts'
 import { rateLate } from './late-rating.ts'
 import { lateWindowStartMs } from './late-usage.ts'
 import type { PlannedLine, RatingContext } from './planned-line.ts'
@@ -51,9 +54,13 @@ export async function planClosing(db: Db, request: PlanRequest): Promise<Closing
     subscription,
     closing: { at: new Date(closing.atMs), reason, invoiceId: firstInvoiceId(request) },
     featureKeys: items.flatMap((item) => item.featureKey ?? []),
+    usageFrom: usageFrom(items),
     lateWindow: lateWindow(request),
   })
-  const context: PlanContext = { subscription, settings, meters: metersByFeature(meters) }
+  const holds = present.hasMovedSubjects
+    ? subjectHolds(subscription.customerId, await timesOfSubjects(db, subscription.customerId))
+    : null
+  const context: PlanContext = { subscription, settings, meters: metersByFeature(meters), holds }
 
   const lines: PlannedLine[] = []
   for (const item of items) lines.push(await rateOne(db, context, item))
@@ -75,7 +82,17 @@ export async function planClosing(db: Db, request: PlanRequest): Promise<Closing
   return { subscription, settings, closing, reason, isLast, cutoff, lines, totals, present }
 }
 
-type PlanContext = RatingContext & { readonly settings: BillingSettings }
+type PlanContext = RatingContext & {
+  readonly settings: BillingSettings
+  /** When the customer had subjects; null: those of now, all the time. */
+  readonly holds: readonly SubjectHold[] | null
+}
+
+/** Where the usage that is billed begins; null where none is. */
+function usageFrom(items: readonly BillableItem[]): Date | null {
+  const starts = items.flatMap(({ kind, service }) => (kind === 'usage' ? [service.from] : []))
+  return starts.length === 0 ? null : new Date(Math.min(...starts))
+}
 
 async function rateOne(db: Db, context: PlanContext, item: BillableItem): Promise<PlannedLine> {
   const options = {
@@ -85,15 +102,18 @@ async function rateOne(db: Db, context: PlanContext, item: BillableItem): Promis
   if (item.kind === 'flat') {
     return { kind: 'flat', item, rated: rateItem(item, { ...options, meteredQuantity: null }), slice: null }
   }
-  const { meters, settings } = context
-  const { subjectKeys } = settings
-  const meteredQuantity = await meterQuantity(db, { meters, subjects: subjectKeys }, item)
+  const { meters, settings, holds } = context
+  const whose =
+    holds === null
+      ? { subjectKeys: settings.subjectKeys, subjectHolds: null }
+      : subjectsWithin(holds, item.service)
+  const meteredQuantity = await meterQuantity(db, { meters, whose }, item)
   const rated = rateItem(item, { ...options, meteredQuantity })
   return {
     kind: 'usage',
     item,
     rated,
-    slice: { quantity: rated.meteredQuantity ?? '0', billedMinor: rated.totalMinor, subjectKeys },
+    slice: { ...whose, quantity: rated.meteredQuantity ?? '0', billedMinor: rated.totalMinor },
   }
 }
 

@@ -6,6 +6,7 @@ import type { RateCard } from '../domain/rate-card.ts'
 import { lateDifference, rateItem } from '../domain/rating.ts'
 import type { BillableItem } from '../domain/schedule.ts'
 import { meterQuantity } from './metering.ts'
+import { storedHolds } from './slice-subjects.ts'
 import type { PlannedLine, RatingContext } from './planned-line.ts'
 
 /**
@@ -24,11 +25,8 @@ export async function rateLate(
   }
   const { subjectKeys, usageCutoff } = slice
   const { meters } = context
-  const meteredQuantity = await meterQuantity(
-    db,
-    { meters, subjects: subjectKeys, unseenBy: usageCutoff },
-    item,
-  )
+  const whose = { subjectKeys, subjectHolds: storedHolds(slice.subjectHolds) }
+  const meteredQuantity = await meterQuantity(db, { meters, whose, unseenBy: usageCutoff }, item)
   if (meteredQuantity === 'nothing_new') return null
   const now = rateItem(item, { ...options, meteredQuantity })
   const billedMinor = BigInt(slice.billedMinor)
@@ -44,7 +42,11 @@ export async function rateLate(
     kind: 'late_usage',
     item,
     rated,
-    slice: { quantity: now.meteredQuantity ?? '0', billedMinor: billedMinor + rated.totalMinor, subjectKeys },
+    slice: {
+      ...whose,
+      quantity: now.meteredQuantity ?? '0',
+      billedMinor: billedMinor + rated.totalMinor,
+    },
   }
 }
 

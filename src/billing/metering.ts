@@ -6,6 +6,7 @@ import { Decimal } from '../domain/decimal.ts'
 import { DomainError } from '../domain/errors.ts'
 import type { Aggregation, UsageMeter } from '../domain/meters.ts'
 import type { BillableItem } from '../domain/schedule.ts'
+import type { SliceSubjects } from '../domain/subject-holds.ts'
 
 interface FeatureMeter {
   readonly meter: UsageMeter
@@ -47,7 +48,7 @@ function featureMeter(row: FeatureMeterRow): FeatureMeter {
 interface MeteringContext {
   readonly meters: UsageMeters
   /** Whose usage counts: of a slice that was rated before, the subjects it was rated with. */
-  readonly subjects: readonly string[]
+  readonly whose: SliceSubjects
 }
 
 /** The quantity of an item's service period that is visible now; null where no event is no value (rule 11). */
@@ -76,7 +77,8 @@ export async function meterQuantity(
   }
   const request = {
     meter: found.meter,
-    subjects: context.subjects,
+    subjects: context.whose.subjectKeys,
+    holds: context.whose.subjectHolds,
     from: new Date(item.service.from),
     to: new Date(item.service.to),
     groupByFilters: found.groupByFilters,

@@ -1,6 +1,7 @@
 import type { SubscriptionRow } from '../db/stores/subscriptions.ts'
 import type { RatedItem } from '../domain/rating.ts'
 import type { BillableItem } from '../domain/schedule.ts'
+import type { SliceSubjects } from '../domain/subject-holds.ts'
 import type { UsageMeters } from './metering.ts'
 
 /** A line of a planned invoice: what is billed, how it was rated, and (usage) the slice's total after this invoice. */
@@ -12,11 +13,10 @@ export interface PlannedLine {
   readonly slice: RatedSlice | null
 }
 
-interface RatedSlice {
+/** Its subjects are those of when it was first rated: later changes do not move what was billed (rule 23). */
+interface RatedSlice extends SliceSubjects {
   readonly quantity: string
   readonly billedMinor: bigint
-  /** Of the customer when the slice was first rated; later changes do not move what was billed (rule 23). */
-  readonly subjectKeys: readonly string[]
 }
 
 /** What rating an item of a subscription needs. */

@@ -209,6 +209,13 @@ export interface Features {
   updatedAt: Generated<Timestamp>;
 }
 
+export interface FormerCustomerSubjects {
+  createdAt: Timestamp;
+  customerId: string;
+  deletedAt: Timestamp;
+  subjectKey: string;
+}
+
 export interface IdempotencyKeys {
   body: string | null;
   bodyHash: Buffer;
@@ -408,6 +415,7 @@ export interface RatedUsage {
   rateCard: Json;
   serviceFrom: Timestamp;
   serviceTo: Timestamp;
+  subjectHolds: Json | null;
   subjectKeys: string[];
   subscriptionId: string;
   updatedAt: Generated<Timestamp>;
@@ -594,6 +602,7 @@ export interface DB {
   eventIdentities: EventIdentities;
   events: Events;
   features: Features;
+  formerCustomerSubjects: FormerCustomerSubjects;
   idempotencyKeys: IdempotencyKeys;
   invoiceAdjustments: InvoiceAdjustments;
   invoiceCommands: InvoiceCommands;

@@ -47,7 +47,8 @@ export function customerRoutes(deps: ApiDeps): FastifyPluginAsyncTypebox {
           description:
             'Who is billed. Usage is attributed by `usageAttribution.subjectKeys`, without them by the ' +
             'key. Time zone (UTC where left out) decides when billing periods begin; `testClockId` can ' +
-            'be given only here. `duplicate_key` (409) for a key or subject that another customer has.',
+            'be given only here. `duplicate_key` (409) for a key or subject that another customer has. ' +
+            'Usage counts for who had its subject when it happened; of before anybody had it, for the first.',
           body: ref(CustomerCreate),
           response: { 201: ref(Customer) },
         },

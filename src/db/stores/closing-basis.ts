@@ -33,12 +33,16 @@ export interface PresentRows {
   readonly hasAccessRequests: boolean
   /** Invoices that an earlier step made and did not get to collect. */
   readonly hasUncollected: boolean
+  /** A subject of the customer came from another one, or went, while the usage to be billed was made (billing rule 8). */
+  readonly hasMovedSubjects: boolean
 }
 
 interface BasisRequest {
   readonly subscription: { readonly id: string; readonly customerId: string; readonly currency: string }
   readonly closing: { readonly at: Date; readonly reason: string; readonly invoiceId: string }
   readonly featureKeys: readonly string[]
+  /** Since when usage is to be billed; null: there is none. */
+  readonly usageFrom: Date | null
   /** The service periods that end in it are looked at again, both ends included; null: none are. */
   readonly lateWindow: { readonly from: Date; readonly to: Date } | null
 }
@@ -46,7 +50,7 @@ interface BasisRequest {
 /** What a closing is planned from besides its subscription and how that is billed, in one question. */
 export async function closingBasis(
   db: Db,
-  { subscription, closing, featureKeys, lateWindow }: BasisRequest,
+  { subscription, closing, featureKeys, usageFrom, lateWindow }: BasisRequest,
 ): Promise<ClosingBasis> {
   const rows = await basisOfClosing(
     db,
@@ -57,6 +61,7 @@ export async function closingBasis(
     closing.reason,
     closing.invoiceId,
     featureKeys,
+    usageFrom,
     lateWindow?.from ?? null,
     lateWindow?.to ?? null,
   )
@@ -84,6 +89,7 @@ const basisOfClosing = prepared(
     reason: string,
     invoiceId: string,
     featureKeys: readonly string[],
+    usageFrom: Date | null,
     from: Date | null,
     to: Date | null,
   ) =>
@@ -95,7 +101,7 @@ const basisOfClosing = prepared(
         'carried.balance',
         sql<string>`pg_current_snapshot()::text`.as('cutoff'),
         metersOfFeatures(sql`${featureKeys}::text[] || array(select feature_key from billed)`).as('meters'),
-        presentRows({ subscriptionId, customerId, closingAt, reason, invoiceId }).as('present'),
+        presentRows({ subscriptionId, customerId, closingAt, reason, invoiceId, usageFrom }).as('present'),
       ])
       .select(ratedUsageColumns.map((column) => `billed.${column}` as const))
       .orderBy('billed.serviceFrom')
@@ -109,9 +115,17 @@ interface Asked {
   readonly closingAt: Date
   readonly reason: string
   readonly invoiceId: string
+  readonly usageFrom: Date | null
 }
 
-const presentRows = ({ subscriptionId, customerId, closingAt, reason, invoiceId }: Asked) => sql<PresentRows>`
+const presentRows = ({
+  subscriptionId,
+  customerId,
+  closingAt,
+  reason,
+  invoiceId,
+  usageFrom,
+}: Asked) => sql<PresentRows>`
   jsonb_build_object(
     'isClosed', exists (select from closings
       where subscription_id = ${subscriptionId} and period_at = ${closingAt}::timestamptz and reason = ${reason}),
@@ -122,4 +136,8 @@ const presentRows = ({ subscriptionId, customerId, closingAt, reason, invoiceId 
     'isIdTaken', exists (select from invoices where id = ${invoiceId}),
     'hasAccessRequests', exists (select from access_requests
       where customer_id = ${customerId} and status = 'pending'),
-    'hasUncollected', exists (select from invoices where subscription_id = ${subscriptionId} and ${isInlineSql}))`
+    'hasUncollected', exists (select from invoices where subscription_id = ${subscriptionId} and ${isInlineSql}),
+    'hasMovedSubjects', exists (select from customer_subjects own where own.customer_id = ${customerId}
+      and (own.deleted_at > ${usageFrom}::timestamptz or (own.deleted_at is null and exists (
+        select from customer_subjects former where former.subject_key = own.subject_key
+          and former.deleted_at > ${usageFrom}::timestamptz and former.customer_id <> own.customer_id)))))`

@@ -142,6 +142,7 @@ export const ratedUsageColumns = [
   'rateCard',
   'serviceFrom',
   'serviceTo',
+  'subjectHolds',
   'subjectKeys',
   'subscriptionId',
   'updatedAt',

@@ -6,6 +6,7 @@ import { json, offsetOf } from '../page.ts'
 import type { Ordering, Page, PageRequest } from '../page.ts'
 import type { Customers, DB } from '../types.gen.ts'
 import { isUniqueViolation } from '../unique-violation.ts'
+import { setSubjects } from './customer-subjects.ts'
 import type { SubscriptionRow } from './subscriptions.ts'
 import { settledStatuses } from '../../domain/invoice-state.ts'
 
@@ -84,31 +85,6 @@ async function refusingDoubles<T>(key: string | null, write: () => Promise<T>): 
   }
 }
 
-async function addSubjects(
-  db: Db,
-  customerId: string,
-  subjectKeys: readonly string[],
-  now: Date,
-): Promise<void> {
-  const rows = [...new Set(subjectKeys)].map((subjectKey) => ({ customerId, subjectKey, createdAt: now }))
-  if (rows.length === 0) return
-  await db
-    .insertInto('customerSubjects')
-    .values(rows)
-    .onConflict((oc) => oc.columns(['customerId', 'subjectKey']).doUpdateSet({ deletedAt: null }))
-    .execute()
-}
-
-async function dropSubjects(db: Db, customerId: string, kept: readonly string[], now: Date): Promise<void> {
-  let query = db
-    .updateTable('customerSubjects')
-    .set({ deletedAt: now })
-    .where('customerId', '=', customerId)
-    .where('deletedAt', 'is', null)
-  if (kept.length > 0) query = query.where('subjectKey', 'not in', [...kept])
-  await query.execute()
-}
-
 /** In a transaction of the caller. Errors: duplicate_key. */
 export async function insertCustomer(db: Db, customer: NewCustomer, now: Date): Promise<void> {
   const { id, testClockId } = customer
@@ -117,7 +93,7 @@ export async function insertCustomer(db: Db, customer: NewCustomer, now: Date): 
       .insertInto('customers')
       .values({ ...columnsOf(customer), id, testClockId, createdAt: now, updatedAt: now })
       .execute()
-    await addSubjects(db, id, customer.subjectKeys, now)
+    await setSubjects(db, id, customer.subjectKeys, now)
   })
 }
 
@@ -134,8 +110,7 @@ export async function replaceCustomer(
       .set({ ...columnsOf(content), updatedAt: now })
       .where('id', '=', id)
       .execute()
-    await dropSubjects(db, id, content.subjectKeys, now)
-    await addSubjects(db, id, content.subjectKeys, now)
+    await setSubjects(db, id, content.subjectKeys, now)
   })
 }
 
@@ -274,7 +249,7 @@ export async function deleteCustomer(db: Db, id: string, now: Date): Promise<voi
     .where('id', '=', id)
     .where('deletedAt', 'is', null)
     .execute()
-  await dropSubjects(db, id, [], now)
+  await setSubjects(db, id, [], now)
 }
 
 /** What usage is reported for, with the customer that names it. */

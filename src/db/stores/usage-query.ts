@@ -7,11 +7,14 @@ import type { Cut } from './usage-segments.ts'
 import { aggregateOf } from './usage-sql.ts'
 import type { UsageScope } from './usage-sql.ts'
 import type { UsageMeter } from '../../domain/meters.ts'
+import type { SubjectHold } from '../../domain/subject-holds.ts'
 
 /** Which usage is rated: one meter, the subjects of one customer, a half-open interval (billing rule 2). */
 export interface UsageRequest {
   readonly meter: UsageMeter
   readonly subjects: readonly string[]
+  /** Of subjects that were the customer's only for a part of it: when. */
+  readonly holds?: readonly SubjectHold[] | null
   readonly from: Date
   readonly to: Date
   readonly groupByFilters?: Readonly<Record<string, readonly string[]>>

@@ -46,7 +46,7 @@ export async function readUsage<T>(
   query: (usage: MeterUsage) => RawBuilder<T>,
 ): Promise<readonly T[]> {
   const { buckets } = reading
-  if (buckets !== null && !asksOfCutoff(scope)) {
+  if (buckets !== null && !asksOfEvents(scope)) {
     for (let attempt = 1; attempt <= TRIES; attempt += 1) {
       const isFound = attempt === 1 && known !== undefined
       const series = isFound ? known : await findSeries(db, scope.meter)
@@ -88,9 +88,9 @@ function isStill(
   return now.rolledSeq === asked.rolledSeq && !isMissing
 }
 
-/** What a cutoff saw is a question about single events. */
-function asksOfCutoff({ cutoff, hiddenFrom }: UsageScope): boolean {
-  return cutoff !== undefined || hiddenFrom !== undefined
+/** What a cutoff saw, and what a subject used while it was somebody's, is a question about single events. */
+function asksOfEvents({ cutoff, hiddenFrom, holds }: UsageScope): boolean {
+  return cutoff !== undefined || hiddenFrom !== undefined || Boolean(holds)
 }
 
 function rawUsage(scope: UsageScope, { columns = () => [] }: Pick<Reading, 'columns'>): MeterUsage {

@@ -3,12 +3,15 @@ import type { RawBuilder } from 'kysely'
 import { parseJsonPath } from '../../domain/json-path.ts'
 import { aggregationReads, usageNumber } from '../../domain/meters.ts'
 import type { UsageMeter } from '../../domain/meters.ts'
+import type { SubjectHold } from '../../domain/subject-holds.ts'
 
 /** What is counted: a meter's events of some subjects in a half-open interval (billing rule 2). */
 export interface UsageScope {
   readonly meter: UsageMeter
   /** null: every subject. */
   readonly subjects: readonly string[] | null
+  /** When events of the subjects named here count, of the others always. */
+  readonly holds?: readonly SubjectHold[] | null
   readonly from: Date | null
   readonly to: Date | null
   /** Values allowed for a group-by key of the meter. */
@@ -89,6 +92,7 @@ function conditions(scope: UsageScope): readonly RawBuilder<unknown>[] {
   const { meter } = scope
   const list: RawBuilder<unknown>[] = [sql`events.type = ${meter.eventType}`]
   if (scope.subjects !== null) list.push(isOneOf(sql`events.subject`, scope.subjects))
+  if (scope.holds) list.push(isHeld(scope.holds))
   if (scope.from !== null) list.push(sql`events.time >= ${scope.from}`)
   if (scope.to !== null) list.push(sql`events.time < ${scope.to}`)
   if (meter.eventFrom !== null) list.push(sql`events.time >= ${meter.eventFrom}`)
@@ -105,6 +109,17 @@ function conditions(scope: UsageScope): readonly RawBuilder<unknown>[] {
     list.push(path === undefined ? sql`false` : sql`(${textAt(path)}) = ANY(${[...values]}::text[])`)
   }
   return list
+}
+
+function isHeld(holds: readonly SubjectHold[]): RawBuilder<unknown> {
+  const instant = (ms: number | null, open: string): string =>
+    ms === null ? open : new Date(ms).toISOString()
+  const named = holds.map(({ subjectKey }) => subjectKey)
+  return sql`(events.subject <> ALL(${[...new Set(named)]}::text[]) OR EXISTS (
+    SELECT FROM unnest(${named}::text[],
+      ${holds.map(({ fromMs }) => instant(fromMs, '-infinity'))}::timestamptz[],
+      ${holds.map(({ toMs }) => instant(toMs, 'infinity'))}::timestamptz[]) AS held (subject, since, until)
+    WHERE held.subject = events.subject AND events.time >= held.since AND events.time < held.until))`
 }
 
 /** A single one is compared as one: PostgreSQL takes a list of unknown length for ten. */
